@@ -1,0 +1,205 @@
+"""The Python API: methods on paths, PIL images or tensors, and the runner of files that the commands use.
+
+    from stylecli import api
+
+    picture = api.gatys("photo.jpg", "wave.jpg", steps=50)
+
+Every method is a function here that takes the arguments of `stylize` after the first.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stylecli.batch.inputs import Source, expand
+from stylecli.batch.jobs import Inputs, Job, plan
+from stylecli.batch.pictures import PictureWork, even
+from stylecli.batch.runner import Audience, run
+from stylecli.errors import ExitCode, UsageError, WeightsError
+from stylecli.progress import Listener, silent
+from stylecli.settings.shared import Compute, Contents, Outputs, Styles
+from stylecli.settings.values import build
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+    Input = str | Path | bytes | Image | Tensor
+
+
+def stylize(
+    method: str,
+    content: "Input",
+    styles: "Input | Sequence[Input]",
+    *,
+    settings: Any = None,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    shares: Sequence[float] | None = None,
+    masks: "Sequence[Tensor] | None" = None,
+    listener: Listener = silent,
+    **options: Any,
+) -> "Image | Tensor":
+    """Runs a method in memory; nothing is written.
+
+    Args:
+        method: Its name, as in the command.
+        content: A path, the bytes of a file, a PIL image, or a tensor [3, H, W], RGB in [0, 1].
+        styles: One such picture, or several for one mixture.
+        settings: The method's settings; left out, they are made from `options`.
+        device: As `--device`.
+        precision: As `--precision`.
+        threads: CPU threads; None leaves PyTorch's choice.
+        shares: Weight of each style; even when left out.
+        masks: Where each style goes: [1, H, W] in [0, 1], the content's size.
+        listener: Hears of every step.
+        options: The method's options, named as in its settings.
+
+    Returns:
+        A tensor [3, H, W] when the content is one, else a PIL image.
+
+    Raises:
+        UsageError: An option that the method does not have, or a bad value.
+        InputError: A picture that cannot be read.
+        WeightsError: Weights that are missing or wrong.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    from PIL.Image import fromarray
+    from torch import Tensor
+
+    from stylecli.device import resolve
+    from stylecli.media.images import quantize
+
+    if settings is not None and options:
+        raise UsageError(f"{', '.join(options)}: give settings or options, not both")
+    if settings is None:
+        settings = build(settings_of(method), options)
+    several = list(styles) if isinstance(styles, Sequence) and not isinstance(styles, str | bytes) else [styles]
+    if not several or len(shares or several) != len(several) or len(masks or several) != len(several):
+        raise UsageError(f"styles: {len(several)}, and not as many shares or masks", "one for each style")
+    result = _build(method, settings, resolve(device, precision, threads)).run(
+        _pixels(content),
+        [_pixels(style) for style in several],
+        settings,
+        blend=list(shares or [1.0] * len(several)) if masks else even(shares or [1.0] * len(several)),
+        masks=masks,
+        listener=listener,
+        snapshot=None,
+        **{role: _pixels(path) for role, path in _pictures(settings).items()},
+    )
+    if result.interrupted:
+        raise KeyboardInterrupt
+    return result.image if isinstance(content, Tensor) else fromarray(quantize(result.image, 8))
+
+
+def __getattr__(name: str) -> Callable[..., Any]:
+    """The method of that name, as a function."""
+    if name.startswith("_") or not find_spec(f"stylecli.backends.{name}"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return partial(stylize, name)
+
+
+def settings_of(method: str) -> type:
+    """The settings dataclass of a method: `settings/adain.py` has `AdainSettings`, in any case of letters.
+
+    Raises:
+        UsageError: No such method.
+    """
+    if not method.isidentifier() or not find_spec(f"stylecli.settings.{method}"):
+        raise UsageError(f"{method}: no such method", "was it made by a newer version?")
+    wanted = f"{method.replace('_', '')}settings"
+    members = vars(import_module(f"stylecli.settings.{method}"))
+    return next(each for name, each in members.items() if name.lower() == wanted)
+
+
+def plan_files(method: str, contents: Contents, styles: Styles, grid: Sequence[Any], outputs: Outputs) -> list[Job]:
+    """The jobs of a command; nothing heavy is imported, nothing is computed or written.
+
+    Raises:
+        UsageError: Inputs that do not exist, or outputs that would destroy something.
+        InputError: A list of inputs, or stdin, cannot be read.
+    """
+    found = expand([(word, 1.0) for word in contents.content], recursive=contents.recursive)
+    axes: list[list[Inputs]] = [[{"content": (_alone(one),)} for one in found]]
+    mixed = expand(styles.weighted(), recursive=contents.recursive)
+    masks = tuple(_alone(one) for word in styles.mask for one in expand([(word, 1.0)]))
+    if masks and len(masks) != len(mixed):
+        raise UsageError(f"--mask: {len(masks)} for {len(mixed)} styles", "give one mask for each style")
+    if styles.mixed:
+        axes.append([{"style": tuple(mixed), **({"mask": masks} if masks else {})}])
+    else:
+        axes.append([{"style": (_alone(one),)} for one in mixed])
+    axes.append([{role: tuple(expand([(path, 1.0)])) for role, path in _pictures(grid[0]).items()}])
+    return plan(method, axes, grid, outputs)
+
+
+def run_files(
+    jobs: Sequence[Job],
+    outputs: Outputs,
+    compute: Compute,
+    audience: Audience,
+    *,
+    weights: Mapping[str, str] | None = None,
+    reraise: bool = False,
+) -> ExitCode:
+    """Opens the method once, then reads, computes and writes every job.
+
+    Args:
+        jobs: At least one, all of one method.
+        outputs: How files are encoded, and what becomes of those that exist.
+        compute: Where to compute.
+        audience: Hears of every step.
+        weights: SHA-256 by name that the method's weights must have; None takes any.
+        reraise: Let errors of jobs through as they are, for developers.
+
+    Raises:
+        WeightsError: The method's weights are missing, wrong, or not the ones demanded.
+        UsageError: A device that this machine does not have.
+    """
+    audience.say("loading weights ...")
+    from torch import get_num_threads
+
+    from stylecli.device import resolve
+
+    device = resolve(compute.device, compute.precision, compute.threads)
+    backend = _build(jobs[0].method, jobs[0].settings, device)
+    for name, sha256 in (weights or {}).items():
+        if backend.weights.get(name) != sha256:
+            raise WeightsError(f"{name}: not the weights that made this file", f"those have the SHA-256 {sha256}")
+    used = {"device": str(device.torch), "precision": compute.precision, "threads": get_num_threads()}
+    return run(jobs, PictureWork(backend, outputs, used), audience, reraise=reraise)
+
+
+def _build(method: str, settings: Any, device: Any) -> Any:
+    return import_module(f"stylecli.backends.{method}").build(settings, device)
+
+
+def _pictures(settings: Any) -> dict[str, str]:
+    """Files that options name, by the argument of `run` that takes them: a settings class may have `pictures()`."""
+    return settings.pictures() if hasattr(settings, "pictures") else {}
+
+
+def _alone(source: Source) -> Source:
+    """A source outside of mixtures."""
+    return replace(source, share=1.0)
+
+
+def _pixels(source: "Input") -> "Tensor":
+    from torch import Tensor
+
+    from stylecli.media.images import read_picture
+
+    if isinstance(source, Tensor):
+        return source
+    if isinstance(source, str | Path | bytes):
+        return read_picture(source).pixels
+    plain = source if source.mode in ("L", "RGB", "RGBA", "CMYK", "I;16") else source.convert("RGB")
+    file = BytesIO()
+    plain.save(file, "TIFF", icc_profile=source.info.get("icc_profile"))
+    return read_picture(file.getvalue(), name="PIL image").pixels

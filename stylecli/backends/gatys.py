@@ -1,0 +1,302 @@
+"""Optimisation style transfer: a picture with the features of the content and the feature statistics of the styles.
+
+Gatys, Ecker, Bethge 2016, "Image style transfer using convolutional neural networks", CVPR.
+
+    x* = argmin_x  content_weight * sum_l c_l |N(f_l(x)) - N(f_l(content))|^2 / |N(f_l(content))|^2
+                 + style_weight   * sum_l s_l D(S(f_l(x)), S(f_l(style))) / D(0, S(f_l(style)))
+                 + tv_weight      * TV(x)
+
+f_l features at layer l, S their moments over space, D a distance of `losses/style.py`, N zero mean and unit deviation a
+channel. Coarse to fine: each size starts from the enlarged result of the one before, as crowsonkb's tool does.
+
+Differs from the paper: losses are relative to their targets, so that weights mean the same for every network, layer and
+picture; the content is compared without its channels' means and deviations, which belong to the style. `--recipe`
+brings back what each reference implementation does instead; see `settings/gatys_recipes.py`.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecli.checkpoints.load import load_vgg
+from stylecli.checkpoints.store import resolve, sha256
+from stylecli.device import Device
+from stylecli.losses import total_variation
+from stylecli.media import color
+from stylecli.media.eight_bit import resize_8bit
+from stylecli.media.resize import long_side, resize, short_side
+from stylecli.nets.vgg import VGG
+from stylecli.optimise.descent import Average, Descent, Path, descend
+from stylecli.optimise.objective import Objective, Term
+from stylecli.optimise.style_terms import Matching, content_terms, style_terms
+from stylecli.progress import Listener, Step, silent
+from stylecli.settings.gatys import GatysSettings, parse_layers
+from stylecli.settings.gatys_recipes import GATYS_RECIPES
+
+Snapshot = Callable[[int, Tensor], None]
+Evaluation = Callable[[int, Tensor, dict[str, float], Tensor], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run gives.
+
+    Attributes:
+        image: [3, H, W] in [0, 1].
+        losses: Weighted losses at the last evaluation, by name.
+        interrupted: Ctrl-C ended the run early.
+        last: The iterate after the last update, [1, 3, H, W], in the space of the descent.
+        notes: Remarks for the user.
+    """
+
+    image: Tensor
+    losses: dict[str, float]
+    last: Tensor | None = None
+    interrupted: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class Gatys:
+    """A loaded feature network, ready for any number of runs with settings of the same network and layers."""
+
+    def __init__(self, settings: GatysSettings, device: Device) -> None:
+        self.style_layers = parse_layers(settings.style_layers)
+        self.content_layers = parse_layers(settings.content_layers)
+        self.device = device
+        self.recipe = GATYS_RECIPES[settings.recipe]
+        path = resolve(settings.weights)
+        self.weights = {settings.weights: sha256(path)}
+        self.net = load_vgg(
+            path,
+            [*self.style_layers, *self.content_layers],
+            pixels=settings.pixels,
+            pooling=settings.pooling,
+            pool_scale=settings.pool_scale,
+            first_padding=settings.first_padding,
+        ).to(device.torch, memory_format=torch.channels_last)
+
+    def run(
+        self,
+        content: Tensor,
+        styles: Sequence[Tensor],
+        settings: GatysSettings,
+        *,
+        blend: Sequence[float] | None = None,
+        masks: Sequence[Tensor] | None = None,
+        init: Tensor | None = None,
+        listener: Listener = silent,
+        snapshot: Snapshot | None = None,
+        evaluation: Evaluation | None = None,
+    ) -> Result:
+        """Stylize one picture.
+
+        Args:
+            content: [3, H, W] in [0, 1].
+            styles: Style pictures, each [3, h, w], of any size.
+            settings: As the one this was built with, but for weights of losses, sizes and steps.
+            blend: Weight of each style; equal by default.
+            masks: One a style, [1, H, W] in [0, 1]: where in the content that style goes.
+            init: The picture that `settings.init` names, if it names a file.
+            listener: Told of every step.
+            snapshot: Given (step, picture so far [3, h, w]) every `settings.save_every` steps.
+            evaluation: Given (step, picture, losses, gradient) at each evaluation, in the space of the descent.
+        """
+        blend = list(blend or [1.0] * len(styles))
+        if settings.preserve_color in ("histogram", "coral"):
+            styles = [getattr(color, settings.preserve_color)(style, content) for style in styles]
+        run = _Run(self, settings, content, styles, blend, masks, init, listener, snapshot, evaluation)
+        try:
+            run.all_scales()
+        except KeyboardInterrupt:
+            return replace(run.result(), interrupted=True)
+        return run.result()
+
+
+def build(settings: GatysSettings, device: Device) -> Gatys:
+    """The backend for `settings`: opens the weights.
+
+    Raises:
+        WeightsError: They are missing, of another family, or unsafe.
+        UsageError: A layer that the network does not have.
+    """
+    return Gatys(settings, device)
+
+
+@dataclass
+class _Run:
+    method: Gatys
+    settings: GatysSettings
+    content: Tensor
+    styles: Sequence[Tensor]
+    blend: Sequence[float]
+    masks: Sequence[Tensor] | None
+    init: Tensor | None
+    listener: Listener
+    snapshot: Snapshot | None
+    evaluation: Evaluation | None
+
+    def __post_init__(self) -> None:
+        self.recipe = self.method.recipe
+        self.net = self.method.net
+        self.start = time.monotonic()
+        self.sizes = self._sizes()
+        self.steps = [self._steps(index) for index in range(len(self.sizes))]
+        self.done = 0
+        self.path: Path | None = None
+        self.losses: dict[str, float] = {}
+        self.last: Tensor | None = None
+        self.generator = self.method.device.generator(self.settings.seed)
+
+    def all_scales(self) -> None:
+        for size, steps in zip(self.sizes, self.steps, strict=True):
+            content = self._sized(self.content, size)
+            objective = self._objective(self.net, content, size)
+            exact = None
+            if self.recipe.network_space and self.settings.optimizer == "lbfgs":
+                exact = self._objective(copy.deepcopy(self.net).double(), content.double(), size)
+            self.path = self._path(content)
+            self.label = f"{size} px"
+            descent = Descent(
+                self.settings.optimizer,
+                steps,
+                self.settings.learning_rate,
+                self.settings.history,
+                self.recipe.betas,
+                self.settings.average,
+                clamp=self.settings.optimizer == "adam" and not self.recipe.network_space,
+            )
+            descend(objective, self.path, descent, self._watch, exact)
+
+    def result(self) -> Result:
+        picture = self._rgb(self.path.result) if self.path else self._sized(self.content, self.sizes[-1])
+        if self.recipe.evaluated and self.last is not None:
+            picture = self._rgb(self.last)
+        height, width = self._sized(self.content, self.sizes[-1]).shape[2:]
+        if picture.shape[2:] != (height, width):  # interrupted at a coarser size
+            picture = F.interpolate(picture, (height, width), mode="bicubic")
+        image = picture[0].clamp(0, 1).cpu()
+        if self.settings.preserve_color == "luminance":
+            image = color.luminance(self._sized(self.content, self.sizes[-1])[0].cpu(), image)
+        return Result(image, self.losses, self.path.picture if self.path else None)
+
+    def _sizes(self) -> list[int]:
+        shape = self.content.shape[1:]
+        final = self.settings.size or (max(shape) if self.recipe.long_side else min(shape))
+        sizes = [final]
+        if self.settings.min_size:
+            while (coarser := round(final / math.sqrt(2) ** len(sizes))) >= self.settings.min_size:
+                sizes.append(coarser)
+        return sizes[::-1]
+
+    def _steps(self, index: int) -> int:
+        if index == len(self.sizes) - 1 and len(self.sizes) > 1:
+            return self.settings.steps
+        coarse = self.settings.coarse_steps or self.settings.steps
+        if index == 0 and (len(self.sizes) > 1 or self.settings.first_steps):
+            return self.settings.first_steps or coarse
+        return coarse if len(self.sizes) > 1 else self.settings.steps
+
+    def _sized(self, picture: Tensor, size: int) -> Tensor:
+        """[3, H, W] to [1, 3, h, w] on the device, by the recipe's filter."""
+        sides = long_side if self.recipe.long_side else short_side
+        shape = sides(*picture.shape[1:], size, "truncate" if self.recipe.network_space else "round")
+        return self._shaped(picture, shape)
+
+    def _shaped(self, picture: Tensor, shape: tuple[int, int]) -> Tensor:
+        if self.recipe.resample:
+            sized = resize_8bit(picture, shape, filter=self.recipe.resample)
+        else:
+            sized = resize(picture, shape)
+        return sized[None].to(self.method.device.torch, memory_format=torch.channels_last)
+
+    def _style_size(self, style: Tensor, size: int) -> int:
+        wanted = self.settings.style_size or self.settings.size or self.sizes[-1]
+        scaled = wanted * self.settings.style_scale * size / self.sizes[-1]
+        side = max if self.recipe.long_side else min
+        if self.recipe.network_space:  # the references enlarge and truncate
+            return int(scaled)
+        return round(scaled) if self.settings.style_size else min(round(scaled), side(style.shape[1:]))
+
+    @torch.no_grad()
+    def _objective(self, net: VGG, content: Tensor, size: int) -> Objective:
+        settings, method = self.settings, self.method
+        matching = Matching(
+            settings.style_loss, settings.scaling, settings.normalize_weights, settings.normalize_gradients
+        )
+        masks = None
+        if self.masks is not None:
+            masks = [resize(mask, tuple(content.shape[2:]), filter="box").to(content) for mask in self.masks]
+        styles = [
+            net(self._sized(style, self._style_size(style, size)).to(content), method.style_layers) for style in self.styles
+        ]
+        terms = content_terms(
+            net(content, method.content_layers), method.content_layers, settings.content_weight, matching
+        )
+        terms += style_terms(
+            net, styles, self.blend, method.style_layers, settings.style_weight, matching, masks
+        )
+        if settings.tv_weight:
+            variation = total_variation.nine_point if self.recipe.nine_point else total_variation.absolute
+            terms.append(Term("tv", settings.tv_weight, variation))
+        return Objective(net, terms, preprocessed=self.recipe.network_space)
+
+    def _path(self, content: Tensor) -> Path:
+        before = self.path
+        if before is None:
+            start = self._start(content)
+        else:
+            start = F.interpolate(before.result, content.shape[2:], mode="bicubic").clamp(0, 1)
+        start = start.contiguous()
+        path = Path(start.clone(), Average.starting_at(self.settings.average, start))
+        if before is not None and before.momenta:
+            path.momenta = _enlarged(before.momenta, content.shape[2:])
+        return path
+
+    def _start(self, content: Tensor) -> Tensor:
+        kind, network = self.settings.init, self.recipe.network_space
+        shape = content.shape
+        if kind == "content":
+            start = content
+        elif kind == "noise":
+            noise = torch.randn(shape, generator=self.generator).to(content)
+            return noise * 0.001 if network else noise * 0.25 + 0.5
+        elif kind == "style-stats":
+            style = torch.stack([self._moments(style) for style in self.styles]).mean(0).to(content)
+            noise = torch.randn(shape, generator=self.generator).to(content)
+            start = noise * style[1, None, :, None, None] + style[0, None, :, None, None]
+        else:
+            assert self.init is not None
+            start = self._shaped(self.init, (shape[2], shape[3]))
+        return self.net.to_pixels(start) if network else start
+
+    @staticmethod
+    def _moments(style: Tensor) -> Tensor:
+        return torch.stack([style.mean((1, 2)), style.std((1, 2))])
+
+    def _rgb(self, picture: Tensor) -> Tensor:
+        return self.net.to_rgb(picture) if self.recipe.network_space else picture
+
+    def _watch(self, step: int, picture: Tensor, losses: dict[str, float], gradient: Tensor) -> None:
+        self.losses = losses
+        if self.recipe.evaluated:
+            self.last = picture.clone()
+        if self.evaluation is not None:
+            self.evaluation(step, picture, losses, gradient)
+        self.done += 1
+        seconds = time.monotonic() - self.start
+        self.listener(Step(self.done, sum(self.steps), seconds, sum(losses.values()), self.label))
+        if self.snapshot is not None and self.settings.save_every and self.done % self.settings.save_every == 0:
+            self.snapshot(self.done, self._rgb(picture)[0].clamp(0, 1).cpu())
+
+
+def _enlarged(momenta: dict[str, Tensor], size: Sequence[int]) -> dict[str, Tensor]:
+    """Adam's state for a finer picture, as crowsonkb/style-transfer-pytorch@e7e2c71 carries it over."""
+    mean = F.interpolate(momenta["exp_avg"], tuple(size), mode="bicubic")
+    square = F.interpolate(momenta["exp_avg_sq"], tuple(size), mode="bilinear").relu_()
+    return {**momenta, "exp_avg": mean, "exp_avg_sq": square}

@@ -1,0 +1,171 @@
+"""The plan: every combination of inputs and settings, and the file that each one makes."""
+
+import dataclasses
+import itertools
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from stylecli.batch.inputs import Source
+from stylecli.batch.names import default_template, fill
+from stylecli.errors import UsageError
+from stylecli.settings.shared import FORMATS, Outputs
+
+STDOUT = "-"
+DEEP = ("png", "tiff")
+SUFFIXES = {"jpeg": "jpg", "tif": "tiff", **{name: name for name in FORMATS}}
+
+Inputs = Mapping[str, tuple[Source, ...]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One result to make.
+
+    Attributes:
+        index: Place in the plan, 1 for the first.
+        method: Name of the method, as in the command.
+        inputs: Sources by role (`content`, `style`, `mask`); the first one of the first role gives the name.
+        settings: The method's settings dataclass.
+        output: The file to write, `-` for stdout.
+        format: One of `FORMATS`.
+    """
+
+    index: int
+    method: str
+    inputs: Inputs
+    settings: Any
+    output: str
+    format: str
+
+    @property
+    def main(self) -> Source:
+        """The input that the result is named after."""
+        return next(iter(self.inputs.values()))[0]
+
+
+def plan(method: str, axes: Sequence[Sequence[Inputs]], grid: Sequence[Any], outputs: Outputs) -> list[Job]:
+    """All jobs, the last axis and then the settings varying fastest.
+
+    Without `-o` and `--name` a result is `{stem}_{method}_{style}.{ext}` and the swept options in the current
+    folder; results that would still share a name are numbered (`_2`). With `--name` sharing is an error.
+
+    Args:
+        method: Name of the method.
+        axes: What each axis runs through: inputs by role. The first axis holds the main input.
+        grid: The settings to run through.
+        outputs: Where results go.
+
+    Raises:
+        UsageError: Two jobs share a file, a file is an input or exists, or `-o` cannot hold that many jobs.
+    """
+    points = [
+        ({role: sources for part in parts for role, sources in part.items()}, settings)
+        for *parts, settings in itertools.product(*axes, grid)
+    ]
+    folder = _folder(outputs, len(points))
+    template = outputs.name or default_template(axes, grid)
+    jobs: list[Job] = []
+    taken: set[str] = set()
+    for index, (inputs, settings) in enumerate(points, 1):
+        main = next(iter(inputs.values()))[0]
+        if folder is None:
+            path = Path(str(outputs.output))
+            ext = _ext(outputs, path, main)
+        else:
+            ext = _ext(outputs, Path(template), main)
+            name = fill(template, method=method, ext=ext, index=index, inputs=inputs, settings=settings)
+            path = _alone(folder / main.below / name, taken, numbered=outputs.name is None)
+        output = STDOUT if outputs.output == STDOUT else str(path)
+        jobs.append(Job(index, method, inputs, settings, output, SUFFIXES[ext]))
+    guard(jobs, outputs)
+    return jobs
+
+
+def guard(jobs: Sequence[Job], outputs: Outputs) -> None:
+    """Refuses, before anything is computed, outputs that are inputs, that exist, or that cannot hold `--bits`.
+
+    Raises:
+        UsageError: The first such job, and how many more exist.
+    """
+    _spare_inputs(jobs)
+    _spare_existing(jobs, outputs)
+    for job in jobs:
+        if outputs.bits == "16" and job.format not in DEEP:
+            raise UsageError(f"{job.output}: {job.format} holds 8 bits a channel, not 16", "--format png, or tiff")
+
+
+def _folder(outputs: Outputs, count: int) -> Path | None:
+    """The folder for results, None when `-o` names the one file."""
+    output = outputs.output
+    if output is None:
+        return Path()
+    if output == STDOUT:
+        if count > 1:
+            raise UsageError(f"-o -: {count} jobs do not fit into one stream", "name a folder: -o out/")
+        return None
+    is_folder = output.endswith(("/", os.sep)) or Path(output).is_dir() or outputs.name
+    if not is_folder and count == 1:
+        return None
+    if Path(output).is_file() or (not is_folder and _known(Path(output))):
+        wrong = f"one file for {count} jobs" if count > 1 else "a file, not a folder"
+        raise UsageError(f"-o {output}: {wrong}", "name a folder: -o out/")
+    return Path(output)
+
+
+def _known(path: Path) -> str | None:
+    ext = path.suffix[1:].lower()
+    return ext if ext in SUFFIXES else None
+
+
+def _ext(outputs: Outputs, path: Path, main: Source) -> str:
+    """`--format`, else the suffix of the output, else that of the main input where it can be written, else png."""
+    if outputs.format:
+        return outputs.format
+    if path.suffix and "{" not in path.suffix and outputs.output != STDOUT:
+        known = _known(path)
+        if known is None and outputs.name is None:
+            raise UsageError(f"{path}: cannot write {path.suffix}", f"one of .{', .'.join(FORMATS)}; or say --format")
+        if known:
+            return known
+    return _known(Path(main.name)) or "png"
+
+
+def _alone(path: Path, taken: set[str], *, numbered: bool) -> Path:
+    """A path that no earlier job has, also where upper and lower case are one."""
+    key = lambda each: str(each.resolve()).casefold()
+    one = path
+    for number in itertools.count(2):
+        if key(one) not in taken:
+            break
+        if not numbered:
+            raise UsageError(f"{path}: two jobs would write it", "add {style}, {index} or a swept option to --name")
+        one = path.with_name(f"{path.stem}_{number}{path.suffix}")
+    taken.add(key(one))
+    return one
+
+
+def _spare_inputs(jobs: Sequence[Job]) -> None:
+    inputs = {_identity(s.path): s.path for job in jobs for ss in job.inputs.values() for s in ss if s.data is None}
+    for job in jobs:
+        if job.output != STDOUT and (name := inputs.get(_identity(job.output))):
+            raise UsageError(f"{job.output}: would overwrite the input {name}", "name another file or folder with -o")
+
+
+def _identity(path: str) -> tuple[int, int] | str:
+    """What two names of one file have in common, through links of both kinds."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return str(Path(path).resolve())
+    return found.st_dev, found.st_ino
+
+
+def _spare_existing(jobs: Sequence[Job], outputs: Outputs) -> None:
+    if outputs.overwrite or outputs.skip_existing:
+        return
+    there = [job.output for job in jobs if job.output != STDOUT and os.path.lexists(job.output)]
+    if there:
+        more = f" and {len(there) - 1} more" if there[1:] else ""
+        raise UsageError(f"{there[0]}{more}: already there", "--overwrite replaces, --skip-existing keeps")

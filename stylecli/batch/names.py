@@ -1,0 +1,65 @@
+"""File names of results, from templates."""
+
+import dataclasses
+import re
+import string
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stylecli.batch.inputs import Source
+from stylecli.errors import UsageError
+from stylecli.settings.values import nearest
+
+LONGEST = 80
+
+
+def default_template(axes: Sequence[Sequence[Mapping[str, Any]]], grid: Sequence[Any]) -> str:
+    """`{stem}_{method}_{style}` and every option whose value is not the same in all jobs."""
+    roles = dict.fromkeys(role for axis in axes for part in axis for role in part)
+    swept = [f.name for f in dataclasses.fields(grid[0]) if len({getattr(each, f.name) for each in grid}) > 1]
+    parts = ["{stem}", "{method}", *(["{style}"] if "style" in roles else [])]
+    return "_".join([*parts, *(f"{name.replace('_', '-')}{{{name}}}" for name in swept)]) + ".{ext}"
+
+
+def fill(
+    template: str, *, method: str, ext: str, index: int, inputs: Mapping[str, tuple[Source, ...]], settings: Any
+) -> str:
+    """The template with its fields: `{stem}`, `{method}`, `{ext}`, `{index}`, each role of input and each setting.
+
+    A field may carry a short format (`{index:03}`, `{alpha:.2f}`); a slash in the template makes a folder, one in
+    a value does not. Without a suffix `.{ext}` is added.
+
+    Raises:
+        UsageError: An unknown field or a format that does not fit, with the nearest field as a hint.
+    """
+    values: dict[str, Any] = dataclasses.asdict(settings)
+    values |= {role: "+".join(source.stem for source in sources) for role, sources in inputs.items()}
+    values |= {"stem": next(iter(inputs.values()))[0].stem, "method": method, "ext": ext, "index": index}
+    try:
+        name = "".join(
+            text + _value(values, field, spec, conversion) for text, field, spec, conversion in _parse(template)
+        )
+    except (ValueError, TypeError, OverflowError) as error:
+        raise UsageError(f"--name {template}: {error}", "such as {stem}_{style}_{index:03}.{ext}") from None
+    if not name.strip("./\\ ") or name.endswith(("/", "\\")) or "\0" in name:
+        raise UsageError(f"--name {template}: gives no file name", "such as {stem}_{style}.{ext}")
+    return name if "{ext}" in template or re.search(r"\.[A-Za-z]{3,4}$", template) else f"{name}.{ext}"
+
+
+def _parse(template: str) -> list[tuple[str, str | None, str | None, str | None]]:
+    return list(string.Formatter().parse(template))
+
+
+def _value(values: Mapping[str, Any], field: str | None, spec: str | None, conversion: str | None) -> str:
+    if field is None:
+        return ""
+    if field not in values:
+        raise UsageError(f"--name: no field {{{field}}}", nearest(field, values))
+    if conversion or len(spec or "") > 4:
+        raise ValueError(f"{{{field}}} takes only a short format")
+    value = values[field]
+    if isinstance(value, tuple | list):
+        value = "-".join(map(str, value))
+    text = format(value, spec) if spec else f"{value:g}" if isinstance(value, float) else str(value)
+    # What would be a folder, or is not allowed on some system, becomes a dash.
+    return re.sub(r'[\x00-\x1f/\\:*?"<>|]', "-", text)[:LONGEST]

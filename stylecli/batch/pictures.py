@@ -1,0 +1,158 @@
+"""One job on pictures: read, compute, write with the record of how it was made."""
+
+import dataclasses
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stylecli.batch.inputs import Source
+from stylecli.batch.jobs import STDOUT, Job
+from stylecli.batch.record import Record, loads, make
+from stylecli.batch.runner import Outcome
+from stylecli.errors import OutputError, StyleCliError
+from stylecli.progress import Listener
+from stylecli.settings.shared import Outputs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from stylecli.media.images import Picture
+
+GIVEN = ("content", "style", "mask")
+
+
+@dataclass(frozen=True)
+class PictureWork:
+    """Does the jobs of one method.
+
+    Attributes:
+        backend: The built method: `weights`, and `run(content, styles, settings, ...)` on tensors.
+        outputs: How files are encoded, and what becomes of those that exist.
+        compute: `device`, `precision` and `threads`, as the record keeps them.
+    """
+
+    backend: Any
+    outputs: Outputs
+    compute: dict[str, Any]
+
+    def __call__(self, job: Job, listener: Listener) -> Outcome:
+        """Makes the job's file, unless the file already is what the job would make.
+
+        Raises:
+            InputError: A picture cannot be read.
+            OutputError: The file cannot be written, or holds something else and may not be replaced.
+        """
+        encoding = {"format": job.format, **{key: getattr(self.outputs, key) for key in ("quality", "bits", "strip")}}
+        record = make(job, weights=self.backend.weights, encoding=encoding, compute=self.compute)
+        if job.output != STDOUT:
+            if self.outputs.skip_existing and _holds(job, record, overwrite=self.outputs.overwrite):
+                return Outcome(skipped=True)
+            _prepare(Path(job.output).parent)
+        pictures = {role: [_read(one) for one in some] for role, some in job.inputs.items() if role != "mask"}
+        content, styles = pictures["content"][0], pictures.get("style", [])
+        shares = [style.share for style in job.inputs.get("style", ())]
+        masks = _masks(job, content.pixels)
+
+        def snapshot(step: int, pixels: "Tensor") -> None:
+            path = Path(job.output)
+            step_path = path.with_name(f"{path.stem}_{step:05}{path.suffix}")
+            _write(pixels, str(step_path), content, dataclasses.replace(record, interrupted=True))
+
+        result = self.backend.run(
+            content.pixels,
+            [style.pixels for style in styles],
+            job.settings,
+            blend=shares if masks else even(shares),
+            masks=masks,
+            listener=listener,
+            snapshot=None if job.output == STDOUT else snapshot,
+            **{role: some[0].pixels for role, some in pictures.items() if role not in GIVEN},
+        )
+        final = dataclasses.replace(record, interrupted=result.interrupted)
+        notes = [
+            *(
+                f"{one.name}: {note}"
+                for r, ps in pictures.items()
+                for one, p in zip(job.inputs[r], ps, strict=True)
+                for note in p.notes
+            ),
+            *result.notes,
+            *_write(result.image, job.output, content, final),
+        ]
+        return Outcome(dict(result.losses), tuple(notes), interrupted=result.interrupted)
+
+
+def even(shares: Sequence[float]) -> list[float]:
+    """The shares of a mixture, with a sum of 1."""
+    return [share / sum(shares) for share in shares]
+
+
+def _masks(job: Job, content: "Tensor") -> "list[Tensor] | None":
+    if "mask" not in job.inputs:
+        return None
+    from stylecli.media.masks import read_mask
+
+    height, width = content.shape[-2:]
+    return [read_mask(_where(mask), (height, width), name=mask.name) for mask in job.inputs["mask"]]
+
+
+def _where(source: Source) -> str | bytes:
+    return source.path if source.data is None else source.data
+
+
+def _read(source: Source) -> "Picture":
+    from stylecli.media.images import read_picture
+
+    return read_picture(_where(source), name=source.name)
+
+
+def _write(pixels: "Tensor", output: str, content: "Picture", record: Record) -> tuple[str, ...]:
+    """Writes with the content's metadata and its alpha, at the size of the result."""
+    from stylecli.media.images import write_picture
+    from stylecli.media.resize import resize
+
+    height, width = pixels.shape[-2:]
+    bits = record.encoding["bits"]
+    return write_picture(
+        pixels,
+        sys.stdout.buffer if output == STDOUT else output,
+        format=record.encoding["format"],
+        alpha=None if content.alpha is None else resize(content.alpha, (height, width)),
+        carried=content.carried,
+        settings=record.dumps(),
+        quality=record.encoding["quality"],
+        bits=None if bits == "auto" else int(bits),
+        strip=record.encoding["strip"],
+    )
+
+
+def _holds(job: Job, record: Record, *, overwrite: bool) -> bool:
+    """Whether the output already is what the job would make.
+
+    Raises:
+        OutputError: It is something else, and may not be replaced.
+    """
+    from stylecli.media.metadata import read_settings
+
+    if not os.path.lexists(job.output):
+        return False
+    try:
+        differs = loads(read_settings(job.output), job.output).differs(record)
+    except StyleCliError:
+        differs = ["record"]
+    if differs and not overwrite:
+        raise OutputError(f"{job.output}: exists, with another {', '.join(differs)}", "--overwrite replaces such files")
+    return not differs
+
+
+def _prepare(folder: Path) -> None:
+    """Makes the output's folder now: minutes of work should not end at a folder that cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {(error.strerror or str(error)).lower()}") from error
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"{folder}: not permitted to write here", "write somewhere else with -o")

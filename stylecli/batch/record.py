@@ -1,0 +1,109 @@
+"""What a result says about how it was made; `replay` and `--skip-existing` read it back."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stylecli import __version__
+from stylecli.batch.jobs import Inputs, Job
+from stylecli.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """Everything that made a file.
+
+    Attributes:
+        method: Name of the method.
+        settings: The method's settings, as `dataclasses.asdict` gives them.
+        inputs: By role: `path`, `sha256` and, inside a mixture, `share`.
+        weights: SHA-256 of each weights file by name.
+        encoding: `format`, `quality`, `bits` and `strip` of the file itself.
+        compute: `device`, `precision` and `threads`.
+        seed: Seed of all randomness, None for methods without.
+        interrupted: The run was stopped; the file holds its best picture so far.
+        stylecli: Version that wrote it.
+    """
+
+    method: str
+    settings: dict[str, Any]
+    inputs: dict[str, list[dict[str, Any]]]
+    weights: dict[str, str]
+    encoding: dict[str, Any]
+    compute: dict[str, Any]
+    seed: int | None = None
+    interrupted: bool = False
+    stylecli: str = __version__
+
+    def dumps(self) -> str:
+        """As JSON, keys in a fixed order."""
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, sort_keys=True)
+
+    def differs(self, other: "Record") -> list[str]:
+        """What would make another file: method, settings, contents of inputs, weights, encoding, precision.
+
+        Paths, the version, the device and its threads do not count. An interrupted result differs from every one.
+        """
+        ours, theirs = self._essence(), other._essence()
+        changed = [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
+        return changed + ["interrupted"] * (self.interrupted or other.interrupted)
+
+    def _essence(self) -> dict[str, Any]:
+        inputs = {role: [(each["sha256"], each.get("share", 1)) for each in some] for role, some in self.inputs.items()}
+        return {
+            "method": self.method,
+            "weights": self.weights,
+            "precision": self.compute.get("precision"),
+            **inputs,
+            **self.encoding,
+            **json.loads(json.dumps(self.settings)),
+        }
+
+
+def hashed(inputs: Inputs) -> dict[str, list[dict[str, Any]]]:
+    """The inputs of a job as a record keeps them.
+
+    Raises:
+        InputError: A file cannot be read.
+    """
+    return {
+        role: [
+            {"path": one.path, "sha256": one.sha256(), **({"share": one.share} if one.share != 1 else {})}
+            for one in some
+        ]
+        for role, some in inputs.items()
+    }
+
+
+def make(job: Job, *, weights: Mapping[str, str], encoding: Mapping[str, Any], compute: Mapping[str, Any]) -> Record:
+    """The record of a job that is about to run.
+
+    Raises:
+        InputError: An input cannot be read.
+    """
+    settings = dataclasses.asdict(job.settings)
+    return Record(
+        job.method, settings, hashed(job.inputs), dict(weights), dict(encoding), dict(compute), settings.get("seed")
+    )
+
+
+def loads(text: str | None, path: Path | str) -> Record:
+    """The record in the text that a file carries.
+
+    Raises:
+        InputError: There is none, or it is damaged or of another make.
+    """
+    if text is None:
+        raise InputError(f"{path}: says nothing about how it was made", "only files that stylecli wrote carry a record")
+    try:
+        stored = json.loads(text)
+        made = Record(**stored)
+        shapes = (made.settings, made.inputs, made.weights, made.encoding, made.compute)
+        if not all(isinstance(each, dict) for each in shapes):
+            raise TypeError("not objects")
+        _ = [(one["path"] + one["sha256"], float(one.get("share", 1))) for some in made.inputs.values() for one in some]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise InputError(f"{path}: its record is damaged or of another version") from error
+    return made

@@ -1,0 +1,160 @@
+"""The command line: finds the commands, runs one, and turns errors into a line, a hint and an exit code."""
+
+import ast
+import os
+import pkgutil
+import sys
+from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from stylecli import __version__
+from stylecli.batch.failures import explain
+from stylecli.commands._telling import complain
+from stylecli.errors import ExitCode, StyleCliError, UsageError
+from stylecli.settings.values import nearest
+
+PANELS = ("Methods", "Training", "Tools")
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Runs one command line; every error becomes a line and a hint on stderr.
+
+    Args:
+        args: Words behind the program's name; `sys.argv` when left out.
+
+    Returns:
+        The exit code, see `errors.ExitCode`. With `--traceback` errors leave as they are.
+    """
+    words = list(sys.argv[1:] if args is None else args)
+    traceback = "--traceback" in words[: words.index("--") if "--" in words else None]
+    try:
+        code = typer.main.get_command(app).main(words, prog_name="stylecli", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read us has seen enough; Python would complain again when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.SOME_FAILED
+    except (KeyboardInterrupt, typer.Abort):
+        code = ExitCode.INTERRUPTED
+    except Exception as error:
+        if traceback and not hasattr(error, "format_message"):
+            raise
+        told = _usage(error) or explain(error)
+        complain(told.message, told.hint)
+        return told.exit_code
+    if code == ExitCode.INTERRUPTED:
+        print("interrupted: finished files stay", file=sys.stderr)
+    return int(code or 0)
+
+
+def _usage(error: Exception) -> StyleCliError | None:
+    """What the parser found wrong with the command line, in our words; its classes moved between versions of Typer."""
+    if not hasattr(error, "format_message"):
+        return None
+    context, name = getattr(error, "ctx", None), getattr(error, "option_name", None)
+    if type(error).__name__ == "NoSuchOption" and context:
+        options = [word for each in context.command.params for word in each.opts if word.startswith("--")]
+        hint = nearest(str(name), options)
+        return UsageError(f"{name}: no such option", hint if "mean" in hint else f"see {context.command_path} --help")
+    text = error.format_message().rstrip(".")
+    return UsageError(f"{text[:1].lower()}{text[1:]}", f"see {context.command_path} --help" if context else "")
+
+
+def lazy(package: str) -> type[TyperGroup]:
+    """A group whose commands are the modules of a package; a module is imported when its command runs.
+
+    A command is a module with a `command` function or a Typer `app`, or a package of more of them. Help shows the
+    first line of its docstring under the heading `PANEL`, both read without importing it.
+    """
+
+    class Commands(TyperGroup):
+        def list_commands(self, ctx: Any) -> list[str]:
+            return sorted(_names(package), key=lambda name: (PANELS.index(_about(package, name)[1]), name))
+
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:
+            if cmd_name not in _names(package):
+                return None
+            line, panel = _about(package, cmd_name)
+            return typer.core.TyperCommand(cmd_name, help=line, rich_help_panel=panel)
+
+        def get_params(self, ctx: Any) -> list[Any]:
+            params = super().get_params(ctx)
+            for each in params:
+                # Typer loads Pydantic (0.1 s) to convert a flag that nobody gave from None.
+                each.default = each.default or False
+            return params
+
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+            names = _names(package)
+            if args[0] in names:
+                return args[0], _load(package, args[0]), args[1:]
+            if not args[0].startswith("-") and not ctx.resilient_parsing:
+                raise UsageError(f"{args[0]}: no such command", nearest(args[0], names))
+            return super().resolve_command(ctx, args)
+
+    return Commands
+
+
+def _names(package: str) -> list[str]:
+    found = [each.name for each in pkgutil.iter_modules(import_module(package).__path__)]
+    return [name.replace("_", "-") for name in found if not name.startswith("_")]
+
+
+@cache
+def _about(package: str, name: str) -> tuple[str, str]:
+    """The help line and the panel of a command, from the text of its module."""
+    path = import_module(package).__path__
+    (found,) = (each for each in pkgutil.iter_modules(path) if each.name == name.replace("-", "_"))
+    spec = found.module_finder.find_spec(found.name, None)
+    tree = ast.parse(spec.loader.get_source(found.name))  # type: ignore[union-attr]
+    panels = [
+        ast.literal_eval(line.value)
+        for line in tree.body
+        if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name) and line.targets[0].id == "PANEL"
+    ]
+    return (ast.get_docstring(tree) or "").partition("\n")[0], *(panels or PANELS)[:1]
+
+
+def _load(package: str, name: str) -> Any:
+    """The command itself, built from its imported module."""
+    module = import_module(f"{package}.{name.replace('-', '_')}")
+    group = getattr(module, "app", None)
+    if group is None and hasattr(module, "__path__"):
+        group = typer.Typer(cls=lazy(module.__name__), callback=lambda: None, help=module.__doc__)
+    if group is None:
+        group = typer.Typer()
+        group.command(name)(module.command)
+    group._add_completion = False
+    built = typer.main.get_command(group)
+    built.name = name
+    return built
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"stylecli {__version__}")
+        raise typer.Exit
+
+
+def _top(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, metavar="", help="Show the version."
+    ),
+    traceback: bool = typer.Option(False, "--traceback", metavar="", help="Show where an error comes from."),
+) -> None:
+    pass
+
+
+app = typer.Typer(
+    cls=lazy("stylecli.commands"),
+    callback=_top,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Style transfer for pictures and sound.",
+    epilog="`stylecli COMMAND --help` shows the options of a command, with examples.",
+)

@@ -1,0 +1,110 @@
+"""Typer parameters from settings dataclasses, so that no option is written twice."""
+
+import dataclasses
+import inspect
+import itertools
+import re
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, get_args, get_origin, get_type_hints
+
+import typer
+
+from stylecli.settings.values import Kind, build, expected, flag, kinds, parse, sweep
+
+
+def from_settings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives Typer the fields of a command's dataclass parameters as options, and the command the dataclasses.
+
+    A parameter `settings: S` becomes one object of the dataclass `S`; `grid: tuple[S, ...]` becomes all
+    combinations of the options that may be swept, the last option varying fastest.
+
+    Raises:
+        UsageError: (when called) A value that does not fit its field.
+    """
+    hints = {name: hint for name, hint in get_type_hints(command).items() if name != "return"}
+    classes = {name: get_args(hint)[0] if get_origin(hint) is tuple else hint for name, hint in hints.items()}
+    fields = {
+        name: [(field, kinds(cls)[field.name]) for field in dataclasses.fields(cls)] for name, cls in classes.items()
+    }
+
+    @wraps(command)
+    def run(**words: Any) -> Any:
+        made = {}
+        for name, cls in classes.items():
+            spans: dict[str, Sequence[Any]] = {}
+            for field, kind in fields[name]:
+                if words.get(f"no_{field.name}"):
+                    spans[field.name] = [False]
+                elif words[field.name] not in (None, []):
+                    spans[field.name] = _values(field, kind, words[field.name])
+            grid = tuple(build(cls, dict(zip(spans, each, strict=True))) for each in itertools.product(*spans.values()))
+            made[name] = grid[0] if cls is hints[name] else grid
+        return command(**made)
+
+    parameters = [_parameter(field, kind) for each in fields.values() for field, kind in each]
+    for name, cls in classes.items():
+        # What a preset switches on, the user may switch off.
+        flags = [f"no_{field.name}" for field, kind in fields[name] if kind.base is bool and hasattr(cls, "presets")]
+        parameters += [_named(each, bool, typer.Option(False, flag(each), hidden=True)) for each in flags]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def _named(name: str, annotation: Any, info: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=info, annotation=annotation)
+
+
+def _values(field: "dataclasses.Field[Any]", kind: Kind, said: Any) -> Sequence[Any]:
+    """All values that one option spans; a single one unless it may be swept."""
+    if kind.base is bool:
+        return [said]
+    if kind.many:
+        picks = [tuple(parse(field, kind, part) for part in _parts(field, word)) for word in said]
+        return picks if field.metadata["sweep"] else [tuple(itertools.chain.from_iterable(picks))]
+    return sweep(field, kind, said) if field.metadata["sweep"] else [parse(field, kind, said)]
+
+
+def _parts(field: "dataclasses.Field[Any]", word: str) -> Sequence[str]:
+    """The values in one word: file names may hold commas, layer names and numbers do not."""
+    return [word] if field.metadata["unit"] in ("file", "content") else word.split(",")
+
+
+def _parameter(field: "dataclasses.Field[Any]", kind: Kind) -> inspect.Parameter:
+    """What Typer reads for one field: text or a flag, None where nothing was said; `settings.values` checks it."""
+    meta, choices = field.metadata, field.metadata["choices"]
+    annotation = bool if kind.base is bool else list[str] if kind.many or meta["sweep"] else str
+    remarks = "; ".join(filter(None, _remarks(field, kind)))
+    # Rich would take an unescaped bracket for markup and drop it.
+    text = f"{meta['help']} ({remarks})".removesuffix(" ()").replace("[", "\\[")
+    if meta.get("argument"):
+        info = typer.Argument(None, metavar=_metavar(field, kind), help=text, show_default=False)
+    else:
+        info = typer.Option(
+            None,
+            *filter(None, [flag(field.name), meta.get("short")]),
+            help=text,
+            metavar=_metavar(field, kind),
+            show_default=False,
+            rich_help_panel=meta["panel"] or None,
+            autocompletion=(lambda incomplete: [each for each in choices if each.startswith(incomplete)])
+            if choices
+            else None,
+        )
+    return _named(field.name, annotation | None, info)
+
+
+def _metavar(field: "dataclasses.Field[Any]", kind: Kind) -> str:
+    if kind.base is bool:
+        return ""
+    plain = "word" if field.metadata["choices"] else {int: "n", float: "x"}.get(kind.base, "text")
+    return (field.metadata["unit"] or plain).upper() + "…" * (field.metadata["sweep"] or kind.many)
+
+
+def _remarks(field: "dataclasses.Field[Any]", kind: Kind) -> list[str]:
+    """What stands in brackets behind the help: limits, source, default."""
+    default = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
+    shown = kind.base is not bool and default not in (None, "")
+    limits = re.sub(r"^a (whole )?number,? ?", "", expected(field, kind))
+    return [limits, field.metadata["source"], f"default {default}" * shown]

@@ -1,0 +1,87 @@
+"""Run again what made a file, from the record in it."""
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from stylecli.batch.inputs import Source, expand
+from stylecli.batch.jobs import Job, guard
+from stylecli.batch.record import Record, loads
+from stylecli.commands._options import from_settings
+from stylecli.commands._run import run_jobs
+from stylecli.errors import ExitCode, InputError, UsageError
+from stylecli.settings.fields import option
+from stylecli.settings.shared import Compute, Outputs, Telling, argument, short
+from stylecli.settings.values import build
+
+PANEL = "Tools"
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What is run again, and where the new file goes."""
+
+    made: str = argument(option("", "a file that stylecli wrote", unit="output"))
+    output: str | None = short(
+        "-o", option(None, "new file or folder, - for stdout; default: {stem}_replay.{ext} here")
+    )
+    overwrite: bool = option(False, "replace a file that exists (never an input)")
+
+    def __post_init__(self) -> None:
+        """Refuses to replay nothing."""
+        if not self.made:
+            raise UsageError("OUTPUT: missing", "name a file that stylecli wrote")
+
+
+@from_settings
+def command(replay: Replay, compute: Compute, telling: Telling) -> ExitCode:
+    """Run again what made OUTPUT: the same inputs, weights and settings, the same file bit for bit on one machine.
+
+    Inputs are looked up as they were named, so run it in the same folder; one that has changed since is an error.
+
+      stylecli replay photo_gatys_wave.jpg
+      stylecli replay photo_gatys_wave.jpg -o again.jpg --device cpu
+    """
+    from stylecli.api import settings_of
+    from stylecli.media.metadata import read_settings
+
+    record = loads(read_settings(replay.made), replay.made)
+    if record.interrupted:
+        raise InputError(f"{replay.made}: a picture on the way, of a run that went on or was stopped")
+    kind, encoding = record.encoding["format"], record.encoding
+    outputs = Outputs(
+        replay.output, None, kind, replay.overwrite, False, encoding["strip"], encoding["quality"], encoding["bits"]
+    )
+    default = f"{Path(replay.made).stem}_replay{Path(replay.made).suffix}"
+    output = replay.output or default
+    if output.endswith(("/", os.sep)) or Path(output).is_dir():
+        output = str(Path(output, default))
+    inputs = {role: tuple(_same(one) for one in some) for role, some in record.inputs.items()}
+    job = Job(1, record.method, inputs, build(settings_of(record.method), record.settings), output, kind)
+    guard([job, dataclasses.replace(job, inputs={"made": (Source(replay.made),)})], outputs)
+    return run_jobs([job], outputs, _where(record, compute), telling, weights=record.weights)
+
+
+def _same(stored: dict[str, object]) -> Source:
+    """An input of the record, as it was then.
+
+    Raises:
+        InputError: It is gone or holds something else.
+    """
+    path = str(stored["path"])
+    try:
+        (source,) = expand([(path, float(str(stored.get("share", 1))))])
+    except UsageError as error:
+        raise InputError(error.message, "replay runs where the file was made, with its inputs in place") from error
+    if source.sha256() != stored["sha256"]:
+        raise InputError(f"{source.name}: has changed since", f"its SHA-256 was {stored['sha256']}")
+    return source
+
+
+def _where(record: Record, compute: Compute) -> Compute:
+    """As it was computed, but for what the user says now."""
+    said = {field.name: getattr(compute, field.name) for field in dataclasses.fields(compute)}
+    return Compute(
+        **{name: record.compute.get(name, value) if value in ("auto", None) else value for name, value in said.items()}
+    )

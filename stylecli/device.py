@@ -1,0 +1,56 @@
+"""Where and how to compute: device, precision, threads, seeded generators."""
+
+import os
+from dataclasses import dataclass
+
+import torch
+
+from stylecli.errors import UsageError
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Device:
+    """A resolved device and the number type that networks compute in.
+
+    Attributes:
+        torch: The PyTorch device.
+        dtype: float32, bfloat16 or float16.
+    """
+
+    torch: torch.device
+    dtype: torch.dtype = torch.float32
+
+    def generator(self, seed: int) -> torch.Generator:
+        """A CPU generator, so that one seed draws the same numbers on every device."""
+        return torch.Generator().manual_seed(seed)
+
+
+def resolve(device: str = "auto", precision: str = "auto", threads: int | None = None) -> Device:
+    """The device that `--device`, `--precision` and `--threads` ask for.
+
+    Args:
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; `auto` also honors `STYLECLI_DEVICE`.
+        precision: `auto` (float32), `float32`, `bfloat16` or `float16`.
+        threads: CPU threads; None leaves PyTorch's choice.
+
+    Raises:
+        UsageError: No such device on this machine, or a precision it cannot do.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    name = os.environ.get("STYLECLI_DEVICE", "auto") if device == "auto" else device
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        resolved = torch.device(name)
+        torch.empty(0, device=resolved)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"device {name}: not on this machine", "use --device auto, or see `stylecli doctor`") from error
+    if precision != "auto" and precision not in PRECISIONS:
+        raise UsageError(f"precision {precision}: unknown", f"one of auto, {', '.join(PRECISIONS)}")
+    dtype = PRECISIONS.get(precision, torch.float32)
+    if dtype is torch.float16 and resolved.type == "cpu":
+        raise UsageError("precision float16: CPUs compute it slowly and inexactly", "use bfloat16 or float32 there")
+    return Device(resolved, dtype)

@@ -1,0 +1,75 @@
+"""First and second moments of features over space: all that most style losses need to know of a style.
+
+    m = sum_p w_p f_p            mean, [C]
+    S = sum_p w_p f_p f_p^T      second raw moment, [C, C]; the Gram matrix divided by the number of positions
+
+w_p are weights over positions that sum to one: uniform, or a mask (guided Gram matrices; Gatys, Ecker, Bethge, Hertzmann,
+Shechtman 2017, arXiv 1611.07865, section 4). Both are linear in the positions, so several styles mix by adding.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Statistics(NamedTuple):
+    """Moments of one layer: `mean` [C] and `second` [C, C]."""
+
+    mean: Tensor
+    second: Tensor
+
+    @property
+    def variance(self) -> Tensor:
+        """Per channel, [C]; never negative."""
+        return (self.second.diagonal() - self.mean.square()).clamp_min(0)
+
+    @property
+    def covariance(self) -> Tensor:
+        """[C, C]."""
+        return self.second - self.mean[:, None] * self.mean
+
+
+class _SecondMoment(torch.autograd.Function):
+    """F^T F / n with one product backward where autograd makes two: the gradient is symmetric in its two factors."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> Tensor:
+        ctx.save_for_backward(features)
+        return features.T @ features / features.shape[0]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        (features,) = ctx.saved_tensors
+        return features @ ((grads[0] + grads[0].T) / features.shape[0])
+
+
+def statistics(features: Tensor, weights: Tensor | None = None) -> Statistics:
+    """Moments of `features` [1, C, H, W], over all positions or by `weights` [1, 1, H, W] that sum to one."""
+    rows = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])  # [HW, C]; a view when channels_last
+    if weights is None:
+        second: Tensor = _SecondMoment.apply(rows)  # type: ignore[no-untyped-call]
+        return Statistics(rows.mean(0), second)
+    column = weights.reshape(-1, 1)
+    return Statistics((rows * column).sum(0), (rows * column).T @ rows)
+
+
+def mix(parts: Sequence[Statistics], weights: Sequence[float]) -> Statistics:
+    """The moments of a mixture: `sum_i w_i part_i`; `weights` sum to one."""
+    mean = torch.stack([part.mean * weight for part, weight in zip(parts, weights, strict=True)]).sum(0)
+    second = torch.stack([part.second * weight for part, weight in zip(parts, weights, strict=True)]).sum(0)
+    return Statistics(mean, second)
+
+
+def mapped(stats: Statistics, matrix: Tensor, bias: Tensor) -> Statistics:
+    """The moments of `matrix @ f + bias` from those of f, without making the mapped features.
+
+    Args:
+        stats: Moments of C channels.
+        matrix: [D, C].
+        bias: [D].
+    """
+    shift = matrix @ stats.mean
+    cross = shift[:, None] * bias
+    return Statistics(shift + bias, matrix @ stats.second @ matrix.T + cross + cross.T + bias[:, None] * bias)

@@ -1,0 +1,18 @@
+"""How rough a picture [1, 3, H, W] is."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def absolute(picture: Tensor) -> Tensor:
+    """Sum of absolute differences of neighbors; ProGamerGov/neural-style-pt@7251405."""
+    return picture.diff(dim=2).abs().sum() + picture.diff(dim=3).abs().sum()
+
+
+def nine_point(picture: Tensor) -> Tensor:
+    """Mean squared differences along x, y and both diagonals; crowsonkb/style-transfer-pytorch@e7e2c71."""
+    p = F.pad(picture, (1, 1, 1, 1), "replicate")
+    inner = p[..., 1:-1, 1:-1]
+    straight = (p[..., 1:-1, 2:] - inner).square().mean() + (p[..., 2:, 1:-1] - inner).square().mean()
+    down, up = p[..., 1:, 1:] - p[..., :-1, :-1], p[..., 1:, :-1] - p[..., :-1, 1:]
+    return 2 * (straight / 3 + (down.square().mean() + up.square().mean()) / 12)

@@ -1,0 +1,66 @@
+"""Writing files whole or not at all."""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from stylecli.errors import OutputError
+
+_ELSEWHERE = "write somewhere else with -o"
+_WRONG = {
+    errno.EACCES: ("not permitted to write here", _ELSEWHERE),
+    errno.EPERM: ("not permitted to write here", _ELSEWHERE),
+    errno.EROFS: ("the disk is read-only", _ELSEWHERE),
+    errno.ENOSPC: ("the disk is full", "free some space, or " + _ELSEWHERE),
+    errno.EDQUOT: ("the disk quota is used up", "free some space, or " + _ELSEWHERE),
+    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one with -o or --name"),
+    errno.EISDIR: ("a folder, not a file", "name a file in it"),
+    errno.ENOTDIR: ("no such folder: part of the path is a file", _ELSEWHERE),
+}
+
+
+@contextmanager
+def atomic_write(destination: str | Path) -> Iterator[BinaryIO]:
+    """A binary file that appears under its name only when the block ends well, whole and on the disk.
+
+    It is written as `.{name}.{random}.part` in the same folder; when anything goes wrong, Ctrl-C included, that file is
+    removed and what was there before is untouched. Permissions are those of any new file; links are followed.
+
+    Raises:
+        OutputError: No such folder, not permitted, disk full, name too long, or a folder of that name.
+    """
+    destination = Path(destination)
+    try:
+        if destination.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "a folder")
+        if destination.exists() and not destination.is_file():  # a device or pipe: never to be replaced by a file
+            with destination.open("wb") as file:
+                yield file
+            return
+        target = destination.resolve() if destination.is_symlink() else destination
+        # Cut, for the random part must not push a permitted name over the limit of 255 bytes.
+        part = target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}.part")
+        file = part.open("xb")
+        try:
+            with file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise output_error(destination, error) from error
+
+
+def output_error(destination: object, error: OSError) -> OutputError:
+    """The one-line error for a failure of the operating system to write."""
+    if error.errno == errno.ENOENT and isinstance(destination, Path):
+        return OutputError(f"{destination}: no such folder", f"make it with `mkdir -p {destination.parent}`")
+    wrong, hint = _WRONG.get(error.errno or 0, (f"cannot be written: {error.strerror or error}".lower(), ""))
+    return OutputError(f"{destination}: {wrong}", hint)

@@ -1,0 +1,156 @@
+"""Reading and writing pictures: what every command sees of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylecli.errors import OutputError, UsageError
+from stylecli.media.decode import decode
+from stylecli.media.encode import EXTENSIONS, FORMATS, Job
+from stylecli.media.files import atomic_write, output_error
+from stylecli.media.metadata import Carried, fitted
+from stylecli.media.opening import read_bytes
+from stylecli.media.profiles import from_srgb, is_srgb
+
+Rounding = Literal["round", "truncate"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as networks take it.
+
+    Attributes:
+        pixels: [3, H, W] float32, sRGB in [0, 1].
+        alpha: [1, H, W] float32 in [0, 1], None for opaque pictures.
+        carried: What goes along to pictures made from this one.
+        notes: What the user should know (`animated: first of 12 frames used`), a line each.
+    """
+
+    pixels: Tensor
+    alpha: Tensor | None
+    carried: Carried
+    notes: tuple[str, ...] = ()
+
+
+def read_picture(source: str | Path | bytes, *, name: str | None = None) -> Picture:
+    """Reads a JPEG, PNG, WebP, TIFF, GIF, BMP or AVIF, at its full depth.
+
+    EXIF orientation is applied, embedded profiles (gray, RGB, CMYK) are converted to sRGB, and the first frame of an
+    animation is taken.
+
+    Args:
+        source: A path, or the bytes of a file.
+        name: What errors call it; by default its path.
+
+    Raises:
+        InputError: Missing, a folder, empty, not permitted, not a picture, truncated, damaged, or above one gigapixel.
+    """
+    name = name or ("<bytes>" if isinstance(source, bytes) else str(source))
+    decoded = decode(read_bytes(source, name), name)
+    alpha = None if decoded.alpha is None else _unit(decoded.alpha[..., None])
+    return Picture(_unit(decoded.color), alpha, decoded.carried, decoded.notes)
+
+
+def write_picture(
+    pixels: Tensor,
+    destination: str | Path | BinaryIO,
+    *,
+    format: str | None = None,
+    alpha: Tensor | None = None,
+    carried: Carried | None = None,
+    settings: str | None = None,
+    quality: int = 92,
+    bits: int | None = None,
+    strip: bool = False,
+    rounding: Rounding = "round",
+) -> tuple[str, ...]:
+    """Writes a picture, whole or not at all.
+
+    Args:
+        pixels: [3, H, W] or [1, 3, H, W], sRGB; values beyond [0, 1] are clamped.
+        destination: A path, or an open binary file.
+        format: `jpeg`, `png`, `webp`, `tiff` or `avif`; by default what the path's extension says.
+        alpha: [1, H, W] in [0, 1]; JPEG has none, so there the picture is laid on white.
+        carried: Metadata of the content picture; its RGB profile is what the output is converted to and tagged with.
+        settings: JSON that `read_settings` gives back.
+        quality: 1 to 100 for JPEG, WebP (100 = lossless) and AVIF.
+        bits: 8 or 16; by default 16 when the content had 16 and the format is PNG or TIFF.
+        strip: Leave out all that is carried, keep the settings; colors are then plain sRGB.
+        rounding: `round` to the nearest level, or `truncate` as some reference implementations do.
+
+    Returns:
+        What the user should know, a line each.
+
+    Raises:
+        UsageError: Unknown format, or 16 bits in a format that has 8.
+        OutputError: Not finite, too large for the format, or the file cannot be written.
+    """
+    name = str(destination) if isinstance(destination, (str, Path)) else "-"
+    format = picture_format(format or name)
+    target = FORMATS[format]
+    deep = bits == 16 or (bits is None and carried is not None and carried.bits == 16 and target.deep)
+    if deep and not target.deep:
+        raise UsageError(f"{name}: {format} holds 8 bits a channel, not 16", "write PNG or TIFF")
+    if carried is None or strip:
+        carried = Carried(format)
+    notes: list[str] = []
+    pixels = pixels.detach().reshape(pixels.shape[-3:])
+    if not bool(torch.isfinite(pixels).all()):
+        raise OutputError(f"{name}: the picture has values that are not finite", "lower the weights or the step size")
+    if max(pixels.shape[1:]) > target.longest:
+        raise OutputError(
+            f"{name}: {format} pictures have at most {target.longest:,} pixels a side", "write PNG or TIFF"
+        )
+    if alpha is not None and not target.alpha:
+        share = alpha.detach().to(pixels).reshape(1, *pixels.shape[1:])
+        pixels, alpha = pixels * share + (1 - share), None
+        notes.append(f"transparent parts drawn on white: {format} has no alpha")
+    if carried.icc and not is_srgb(carried.icc):
+        color = from_srgb(quantize(pixels, 16, rounding), carried.icc, np.uint16 if deep else np.uint8)
+    else:
+        color = quantize(pixels, 16 if deep else 8, rounding)
+    if alpha is not None:
+        color = np.concatenate([color, quantize(alpha.reshape(1, *pixels.shape[1:]), 16 if deep else 8)], axis=2)
+    if target.room:
+        carried, settings, left_out = fitted(carried, settings, target.room)
+        notes += left_out
+    data = target.encode(Job(color, carried, settings, quality))
+    try:
+        if isinstance(destination, (str, Path)):
+            with atomic_write(destination) as file:
+                file.write(data)
+        else:
+            destination.write(data)
+    except OSError as error:
+        raise output_error(name, error) from error
+    return tuple(notes)
+
+
+def picture_format(name: str) -> str:
+    """The output format that a path's extension, or a plain `png`, asks for: JPEG, PNG, WEBP, TIFF or AVIF.
+
+    Raises:
+        UsageError: None of these.
+    """
+    extension = Path(name).suffix.lower() or f".{name.lower()}"
+    if extension not in EXTENSIONS:
+        raise UsageError(f"{name}: unknown picture format", f"one of {', '.join(EXTENSIONS)}")
+    return EXTENSIONS[extension]
+
+
+def quantize(pixels: Tensor, bits: int, rounding: Rounding = "round") -> np.ndarray:
+    """The whole levels of a picture [C, H, W] in [0, 1]: [H, W, C] uint8 or uint16."""
+    top, half = 2**bits - 1, 0.5 if rounding == "round" else 0.0
+    levels = pixels.detach().float().clamp(0, 1).mul(top).add_(half).floor_()
+    array: np.ndarray = levels.permute(1, 2, 0).cpu().numpy()
+    return np.ascontiguousarray(array, np.uint8 if bits == 8 else np.uint16)
+
+
+def _unit(levels: np.ndarray) -> Tensor:
+    # Planes are laid out before the division so that networks get contiguous memory.
+    planes = np.ascontiguousarray(levels.transpose(2, 0, 1), dtype=np.float32)
+    return torch.from_numpy(planes).div_(float(np.iinfo(levels.dtype).max))

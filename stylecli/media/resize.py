@@ -1,0 +1,56 @@
+"""Resizing in float, antialiased, and the sizes that `--size` asks for."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+Filter = Literal["lanczos", "bicubic", "bilinear", "box"]
+Whole = Literal["round", "truncate"]
+
+
+def resize(pixels: Tensor, size: tuple[int, int], *, filter: Filter = "lanczos") -> Tensor:
+    """A picture at another size, antialiased as Pillow does it but without rounding to 8 bits.
+
+    Args:
+        pixels: [C, H, W] or [N, C, H, W] in [0, 1].
+        size: New height and width in pixels, at least 1.
+        filter: `lanczos` and `bicubic` overshoot at edges; their result is clamped to [0, 1].
+
+    Returns:
+        The same axes, type and device; not differentiable.
+    """
+    height, width = size
+    if pixels.shape[-2:] == (height, width):
+        return pixels
+    planes = pixels.detach().float().cpu().reshape(-1, *pixels.shape[-2:]).numpy()
+    method = Image.Resampling[filter.upper()]
+    small = np.stack([np.asarray(Image.fromarray(plane).resize((width, height), method)) for plane in planes])
+    if filter in {"lanczos", "bicubic"}:
+        small = small.clip(0, 1)
+    return torch.from_numpy(small).reshape(*pixels.shape[:-2], height, width).to(pixels)
+
+
+def short_side(height: int, width: int, size: int, whole: Whole = "round") -> tuple[int, int]:
+    """Height and width with the aspect of the given ones and a short side of `size`.
+
+    Args:
+        height: Pixels.
+        width: Pixels.
+        size: The short side wanted.
+        whole: What makes the long side a whole number; references (torchvision) truncate.
+    """
+    return _scaled(height, width, size, min(height, width), whole)
+
+
+def long_side(height: int, width: int, size: int, whole: Whole = "round") -> tuple[int, int]:
+    """Height and width with the aspect of the given ones and a long side of `size`; else as `short_side`."""
+    return _scaled(height, width, size, max(height, width), whole)
+
+
+def _scaled(height: int, width: int, size: int, side: int, whole: Whole) -> tuple[int, int]:
+    # Integers: `int(size * h / w)` in floats can fall short of a whole number.
+    half = side // 2 if whole == "round" else 0
+    return max(1, (height * size + half) // side), max(1, (width * size + half) // side)

@@ -1,0 +1,63 @@
+"""What a picture is optimised for: weighted losses on features of one network, and on the pixels themselves."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from stylecli.nets.vgg import VGG
+
+
+class Term(NamedTuple):
+    """One weighted loss.
+
+    Attributes:
+        name: `style relu3_1`, `content relu4_1`, `tv`.
+        weight: Factor on the loss.
+        loss: From the features at `layer`, or from the picture when that is None.
+        layer: A tap of the network.
+        gradient_weight: One more factor, on the gradient alone.
+    """
+
+    name: str
+    weight: float
+    loss: Callable[[Tensor], Tensor]
+    layer: str | None = None
+    gradient_weight: float = 1.0
+
+
+class Objective:
+    """The sum of `terms` at a picture.
+
+    Args:
+        net: A frozen feature network.
+        terms: What to add up.
+        preprocessed: Pictures come in the network's own pixel scale instead of RGB in [0, 1].
+    """
+
+    def __init__(self, net: VGG, terms: Sequence[Term], *, preprocessed: bool = False) -> None:
+        self.net, self.terms, self.preprocessed = net, terms, preprocessed
+        self.layers = {term.layer for term in terms if term.layer is not None}
+
+    def __call__(self, picture: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """(total, weighted losses by name) at `picture` [1, 3, H, W]; the total is differentiable."""
+        features = self.net(picture, self.layers, preprocessed=self.preprocessed) if self.layers else {}
+        parts = {}
+        for term in self.terms:
+            x = features[term.layer] if term.layer is not None else picture
+            if term.gradient_weight != 1:
+                x = _ScaleGradient.apply(x, term.gradient_weight)  # type: ignore[no-untyped-call]
+            parts[term.name] = term.weight * term.loss(x)
+        return torch.stack(list(parts.values())).sum(), parts
+
+
+class _ScaleGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
+        ctx.factor = factor
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return grads[0] * ctx.factor, None

@@ -1,0 +1,145 @@
+"""Style and content terms of an objective, from settings shared by everything that matches features."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecli.losses import content, mmd
+from stylecli.losses.statistics import Statistics, mapped, mix, statistics
+from stylecli.losses.style import DISTANCES, size_of
+from stylecli.nets.vgg import VGG
+from stylecli.optimise.objective import Term
+
+MMD_SAMPLES = 1024
+"""Positions compared all with all by the Gaussian kernel."""
+
+
+@dataclass(frozen=True)
+class Matching:
+    """How features are compared.
+
+    Attributes:
+        style_loss: A name of `losses.style.DISTANCES`, or `mmd-gaussian`.
+        scaling: `relative` (to the target; layer weights sum to one), `channels` or `mean`.
+        normalize_weights: Divide each weight by its target's largest extent (neural-style).
+        normalize_gradients: Multiply each gradient by its weight once more (neural-style).
+    """
+
+    style_loss: str = "gram"
+    scaling: str = "relative"
+    normalize_weights: bool = False
+    normalize_gradients: bool = False
+
+    def term(self, name: str, weight: float, loss: Callable[[Tensor], Tensor], layer: str, extent: int) -> Term:
+        """A term whose weight follows these rules."""
+        if self.normalize_weights:
+            weight /= extent
+        return Term(name, weight, loss, layer, weight if self.normalize_gradients else 1.0)
+
+
+def style_terms(
+    net: VGG,
+    styles: Sequence[Mapping[str, Tensor]],
+    blend: Sequence[float],
+    layers: Mapping[str, float],
+    weight: float,
+    matching: Matching,
+    masks: Sequence[Tensor] | None = None,
+) -> list[Term]:
+    """One term a layer (and region) that pulls towards the styles.
+
+    Args:
+        net: The network whose linear maps apply.
+        styles: Features of each style picture by layer.
+        blend: A weight for each style.
+        layers: Layer to its weight.
+        weight: Of the whole style loss.
+        matching: How to compare.
+        masks: One a style, [1, H, W] in [0, 1]: the style works inside its mask alone. None mixes the styles everywhere.
+    """
+    total = sum(layers.values()) if matching.scaling == "relative" else 1.0
+    terms = []
+    for layer, share in layers.items():
+        features = [style[layer] for style in styles]
+        strength = weight * share / (total or 1.0)
+        extent = features[0].shape[1]
+        if masks is None:
+            loss = _StyleLoss(net, layer, features, blend, matching, None)
+            terms.append(matching.term(f"style {layer}", strength, loss, layer, extent))
+            continue
+        # Strengths follow the areas, so that a small region is not pushed harder than a large one.
+        cover = sum(float(mask.mean()) for mask in masks) or 1.0
+        for index, (feature, mask, amount) in enumerate(zip(features, masks, blend, strict=True)):
+            loss = _StyleLoss(net, layer, [feature], [1.0], matching, mask)
+            part = strength * amount * float(mask.mean()) / cover * len(masks)
+            terms.append(matching.term(f"style {layer} in mask {index + 1}", part, loss, layer, extent))
+    return terms
+
+
+class _StyleLoss:
+    def __init__(
+        self,
+        net: VGG,
+        layer: str,
+        features: Sequence[Tensor],
+        blend: Sequence[float],
+        matching: Matching,
+        mask: Tensor | None,
+    ) -> None:
+        self.name, self.mask, self.weights = matching.style_loss, mask, None
+        conv = net.maps[layer] if layer in net.maps else None
+        self.map = (conv.weight[:, :, 0, 0], conv.bias) if conv is not None else None
+        normal = [amount / sum(blend) for amount in blend]
+        if self.name == "mmd-gaussian":
+            parts = [mmd.samples(feature, None, MMD_SAMPLES) for feature in features]
+            weights = [part.weights * amount for part, amount in zip(parts, normal, strict=True)]
+            self.samples = mmd.Samples(torch.cat([part.points for part in parts]), torch.cat(weights))
+            self.scale: float | Tensor = 1.0
+            return
+        self.target = mix([self._moments(feature, None) for feature in features], normal)
+        self.scale = self._scale(matching.scaling, len(self.target.mean))
+
+    def _moments(self, features: Tensor, weights: Tensor | None) -> Statistics:
+        found = statistics(features, weights)
+        return mapped(found, *self.map) if self.map else found
+
+    def _scale(self, scaling: str, channels: int) -> float | Tensor:
+        if scaling == "relative":
+            return 1 / size_of(self.name, self.target).clamp_min(1e-12)
+        return channels**-4.0 if scaling == "channels" else 1.0
+
+    def __call__(self, features: Tensor) -> Tensor:
+        if self.mask is not None and (self.weights is None or self.weights.shape[2:] != features.shape[2:]):
+            shrunk = F.adaptive_avg_pool2d(self.mask[None].to(features), features.shape[2:])
+            self.weights = shrunk / shrunk.sum().clamp_min(1e-12)
+        if self.name == "mmd-gaussian":
+            return mmd.gaussian(mmd.samples(features, self.weights, MMD_SAMPLES), self.samples)
+        return DISTANCES[self.name](self._moments(features, self.weights), self.target) * self.scale
+
+
+def content_terms(
+    features: Mapping[str, Tensor], layers: Mapping[str, float], weight: float, matching: Matching
+) -> list[Term]:
+    """One term a layer that holds on to the content whose `features` [1, C, H, W] are given."""
+    total = sum(layers.values()) if matching.scaling == "relative" else 1.0
+    terms = []
+    for layer, share in layers.items():
+        loss = (relative_content if matching.scaling == "relative" else _squared_error)(features[layer])
+        terms.append(
+            matching.term(f"content {layer}", weight * share / (total or 1.0), loss, layer, max(features[layer].shape))
+        )
+    return terms
+
+
+def relative_content(target: Tensor) -> Callable[[Tensor], Tensor]:
+    """Squared error of channel-normalized features against `target` [1, C, H, W], relative to their power."""
+    goal = content.normalized(target)
+    power = goal.square().sum().clamp_min(1e-12)
+    return lambda features: (content.normalized(features) - goal).square().sum() / power
+
+
+def _squared_error(target: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda features: content.squared_error(features, target)

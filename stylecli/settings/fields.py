@@ -1,0 +1,44 @@
+"""How a settings dataclass says what its options are: the one source of defaults, help, units and sources."""
+
+from dataclasses import field
+from typing import Any
+
+
+def option(
+    default: Any,
+    help: str,  # noqa: A002 - the word that every option parser uses
+    *,
+    unit: str = "",
+    source: str = "",
+    choices: tuple[str, ...] = (),
+    minimum: float | None = None,
+    maximum: float | None = None,
+    sweep: bool = False,
+    panel: str = "",
+) -> Any:
+    """A dataclass field that is also a command-line option (`style_weight` becomes `--style-weight`).
+
+    Args:
+        default: Value when the option is left out.
+        help: One sentence for `--help`.
+        unit: Unit of the value (`px`, `Hz`), shown as the option's placeholder.
+        source: Where the default or the formula comes from (paper section, repository).
+        choices: The allowed words; empty for free values.
+        minimum: Smallest allowed number, inclusive.
+        maximum: Largest allowed number, inclusive.
+        sweep: The option may be given several times, or as `first:last:count`, to span a grid of jobs.
+        panel: Heading in `--help` under which the option stands.
+    """
+    return field(
+        default=default,
+        metadata={
+            "help": help,
+            "unit": unit,
+            "source": source,
+            "choices": choices,
+            "minimum": minimum,
+            "maximum": maximum,
+            "sweep": sweep,
+            "panel": panel,
+        },
+    )

@@ -1,0 +1,112 @@
+"""Settings of `gatys`, optimisation style transfer (Gatys, Ecker, Bethge 2016)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from stylecli.errors import UsageError
+from stylecli.settings.fields import option
+from stylecli.settings.gatys_recipes import GATYS_RECIPES
+
+STYLE_LOSSES = ("gram", "moments", "wasserstein", "mmd-linear", "mmd-poly", "mmd-gaussian")
+NEURAL_STYLE = GATYS_RECIPES["neural-style"].source
+
+
+@dataclass(frozen=True)
+class GatysSettings:
+    """Every option of `gatys`; the defaults are tuned for the embedded encoder.
+
+    `recipe` names a reference implementation; `presets` holds what differs there, and whoever builds settings from
+    options lets those given by the user win over the preset.
+    """
+
+    weights: str = option("encoder", "feature network: a name of `stylecli weights list`, or a file")
+    recipe: str = option("stylecli", "start from the settings of a reference implementation", choices=tuple(GATYS_RECIPES))
+    size: int | None = option(None, "short side of the result; default: that of the content", unit="px", minimum=1)
+    seed: int = option(0, "seed of all randomness", minimum=0, sweep=True)
+
+    style_weight: float = option(1.0, "weight of the style loss", minimum=0, sweep=True, panel="Look")
+    content_weight: float = option(0.08, "weight of the content loss", minimum=0, sweep=True, panel="Look")
+    tv_weight: float = option(0.05, "weight of the total variation: smoother pictures", minimum=0, sweep=True, panel="Look")
+    style_size: int | None = option(
+        None, "short side of the style pictures; default: that of the result", unit="px", minimum=1, panel="Look"
+    )
+    style_scale: float = option(1.0, "size of the style's features against the content's", minimum=0.05, sweep=True, panel="Look")
+    preserve_color: str = option(
+        "none",
+        "keep the colors of the content",
+        choices=("none", "luminance", "histogram", "coral"),
+        sweep=True,
+        panel="Look",
+    )
+    style_loss: str = option("gram", "how styles are compared", choices=STYLE_LOSSES, sweep=True, panel="Losses")
+    style_layers: str = option(
+        "relu1_1,relu2_1,relu3_1,relu4_1,relu5_1", "layers of the style, as LAYER or LAYER:WEIGHT, with commas", panel="Losses")
+    content_layers: str = option("relu4_1", "layers of the content, likewise", panel="Losses")
+    scaling: str = option(
+        "relative",
+        "how losses are scaled: relative to their target, or as means: of Gram matrices over channels, or as they are",
+        choices=("relative", "channels", "mean"),
+        panel="Losses",
+    )
+    normalize_weights: bool = option(
+        False, "divide each weight by its target's largest extent", source=NEURAL_STYLE, panel="Losses"
+    )
+    normalize_gradients: bool = option(
+        False, "multiply each gradient by its weight once more", source=NEURAL_STYLE, panel="Losses"
+    )
+    pooling: str = option("max", "pooling of the network", choices=("max", "average", "l2"), panel="Losses")
+    pool_scale: float = option(1.0, "factor on pooled activations", panel="Losses")
+    pixels: str = option(
+        "auto",
+        "pixel scale of weights that do not tell it",
+        choices=("auto", "caffe", "torchvision"),
+        panel="Losses",
+    )
+    first_padding: str | None = option(
+        None, "border of the first convolution", choices=("zeros", "reflect", "replicate"), panel="Losses"
+    )
+
+    optimizer: str = option("lbfgs", "how to descend", choices=("lbfgs", "adam"), panel="Optimisation")
+    steps: int = option(60, "steps at the final size", minimum=1, sweep=True, panel="Optimisation")
+    coarse_steps: int | None = option(
+        None, "steps at every smaller size; default: those of the final size", minimum=1, panel="Optimisation"
+    )
+    first_steps: int | None = option(
+        None, "steps at the smallest size; default: those of the smaller sizes", minimum=1, panel="Optimisation"
+    )
+    min_size: int | None = option(
+        128, "short side of the coarsest of the sizes; 0 for the final size alone", unit="px", minimum=0, panel="Optimisation"
+    )
+    learning_rate: float = option(1.0, "step size: 1 for lbfgs, about 0.02 for adam", minimum=0, panel="Optimisation")
+    history: int = option(20, "steps that lbfgs remembers", minimum=1, panel="Optimisation")
+    average: float = option(
+        0.0, "decay of the averaged picture, the result; 0 takes the last one", minimum=0, maximum=1, panel="Optimisation"
+    )
+    init: str = option("content", "start: content, noise, style-stats, or a picture file", panel="Optimisation")
+    save_every: int = option(0, "also write the picture every N steps", unit="N", minimum=0, panel="Optimisation")
+
+    presets: ClassVar[dict[str, Mapping[str, Any]]] = {name: known.options for name, known in GATYS_RECIPES.items()}
+
+    def __post_init__(self) -> None:
+        for name in ("style_layers", "content_layers"):
+            parse_layers(getattr(self, name), "--" + name.replace("_", "-"))
+
+
+def parse_layers(text: str, name: str = "layers") -> dict[str, float]:
+    """`relu1_1,relu2_1:0.5` to `{"relu1_1": 1.0, "relu2_1": 0.5}`; empty text is no layer.
+
+    Raises:
+        UsageError: A weight is not a number, is negative, or a layer comes twice.
+    """
+    layers: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        layer, _, weight = part.partition(":")
+        try:
+            value = float(weight or 1)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value < float("inf") or layer in layers:
+            raise UsageError(f"{name}: cannot use {part!r}", "write LAYER or LAYER:WEIGHT once each, as relu3_1:0.5")
+        layers[layer] = value
+    return layers

@@ -1,0 +1,169 @@
+"""The options that every method shares, in groups named after their use."""
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stylecli.errors import UsageError
+from stylecli.settings.fields import option
+from stylecli.settings.values import check
+
+FORMATS = ("png", "jpg", "webp", "tiff", "avif")
+UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def short(letter: str, field: Any) -> Any:
+    """A field that also has a short flag."""
+    return dataclasses.field(default=field.default, metadata={**field.metadata, "short": letter})
+
+
+def argument(field: Any) -> Any:
+    """A field that is given by position."""
+    return dataclasses.field(default=field.default, metadata={**field.metadata, "argument": True})
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The pictures to work on."""
+
+    content: tuple[str, ...] = argument(
+        option((), "pictures, folders, globs, @list.txt (a path a line) or - (stdin)", unit="content")
+    )
+    recursive: bool = short("-r", option(False, "folders: take the whole tree below them", panel="Inputs"))
+
+    def __post_init__(self) -> None:
+        """Refuses an empty list."""
+        if not self.content:
+            raise UsageError("CONTENT: missing", "name a picture, a folder, a glob, @list.txt or - for stdin")
+
+
+@dataclass(frozen=True)
+class Styles:
+    """The pictures whose style is taken.
+
+    Several styles are a sweep; `--blend` makes them one mixture, and so do masks, which say where each one goes.
+    """
+
+    style: tuple[str, ...] = option(
+        (),
+        "style picture, folder or list; several make a sweep, or with --blend a mixture",
+        unit="file",
+        panel="Inputs",
+    )
+    blend: bool = option(False, "mix all styles into one; `--style a.jpg:0.3 --style b.jpg:0.7`", panel="Inputs")
+    mask: tuple[str, ...] = option(
+        (), "where a style goes (white: there), one for each --style in the same order", unit="file", panel="Inputs"
+    )
+
+    def __post_init__(self) -> None:
+        """Refuses no style, masks without a partner, and weights that cannot be a mixture."""
+        if not self.style:
+            raise UsageError("--style: missing", "name a picture with --style painting.jpg")
+        if self.mask and len(self.mask) != len(self.style):
+            raise UsageError(f"--mask: {len(self.mask)} for {len(self.style)} styles", "give one mask for each --style")
+        shares = [share for _, share in self.weighted()]
+        if self.mixed and not sum(shares) > 0:
+            raise UsageError("--style: all weights of the mixture are 0")
+        if not self.mixed and any(share != 1 for share in shares):
+            raise UsageError("--style: a weight says how much of a mixture", "add --blend")
+
+    @property
+    def mixed(self) -> bool:
+        """Whether all styles go into one picture."""
+        return self.blend or bool(self.mask)
+
+    def weighted(self) -> tuple[tuple[str, float], ...]:
+        """Each `--style` and its weight, 1 where none was given.
+
+        Only a number behind the last colon is a weight, and only if the whole is not itself a file and either
+        the rest is one or `--blend` is on: `C:\\a.jpg`, `https://b:80/c` and `10:30.png` keep their colons.
+        """
+        return tuple(self._split(word) for word in self.style)
+
+    def _split(self, word: str) -> tuple[str, float]:
+        found = re.fullmatch(r"(.+):(\d+\.?\d*|\.\d+)", word, re.DOTALL | re.ASCII)
+        if not found or Path(word).exists() or not (self.mixed or Path(found[1]).exists()):
+            return word, 1.0
+        return found[1], min(float(found[2]), 1e9)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where results go and how they are encoded."""
+
+    output: str | None = short(
+        "-o",
+        option(None, "file for one job, folder for several, - for stdout; default: the current folder", unit="path"),
+    )
+    name: str | None = option(
+        None,
+        "template for file names: {stem} {style} {method} {ext} {index} {seed} and every option of the method",
+        unit="template",
+        panel="Outputs",
+    )
+    format: str | None = option(
+        None, "file format; default: the suffix of -o or --name, else the content's", choices=FORMATS, panel="Outputs"
+    )
+    overwrite: bool = option(False, "replace files that exist (never an input)", panel="Outputs")
+    skip_existing: bool = option(
+        False, "skip jobs whose file holds the same settings, inputs and weights", panel="Outputs"
+    )
+    strip: bool = option(False, "drop EXIF, XMP, DPI and color profile of the content", panel="Outputs")
+    quality: int = option(92, "JPEG, WebP and AVIF quality", minimum=1, maximum=100, panel="Outputs")
+    bits: str = option("auto", "bits a channel; auto: as the content", choices=("auto", "8", "16"), panel="Outputs")
+
+    def __post_init__(self) -> None:
+        """Refuses values out of range and templates where there is no file to name."""
+        check(self)
+        if self.output == "":
+            raise UsageError("--output: empty", "a file, a folder or - for stdout")
+        if self.output == "-" and self.name:
+            raise UsageError("--name: nothing to name on stdout", "leave out --name, or -o -")
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and how to compute; see `stylecli.device`."""
+
+    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps", unit="device", panel="Compute")
+    precision: str = option(
+        "auto", "number type of the networks", choices=("auto", "float32", "bfloat16", "float16"), panel="Compute"
+    )
+    threads: int | None = option(None, "CPU threads; default: PyTorch's choice", minimum=1, panel="Compute")
+    max_memory: str | None = option(None, "memory that may be used, such as 4G or 800M", unit="size", panel="Compute")
+
+    def __post_init__(self) -> None:
+        """Refuses values out of range."""
+        check(self)
+        _ = self.max_bytes
+
+    @property
+    def max_bytes(self) -> int | None:
+        """`max_memory` in bytes, None for no limit."""
+        if self.max_memory is None:
+            return None
+        found = re.fullmatch(
+            r"(\d{1,12}\.?\d{0,6})([KMGT]?)(?:i?B)?", self.max_memory.strip(), re.IGNORECASE | re.ASCII
+        )
+        if not found or not (size := int(float(found[1]) * UNITS[found[2].upper()])):
+            raise UsageError(f"--max-memory {self.max_memory}: not a size", "a number and K, M, G or T, such as 4G")
+        return size
+
+
+@dataclass(frozen=True)
+class Telling:
+    """What the user is told, and where."""
+
+    json: bool = option(False, "one JSON object a job on stdout, in place of the path", panel="Telling")
+    quiet: bool = short("-q", option(False, "only errors", panel="Telling"))
+    verbose: bool = short("-v", option(False, "also notes, losses and seconds of each job", panel="Telling"))
+    dry_run: bool = option(False, "print the jobs and do nothing", panel="Telling")
+    no_progress: bool = option(False, "no progress bar on a terminal", panel="Telling")
+    traceback: bool = option(False, "show where an error comes from", panel="Telling")
+
+    def __post_init__(self) -> None:
+        """Refuses to be loud and silent at once."""
+        if self.quiet and self.verbose:
+            raise UsageError("--quiet and --verbose: one of the two")

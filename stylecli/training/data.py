@@ -1,0 +1,86 @@
+"""Endless seeded crops: the batch of a step depends on the seed and the step alone, so a resumed run sees the same."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from stylecli.errors import InputError
+from stylecli.media.images import read_picture
+
+PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
+
+
+def find_pictures(folders: Sequence[Path]) -> list[Path]:
+    """Every picture below `folders`, sorted.
+
+    Raises:
+        InputError: There is none.
+    """
+    found = sorted(path for folder in folders for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
+    if not found:
+        raise InputError(f"{folders[0]}: no pictures below it", "give a folder of photographs or paintings")
+    return found
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Square crops of random pictures at random scales.
+
+    Attributes:
+        paths: Pictures to draw from, uniformly.
+        size: Side of a crop in pixels.
+        batch: Crops a step.
+        seed: Of the whole sequence.
+        augment: Applied to each crop `[3, size, size]` with a generator; identity by default.
+    """
+
+    paths: tuple[Path, ...]
+    size: int
+    batch: int
+    seed: int
+    augment: Callable[[Tensor, Generator], Tensor] = lambda crop, generator: crop
+
+    def __call__(self, step: int) -> Tensor:
+        """The batch of `step`, `[batch, 3, size, size]` in [0, 1]."""
+        generator = Generator().manual_seed(self.seed * 1_000_003 + step)
+        return torch.stack([self._crop(generator) for _ in range(self.batch)])
+
+    def _crop(self, generator: Generator) -> Tensor:
+        path = self.paths[_integer(len(self.paths), generator)]
+        pixels = _pixels(path)
+        # A crop of up to twice its final side shrinks the picture: textures come at many scales.
+        largest = min(2 * self.size, *pixels.shape[1:])
+        side = self.size + _integer(max(largest - self.size, 0) + 1, generator) if largest >= self.size else largest
+        top, left = (_integer(extent - side + 1, generator) for extent in pixels.shape[1:])
+        crop = pixels[:, top : top + side, left : left + side].float().div(255)
+        if torch.rand((), generator=generator) < 0.5:
+            crop = crop.flip(2)
+        if side != self.size:
+            crop = F.interpolate(crop[None], (self.size, self.size), mode="bicubic", antialias=True)[0].clamp(0, 1)
+        return self.augment(crop, generator)
+
+    def ahead(self, first: int, last: int) -> Iterator[Tensor]:
+        """Batches of steps `first` to `last`, one prepared while the one before is used."""
+        with ThreadPoolExecutor(1) as pool:
+            coming = pool.submit(self, first)
+            for step in range(first, last + 1):
+                batch = coming.result()
+                if step < last:
+                    coming = pool.submit(self, step + 1)
+                yield batch
+
+
+def _integer(below: int, generator: Generator) -> int:
+    return int(torch.randint(below, (), generator=generator))
+
+
+@lru_cache(8192)
+def _pixels(path: Path) -> Tensor:
+    """uint8 [3, H, W], kept: decoding again each epoch costs more than the memory (200 kB a picture of 256 px)."""
+    return read_picture(path).pixels.mul(255).round().byte()

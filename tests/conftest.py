@@ -1,0 +1,115 @@
+"""What all tests share: the command line in process, small pictures, one thread."""
+
+import io
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stylecli.cli import run
+from stylecli.progress import Step
+
+torch.set_num_threads(1)
+
+
+@dataclass
+class Result:
+    """What one command line gave."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    binary: bytes = b""
+
+
+class _Stdin:
+    def __init__(self, data: bytes) -> None:
+        self.buffer = io.BytesIO(data)
+
+    def isatty(self) -> bool:
+        return False
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Callable[..., Result]:
+    """Runs a command line in process, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def call(*words: object, stdin: bytes = b"") -> Result:
+        monkeypatch.setattr(sys, "stdin", _Stdin(stdin))
+        capfdbinary.readouterr()
+        code = run([str(word) for word in words])
+        sys.stdout.flush()
+        captured = capfdbinary.readouterr()
+        return Result(code, captured.out.decode("utf-8", "replace"), captured.err.decode(), captured.out)
+
+    return call
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a small random picture: `picture("a.png", size=(12, 10), mode="RGBA")`."""
+
+    def make(name: str, *, size: tuple[int, int] = (12, 10), mode: str = "RGB", seed: int = 0) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shape = (size[1], size[0], len(mode))
+        levels = np.random.default_rng([seed, *name.encode()]).integers(0, 256, shape, dtype=np.uint8)
+        Image.fromarray(levels.squeeze()).save(path)
+        return path
+
+    return make
+
+
+@dataclass
+class FakeResult:
+    """As `backends.gatys.Result`."""
+
+    image: torch.Tensor
+    losses: dict[str, float] = field(default_factory=lambda: {"style": 0.5})
+    interrupted: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class FakeGatys:
+    """A method of no time at all: the mean of the content and the weighted styles' mean colors, times a weight."""
+
+    def __init__(self) -> None:
+        self.weights = {"encoder": "00"}
+        self.calls: list[dict[str, object]] = []
+        self.builds = 0
+        self.fail: Callable[[int], None] = lambda call: None
+        self.interrupted = False
+
+    def build(self, settings: object, device: object) -> "FakeGatys":
+        self.builds += 1
+        return self
+
+    def run(self, content, styles, settings, *, blend, masks, listener, snapshot, **pictures) -> FakeResult:  # type: ignore[no-untyped-def]
+        self.calls.append({"styles": styles, "settings": settings, "blend": blend, "masks": masks, **pictures})
+        self.fail(len(self.calls))
+        color = sum(share * style.mean((1, 2)) for share, style in zip(blend, styles, strict=True))
+        image = (content + color[:, None, None] * settings.style_weight).div(2).clamp(0, 1)
+        if settings.size:
+            image = torch.nn.functional.interpolate(image[None], size=(settings.size, settings.size))[0]
+        listener(Step(1, 2, 0.1, loss=1.0))
+        if snapshot and settings.save_every:
+            snapshot(settings.save_every, image)
+        return FakeResult(image, interrupted=self.interrupted)
+
+
+@pytest.fixture
+def gatys(monkeypatch: pytest.MonkeyPatch) -> FakeGatys:
+    """Puts a fake in place of the method."""
+    fake = FakeGatys()
+    module = types.ModuleType("stylecli.backends.gatys")
+    module.build = fake.build  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "stylecli.backends.gatys", module)
+    return fake
