@@ -7,14 +7,13 @@ import sys
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 import typer
 from typer.core import TyperGroup
 
 from stylecli import __version__
 from stylecli.batch.failures import explain
-from stylecli.commands._telling import complain
 from stylecli.errors import ExitCode, StyleCliError, UsageError
 from stylecli.settings.values import nearest
 
@@ -30,10 +29,10 @@ def run(args: Sequence[str] | None = None) -> int:
     Returns:
         The exit code, see `errors.ExitCode`. With `--traceback` errors leave as they are.
     """
-    words = list(sys.argv[1:] if args is None else args)
+    words = list(sys.argv[1:] if args is None else args) or ["--help"]
     traceback = "--traceback" in words[: words.index("--") if "--" in words else None]
     try:
-        code = typer.main.get_command(app).main(words, prog_name="stylecli", standalone_mode=False)
+        code = typer.main.get_command(_app()).main(words, prog_name="stylecli", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read us has seen enough; Python would complain again when it flushes stdout at exit.
@@ -44,6 +43,8 @@ def run(args: Sequence[str] | None = None) -> int:
     except Exception as error:
         if traceback and not hasattr(error, "format_message"):
             raise
+        from stylecli.commands._telling import complain
+
         told = _usage(error) or explain(error)
         complain(told.message, told.hint)
         return told.exit_code
@@ -130,9 +131,20 @@ def _load(package: str, name: str) -> Any:
         group = typer.Typer()
         group.command(name)(module.command)
     group._add_completion = False
-    built = typer.main.get_command(group)
+    group.rich_markup_mode = _markup()
+    built: Any = typer.main.get_command(group)
     built.name = name
+    if _markup():
+        # Rich takes brackets for markup and drops them; `\b`, which keeps line ends in plain help, it prints.
+        built.help = (built.help or "").replace("\b\n", "")
+        for each in built.params:
+            each.help = (each.help or "").replace("[", r"\[")
     return built
+
+
+def _markup() -> Literal["rich"] | None:
+    """Help with panels and colors on a terminal; plain text, in half the time, where a program reads it."""
+    return "rich" if sys.stdout.isatty() else None
 
 
 def _version(wanted: bool) -> None:
@@ -150,11 +162,12 @@ def _top(
     pass
 
 
-app = typer.Typer(
-    cls=lazy("stylecli.commands"),
-    callback=_top,
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Style transfer for pictures and sound.",
-    epilog="`stylecli COMMAND --help` shows the options of a command, with examples.",
-)
+def _app() -> typer.Typer:
+    return typer.Typer(
+        cls=lazy("stylecli.commands"),
+        callback=_top,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Style transfer for pictures and sound.",
+        epilog="`stylecli COMMAND --help` shows the options of a command, with examples.",
+        rich_markup_mode=_markup(),
+    )

@@ -5,6 +5,7 @@ import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,9 @@ class _Stdin:
 
 
 @pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Callable[..., Result]:
+def cli(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> Callable[..., Result]:
     """Runs a command line in process, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
@@ -110,6 +113,7 @@ def gatys(monkeypatch: pytest.MonkeyPatch) -> FakeGatys:
     """Puts a fake in place of the method."""
     fake = FakeGatys()
     module = types.ModuleType("stylecli.backends.gatys")
+    module.__spec__ = ModuleSpec(module.__name__, None)
     module.build = fake.build  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "stylecli.backends.gatys", module)
     return fake

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stylecli.batch.inputs import Source
 from stylecli.batch.jobs import STDOUT, Job
-from stylecli.batch.record import Record, loads, make
+from stylecli.batch.record import ENCODING, Record, loads, make
 from stylecli.batch.runner import Outcome
 from stylecli.errors import OutputError, StyleCliError
 from stylecli.progress import Listener
@@ -45,7 +45,7 @@ class PictureWork:
             InputError: A picture cannot be read.
             OutputError: The file cannot be written, or holds something else and may not be replaced.
         """
-        encoding = {"format": job.format, **{key: getattr(self.outputs, key) for key in ("quality", "bits", "strip")}}
+        encoding = {**{key: getattr(self.outputs, key) for key in ENCODING}, "format": job.format}
         record = make(job, weights=self.backend.weights, encoding=encoding, compute=self.compute)
         if job.output != STDOUT:
             if self.outputs.skip_existing and _holds(job, record, overwrite=self.outputs.overwrite):

@@ -10,6 +10,8 @@ from stylecli import __version__
 from stylecli.batch.jobs import Inputs, Job
 from stylecli.errors import InputError
 
+ENCODING = ("quality", "bits", "strip", "format")
+
 
 @dataclasses.dataclass(frozen=True)
 class Record:
@@ -20,7 +22,7 @@ class Record:
         settings: The method's settings, as `dataclasses.asdict` gives them.
         inputs: By role: `path`, `sha256` and, inside a mixture, `share`.
         weights: SHA-256 of each weights file by name.
-        encoding: `format`, `quality`, `bits` and `strip` of the file itself.
+        encoding: The options in `ENCODING` that made the file itself.
         compute: `device`, `precision` and `threads`.
         seed: Seed of all randomness, None for methods without.
         interrupted: The run was stopped; the file holds its best picture so far.
@@ -38,8 +40,8 @@ class Record:
     stylecli: str = __version__
 
     def dumps(self) -> str:
-        """As JSON, keys in a fixed order."""
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, sort_keys=True)
+        """As JSON in ASCII, which also holds file names that are not UTF-8."""
+        return json.dumps(dataclasses.asdict(self))
 
     def differs(self, other: "Record") -> list[str]:
         """What would make another file: method, settings, contents of inputs, weights, encoding, precision.
@@ -51,14 +53,17 @@ class Record:
         return changed + ["interrupted"] * (self.interrupted or other.interrupted)
 
     def _essence(self) -> dict[str, Any]:
-        inputs = {role: [(each["sha256"], each.get("share", 1)) for each in some] for role, some in self.inputs.items()}
+        # Names of two words cannot clash with those of settings.
         return {
-            "method": self.method,
-            "weights": self.weights,
-            "precision": self.compute.get("precision"),
-            **inputs,
-            **self.encoding,
             **json.loads(json.dumps(self.settings)),
+            "command name": self.method,
+            "weights file": self.weights,
+            "compute precision": self.compute.get("precision"),
+            **{
+                f"{role} file": [(each["sha256"], each.get("share", 1)) for each in some]
+                for role, some in self.inputs.items()
+            },
+            **{f"output {key}": value for key, value in self.encoding.items()},
         }
 
 
@@ -101,8 +106,9 @@ def loads(text: str | None, path: Path | str) -> Record:
         stored = json.loads(text)
         made = Record(**stored)
         shapes = (made.settings, made.inputs, made.weights, made.encoding, made.compute)
-        if not all(isinstance(each, dict) for each in shapes):
-            raise TypeError("not objects")
+        if not (all(isinstance(each, dict) for each in shapes) and made.inputs and all(made.inputs.values())):
+            raise TypeError("not objects, or nothing in them")
+        _ = [made.encoding[key] for key in ENCODING]
         _ = [(one["path"] + one["sha256"], float(one.get("share", 1))) for some in made.inputs.values() for one in some]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(f"{path}: its record is damaged or of another version") from error

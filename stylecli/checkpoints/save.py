@@ -9,7 +9,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from stylecli.checkpoints.load import METADATA
-from stylecli.media.files import atomic_write
+from stylecli.files import atomic_write
 
 SAMPLE = "sample."
 """Prefix of the tensors that prove a network: `sample.input` and what it must give."""

@@ -76,10 +76,9 @@ def _parameter(field: "dataclasses.Field[Any]", kind: Kind) -> inspect.Parameter
     meta, choices = field.metadata, field.metadata["choices"]
     annotation = bool if kind.base is bool else list[str] if kind.many or meta["sweep"] else str
     remarks = "; ".join(filter(None, _remarks(field, kind)))
-    # Rich would take an unescaped bracket for markup and drop it.
-    text = f"{meta['help']} ({remarks})".removesuffix(" ()").replace("[", "\\[")
+    text = f"{meta['help']} ({remarks})".removesuffix(" ()")
     if meta.get("argument"):
-        info = typer.Argument(None, metavar=_metavar(field, kind), help=text, show_default=False)
+        info = typer.Argument(None, metavar=meta["unit"].upper(), help=text, show_default=False)
     else:
         info = typer.Option(
             None,
@@ -104,7 +103,9 @@ def _metavar(field: "dataclasses.Field[Any]", kind: Kind) -> str:
 
 def _remarks(field: "dataclasses.Field[Any]", kind: Kind) -> list[str]:
     """What stands in brackets behind the help: limits, source, default."""
-    default = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
+    default = field.default
+    if isinstance(default, tuple | float):
+        default = ",".join(map(str, default)) if isinstance(default, tuple) else f"{default:g}"
     shown = kind.base is not bool and default not in (None, "")
     limits = re.sub(r"^a (whole )?number,? ?", "", expected(field, kind))
     return [limits, field.metadata["source"], f"default {default}" * shown]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from stylecli.batch.jobs import STDOUT, Job
 from stylecli.batch.runner import Report
+from stylecli.errors import Interrupted
 from stylecli.progress import Listener, Step, silent
 from stylecli.settings.shared import Telling
 
@@ -78,7 +79,7 @@ class Teller:
     def close(self, reports: Sequence[Report]) -> None:
         """Ends with the failures: a line and a hint for a single job, a table for several."""
         self._clear()
-        failed = [(report.job, report.error) for report in reports if report.error]
+        failed = [(each.job, each.error) for each in reports if each.error and not isinstance(each.error, Interrupted)]
         if self.total == 1:
             for _, error in failed:
                 complain(error.message, error.hint)
@@ -99,7 +100,9 @@ class Teller:
 
 def complain(message: str, hint: str) -> None:
     """An error on stderr: one line, and one for the hint if there is any."""
-    print(message, *([f"hint: {hint}"] if hint else []), sep="\n", file=sys.stderr)
+    # A file name may hold a line end, the line may not.
+    for each in [message, *([f"hint: {hint}"] if hint else [])]:
+        print(each.replace("\n", "\\n"), file=sys.stderr)
 
 
 def line(job: Job, report: Report | None = None) -> dict[str, object]:

@@ -20,6 +20,7 @@ def command(
 
     Options marked … may be given several times, numbers also as first:last:count; every combination is a job.
 
+    \b
       stylecli gatys photo.jpg --style wave.jpg
       stylecli gatys photo.jpg --style wave.jpg --style-weight 0.5:2:4 -o sweep/
       stylecli gatys photos/ -r --style a.jpg:0.3 --style b.jpg:0.7 --blend -o out/

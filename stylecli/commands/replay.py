@@ -40,6 +40,7 @@ def command(replay: Replay, compute: Compute, telling: Telling) -> ExitCode:
 
     Inputs are looked up as they were named, so run it in the same folder; one that has changed since is an error.
 
+    \b
       stylecli replay photo_gatys_wave.jpg
       stylecli replay photo_gatys_wave.jpg -o again.jpg --device cpu
     """

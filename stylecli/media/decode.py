@@ -82,7 +82,8 @@ def decode(data: bytes, name: str) -> Decoded:
 def _by_pillow(data: bytes) -> _Found:
     with opened(data) as image:
         frames = _frames(image)
-        notes = [f"animated: first of {frames} frames used"] if frames > 1 else []
+        used = "first of {} pages used" if image.format == "TIFF" else "animated: first of {} frames used"
+        notes = [used.format(frames)] if frames > 1 else []
         if is_deep_png(data):
             planes = png_planes(data)
         else:
@@ -127,9 +128,9 @@ def _planes(image: Image.Image) -> Planes:
     if image.mode == "CMYK":
         return np.asarray(image), None, "cmyk"
     if image.mode == "LAB":
-        lab = ImageCms.createProfile("LAB")
-        image = ImageCms.profileToProfile(image, lab, ImageCms.createProfile("sRGB"), outputMode="RGB") or image
-        image.info.pop("icc_profile", None)
+        image.info.pop("icc_profile", None)  # it only says that this is Lab
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        image = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB") or image
     base = "L" if image.mode in {"1", "L", "LA", "La"} else "RGB"
     pixels = np.asarray(image.convert(base + "A" if image.has_transparency_data else base))
     space = "gray" if base == "L" else "rgb"

@@ -109,9 +109,11 @@ def sweep(field: "dataclasses.Field[Any]", kind: Kind, words: Sequence[str]) -> 
 
 def _even(first: Any, last: Any, count: int) -> list[Any]:
     if isinstance(first, int):
-        return [first + round((last - first) * i / (count - 1)) for i in range(count)]
+        gaps = count - 1
+        return [first + (2 * (last - first) * i + gaps) // (2 * gaps) for i in range(count)]
+    low, high = sorted((first, last))
     between = (first * (1 - i / (count - 1)) + last * (i / (count - 1)) for i in range(1, count - 1))
-    return [first, *(float(f"{value:.12g}") for value in between), last]
+    return [first, *(min(max(float(f"{value:.12g}"), low), high) for value in between), last]
 
 
 def check(settings: Any) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from stylecli.errors import InputError, StyleCliError
-from stylecli.media.files import atomic_write
+from stylecli.files import atomic_write
 from stylecli.progress import Listener, Step
 
 

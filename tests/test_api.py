@@ -1,0 +1,69 @@
+"""Methods in memory."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import FakeGatys
+from PIL import Image
+
+from stylecli import api
+from stylecli.errors import InputError, UsageError
+from stylecli.settings.gatys import GatysSettings
+
+
+def test_an_image_gives_an_image(gatys: FakeGatys, picture: Callable[..., Path]):
+    style = picture("s.png")
+    with Image.open(picture("a.png")) as content:
+        made = api.gatys(content, style, style_weight=0.0)
+        assert isinstance(made, Image.Image)
+        assert abs(np.asarray(made).astype(int) - np.asarray(content) // 2).max() <= 1
+
+
+def test_a_tensor_gives_a_tensor(gatys: FakeGatys, picture: Callable[..., Path]):
+    style = torch.full((3, 4, 4), 0.5)
+    made = api.gatys(torch.zeros(3, 5, 6), [style, style * 2], shares=[3, 1], steps=2)
+    assert isinstance(made, torch.Tensor)
+    assert torch.allclose(made, torch.full((3, 5, 6), 0.625 / 2))
+    assert gatys.calls[0]["settings"] == GatysSettings(steps=2)
+
+
+def test_paths_and_bytes(gatys: FakeGatys, picture: Callable[..., Path]):
+    path = picture("a.png")
+    first = api.stylize("gatys", path, str(path), settings=GatysSettings(steps=3))
+    assert first.tobytes() == api.gatys(path.read_bytes(), path.read_bytes(), steps=3).tobytes()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "CMYK", "P", "1", "LA", "HSV", "I;16", "F"])
+def test_every_kind_of_image(gatys: FakeGatys, mode: str):
+    content = Image.new("RGB", (6, 5), (200, 100, 50))
+    content = Image.new("I;16", (6, 5), 30000) if mode == "I;16" else content.convert(mode)
+    assert api.gatys(content, torch.zeros(3, 2, 2)).size == (6, 5)
+
+
+def test_options_are_held_to_their_ranges(gatys: FakeGatys):
+    empty = torch.zeros(3, 2, 2)
+    for options in ({"stpes": 1}, {"steps": 0}, {"settings": GatysSettings(), "steps": 1}, {"shares": [1, 2]}):
+        with pytest.raises(UsageError):
+            api.gatys(empty, empty, **options)
+    with pytest.raises(UsageError):
+        api.gatys(empty, [])
+    assert gatys.builds == 0
+
+
+def test_pictures_that_cannot_be_read(gatys: FakeGatys):
+    with pytest.raises(InputError):
+        api.gatys("nope.png", torch.zeros(3, 2, 2))
+
+
+def test_ctrl_c(gatys: FakeGatys):
+    gatys.interrupted = True
+    with pytest.raises(KeyboardInterrupt):
+        api.gatys(torch.zeros(3, 2, 2), torch.zeros(3, 2, 2))
+
+
+def test_only_methods_are_functions():
+    with pytest.raises(AttributeError, match="no attribute 'monet'"):
+        api.monet  # noqa: B018
