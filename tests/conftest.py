@@ -117,3 +117,17 @@ def gatys(monkeypatch: pytest.MonkeyPatch) -> FakeGatys:
     module.build = fake.build  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "stylecli.backends.gatys", module)
     return fake
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A feature network of random weights, small enough for real runs in tests."""
+    from stylecli.checkpoints.save import save_network
+    from stylecli.checkpoints.vgg_formats import stored_config
+    from stylecli.nets.vgg import VGG, VGGConfig
+
+    torch.manual_seed(0)
+    net = VGG(VGGConfig(((4, 4), (4, 4), (8, 8, 8, 8), (8, 8, 8, 8), (8, 8, 8, 8))))
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_network(net, path, network="vgg", config=stored_config(net.config), about={}, sample={}, half=False)
+    return path

@@ -87,6 +87,12 @@ def test_masks(cli: Cli, gatys: FakeGatys, picture: Callable[..., Path]):
 def test_snapshots(cli: Cli, gatys: FakeGatys):
     assert cli("gatys", "a.png", "--style", "s.png", "--save-every", "2", *RUN).exit_code == 0
     assert Path("a_gatys_s_00002.png").exists()
+    Path("a_gatys_s.png").unlink()
+    done = cli("gatys", "a.png", "--style", "s.png", "--save-every", "2", *RUN)
+    assert (done.exit_code, "a_gatys_s_00002.png: already there" in done.stderr) == (1, True)
+    words = ("--style", "s.png", "--save-every", "2", "--overwrite", "-o", "a_gatys_s.png", *RUN)
+    assert cli("gatys", "a.png", *words).exit_code == 0
+    assert cli("gatys", "a_gatys_s_00002.png", *words).exit_code == 1
 
 
 def test_through_pipes(cli: Cli, gatys: FakeGatys):
@@ -315,7 +321,7 @@ def test_a_name_that_is_not_utf8(cli: Cli, gatys: FakeGatys, monkeypatch: pytest
     Path("a.png").rename(name)
     assert cli("gatys", name, "--style", "s.png", "--json", *RUN).exit_code == 0
     assert len(cli("gatys", name, "--style", "s.png", *RUN).stderr.splitlines()) == 2
-    assert cli("replay", os.fsdecode(b"\xff\n_gatys_s.png"), "-o", "again.png").exit_code == 0
+    assert cli("replay", os.fsdecode(b"\xff-_gatys_s.png"), "-o", "again.png").exit_code == 0
     environment = {**os.environ, "PYTHONPATH": str(Path(program.__file__).parents[1])}
     words = [sys.executable, "-m", "stylecli", "gatys", name, "--style", "s.png", "--dry-run", "-o", "x.png"]
     assert b"\xff" in subprocess.run(words, env=environment, capture_output=True, check=True).stdout
@@ -341,14 +347,19 @@ from stylecli.settings.fields import option
 class NegateSettings:
     """Options."""
     amount: float = option(1.0, "how much", minimum=0, maximum=1, sweep=True)
+    start: str | None = option(None, "picture to add", unit="file")
+
+    def pictures(self):
+        return {"start": self.start} if self.start else {}
 ''',
     "backends": '''
 """Negation."""
 from types import SimpleNamespace
 
 def build(settings, device):
-    def run(content, styles, settings, **_):
-        return SimpleNamespace(image=content * (1 - settings.amount), losses={}, notes=("done",), interrupted=False)
+    def run(content, styles, settings, *, start=0, **_):
+        image = start + content * (1 - settings.amount)
+        return SimpleNamespace(image=image, losses={}, notes=("done",), interrupted=False)
     return SimpleNamespace(weights={}, run=run)
 ''',
     "commands": '''
@@ -386,3 +397,13 @@ def test_a_method_is_three_new_files_and_nothing_edited(cli: Cli, negate: None):
     assert not np.asarray(opened("a_negate_s_amount1.png")).any()
     assert cli("replay", "a_negate_s_amount0.png", "-o", "again.png").exit_code == 0
     assert Path("again.png").read_bytes() == Path("a_negate_s_amount0.png").read_bytes()
+
+
+def test_options_may_name_pictures(cli: Cli, negate: None, picture: Callable[..., Path]):
+    done = cli("negate", "a.png", "--style", "s.png", "--start", "s.png", "-o", "out.png", *RUN)
+    assert done.exit_code == 0
+    assert (np.asarray(opened("out.png")) == np.asarray(opened("s.png"))).all()
+    assert cli("replay", "out.png").exit_code == 0
+    picture("s.png", seed=1)
+    assert "s.png: has changed" in cli("replay", "out.png", "-o", "again.png").stderr
+    assert cli("negate", "a.png", "--style", "s.png", "--start", "nope.png", *RUN).exit_code == 2

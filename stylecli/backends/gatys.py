@@ -169,7 +169,7 @@ class _Run:
                 self.settings.history,
                 self.recipe.betas,
                 self.settings.average,
-                clamp=self.settings.optimizer == "adam" and not self.recipe.network_space,
+                clamp=not self.recipe.network_space,
             )
             descend(objective, self.path, descent, self._watch, exact)
 

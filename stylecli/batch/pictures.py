@@ -58,8 +58,11 @@ class PictureWork:
 
         def snapshot(step: int, pixels: "Tensor") -> None:
             path = Path(job.output)
-            step_path = path.with_name(f"{path.stem}_{step:05}{path.suffix}")
-            _write(pixels, str(step_path), content, dataclasses.replace(record, interrupted=True))
+            path = path.with_name(f"{path.stem}_{step:05}{path.suffix}")
+            inputs = [one.path for some in job.inputs.values() for one in some if one.data is None]
+            if path.exists() and (not self.outputs.overwrite or any(path.samefile(each) for each in inputs)):
+                raise OutputError(f"{path}: already there", "--overwrite replaces it, unless it is an input")
+            _write(pixels, str(path), content, dataclasses.replace(record, interrupted=True))
 
         result = self.backend.run(
             content.pixels,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stylecli.batch.inputs import Source, expand
 from stylecli.batch.jobs import Job, guard
-from stylecli.batch.record import Record, loads
+from stylecli.batch.record import ENCODING, Record, loads
 from stylecli.commands._options import from_settings
 from stylecli.commands._run import run_jobs
 from stylecli.errors import ExitCode, InputError, UsageError
@@ -50,16 +50,14 @@ def command(replay: Replay, compute: Compute, telling: Telling) -> ExitCode:
     record = loads(read_settings(replay.made), replay.made)
     if record.interrupted:
         raise InputError(f"{replay.made}: a picture on the way, of a run that went on or was stopped")
-    kind, encoding = record.encoding["format"], record.encoding
-    outputs = Outputs(
-        replay.output, None, kind, replay.overwrite, False, encoding["strip"], encoding["quality"], encoding["bits"]
-    )
+    encoding = {key: record.encoding[key] for key in ENCODING}
+    outputs = Outputs(output=replay.output, overwrite=replay.overwrite, **encoding)
     default = f"{Path(replay.made).stem}_replay{Path(replay.made).suffix}"
     output = replay.output or default
     if output.endswith(("/", os.sep)) or Path(output).is_dir():
         output = str(Path(output, default))
     inputs = {role: tuple(_same(one) for one in some) for role, some in record.inputs.items()}
-    job = Job(1, record.method, inputs, build(settings_of(record.method), record.settings), output, kind)
+    job = Job(1, record.method, inputs, build(settings_of(record.method), record.settings), output, encoding["format"])
     guard([job, dataclasses.replace(job, inputs={"made": (Source(replay.made),)})], outputs)
     return run_jobs([job], outputs, _where(record, compute), telling, weights=record.weights)
 

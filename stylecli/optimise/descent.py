@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from stylecli.errors import StyleCliError
+from stylecli.optimise.lbfgs import BoundedLBFGS
 from stylecli.optimise.objective import Objective
 
 Watch = Callable[[int, Tensor, dict[str, float], Tensor], None]
@@ -108,13 +109,14 @@ def descend(
     optimizer = _optimizer(picture, path, descent)
     step = 0
 
+    @torch.enable_grad()
     def closure() -> Tensor:
-        optimizer.zero_grad()
+        picture.grad = None
         if exact is not None and step <= EXACT_STEPS:
             total, parts = exact(picture)
         else:
             total, parts = objective(picture.float())
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         assert picture.grad is not None
         losses = {name: float(part.detach()) for name, part in parts.items()}
         if not all(map(_finite, losses.values())):
@@ -132,7 +134,9 @@ def descend(
     path.picture = picture.detach().float()
 
 
-def _optimizer(picture: Tensor, path: Path, descent: Descent) -> torch.optim.Optimizer:
+def _optimizer(picture: Tensor, path: Path, descent: Descent) -> torch.optim.Optimizer | BoundedLBFGS:
+    if descent.optimizer == "lbfgs" and descent.clamp:
+        return BoundedLBFGS(picture, descent.history, descent.learning_rate)
     if descent.optimizer == "lbfgs":
         # One update a call, no tolerances: every update is seen, and the path is that of one long call.
         return torch.optim.LBFGS(

@@ -9,6 +9,7 @@ from stylecli.settings.fields import option
 from stylecli.settings.gatys_recipes import GATYS_RECIPES
 
 STYLE_LOSSES = ("gram", "moments", "wasserstein", "mmd-linear", "mmd-poly", "mmd-gaussian")
+INITS = ("content", "noise", "style-stats")
 NEURAL_STYLE = GATYS_RECIPES["neural-style"].source
 
 
@@ -87,6 +88,10 @@ class GatysSettings:
     save_every: int = option(0, "also write the picture every N steps", unit="N", minimum=0, panel="Optimisation")
 
     presets: ClassVar[dict[str, Mapping[str, Any]]] = {name: known.options for name, known in GATYS_RECIPES.items()}
+
+    def pictures(self) -> dict[str, str]:
+        """Pictures named by options, by role: the start, where `init` is a file."""
+        return {} if self.init in INITS else {"init": self.init}
 
     def __post_init__(self) -> None:
         for name in ("style_layers", "content_layers"):

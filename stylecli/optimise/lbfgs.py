@@ -1,0 +1,79 @@
+"""Limited-memory BFGS for pictures: bounded pixels, sane step lengths, one evaluation a step.
+
+Liu, Nocedal 1989, "On the limited memory BFGS method for large scale optimization"; bounds by projection as in Bertsekas
+1982. Differs from `torch.optim.LBFGS`: the first step moves pixels by a visible amount instead of one over the
+gradient's norm (in float32 the two first gradients would differ by rounding alone); no step moves the picture further
+than a trust radius; a step that raises the loss is taken back and halved; pairs without positive curvature are dropped.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, no_grad
+
+FIRST_MOVE = 0.01
+"""Root mean square of the first step, in units of the pixel range."""
+
+TRUST = 0.05
+"""Largest root mean square of any step."""
+
+TOLERATED_RISE = 0.05
+"""A loss may rise by this fraction before the step is taken back: the losses are not smooth (ReLU, max pooling)."""
+
+
+class BoundedLBFGS:
+    """Minimises over pictures in [0, 1].
+
+    Args:
+        picture: The variable, changed in place.
+        history: Pairs kept.
+        learning_rate: Factor on every step.
+    """
+
+    def __init__(self, picture: Tensor, history: int, learning_rate: float = 1.0) -> None:
+        self.picture, self.learning_rate = picture, learning_rate
+        self.pairs: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=history)
+        self.before: tuple[Tensor, Tensor, float] | None = None  # picture, gradient and loss of the last good point
+        self.move = torch.zeros(())
+        self.shrink = 1.0
+
+    @no_grad()
+    def step(self, evaluate: Callable[[], float]) -> None:
+        """Evaluate at the picture, then move it. `evaluate` leaves the gradient in `picture.grad`."""
+        loss = evaluate()
+        assert self.picture.grad is not None
+        gradient = self.picture.grad
+        if self.before is not None:
+            picture, old, best = self.before
+            if loss > best * (1 + TOLERATED_RISE) and self.shrink > 0.05:
+                self.shrink *= 0.5
+                self.picture.copy_(torch.add(picture, self.move, alpha=self.shrink).clamp_(0, 1))
+                return
+            self._remember(self.picture - picture, gradient - old)
+        # Pixels that sit on a bound and want out do not take part.
+        held = ((self.picture <= 0) & (gradient > 0)) | ((self.picture >= 1) & (gradient < 0))
+        self.move = self._direction(gradient.masked_fill(held, 0)).masked_fill_(held, 0)
+        size = float(self.move.square().mean().sqrt())
+        wanted = FIRST_MOVE if not self.pairs else min(size * self.learning_rate, TRUST)
+        self.move *= wanted / max(size, 1e-12)
+        self.before, self.shrink = (self.picture.clone(), gradient.clone(), loss), 1.0
+        self.picture.add_(self.move).clamp_(0, 1)
+
+    def _remember(self, s: Tensor, y: Tensor) -> None:
+        curvature = float(s.flatten() @ y.flatten())
+        if curvature > 1e-8 * float(s.norm() * y.norm()):
+            self.pairs.append((s, y, curvature))
+
+    def _direction(self, gradient: Tensor) -> Tensor:
+        q, used = -gradient, []
+        for s, y, curvature in reversed(self.pairs):
+            amount = float(s.flatten() @ q.flatten()) / curvature
+            q.sub_(y, alpha=amount)
+            used.append(amount)
+        if self.pairs:
+            _, y, curvature = self.pairs[-1]
+            q.mul_(curvature / float(y.flatten() @ y.flatten()))
+        for (s, y, curvature), amount in zip(self.pairs, reversed(used), strict=True):
+            q.add_(s, alpha=amount - float(y.flatten() @ q.flatten()) / curvature)
+        return q
