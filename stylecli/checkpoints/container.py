@@ -1,24 +1,184 @@
-"""Containers by their bytes: tensors and metadata out of safetensors and PyTorch files."""
+"""Containers by their bytes, never by their name: tensors and metadata of safetensors, PyTorch files and pickles."""
 
+import json
+import mmap
+import re
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
+
+from stylecli.checkpoints.flatten import flatten
+from stylecli.checkpoints.torch_files import LEGACY_MAGIC, read_legacy, read_zip
+from stylecli.errors import StyleCliError, WeightsError
+
+HEAD = 512
+"""Bytes that tell the container."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds."""
+    """What a file holds.
+
+    Attributes:
+        tensors: By dotted name; they are read from the disk when they are touched.
+        metadata: Text that safetensors carry.
+        container: What kind of file it is.
+        tree: The nested object of a pickle, without behavior.
+    """
 
     tensors: dict[str, Tensor]
     metadata: dict[str, str] = field(default_factory=dict)
+    container: str = "safetensors"
+    tree: Any = None
+
+
+@dataclass(frozen=True)
+class Container:
+    """A kind of file.
+
+    Attributes:
+        name: What people call it.
+        told: Whether a file that begins so is one.
+        read: Reads it; None for those that can only be named.
+        hint: What to do with those.
+    """
+
+    name: str
+    told: Callable[[bytes], bool]
+    read: Callable[[Path, mmap.mmap], Contents] | None = None
+    hint: str = ""
 
 
 def read_tensors(path: Path) -> Contents:
-    """Every tensor in `path`."""
-    if Path(path).suffix == ".safetensors":
+    """Every tensor in `path`.
+
+    Raises:
+        WeightsError: Missing, of an unknown kind, damaged, or unsafe; the message names the path and the reason.
+    """
+    with reading(path):
+        with Path(path).open("rb") as file:
+            head = file.read(HEAD)
+            if not head:
+                raise WeightsError("empty file", "it may be a download that failed")
+            mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        kind = container_of(head)
+        if kind.read is None:
+            raise WeightsError(f"{kind.name}, not weights that can be read", kind.hint)
+        return kind.read(Path(path), mapping)
+
+
+def container_of(head: bytes) -> Container:
+    """The kind of file that begins with `head`.
+
+    Raises:
+        WeightsError: None that is known.
+    """
+    for known in CONTAINERS:
+        if known.told(head):
+            return known
+    raise WeightsError("not a weights file of any known kind", "safetensors and PyTorch files can be read")
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Whatever goes wrong inside becomes one `WeightsError` that begins with `path`.
+
+    A file from a stranger can make any library below raise anything, so this catches every exception.
+    """
+    try:
+        yield
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error.message}", error.hint) from error
+    except StyleCliError:
+        raise
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: no such file") from error
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {(error.strerror or 'failed').lower()}") from error
+    except MemoryError as error:
+        raise WeightsError(f"{path}: needs more memory than there is") from error
+    except Exception as error:
+        text = " ".join(f"{error}".split())[:120]
+        raise WeightsError(f"{path}: damaged: {text or type(error).__name__}", "fetch it again") from error
+
+
+def _safetensors(path: Path, mapping: mmap.mmap) -> Contents:
+    (length,) = struct.unpack("<Q", mapping[:8])
+    if length > len(mapping) - 8:
+        raise WeightsError(f"truncated: a header of {length:,} bytes in a file of {len(mapping):,}", "fetch it again")
+    json.loads(mapping[8 : 8 + length], object_pairs_hook=_unique)
+    try:
         with safe_open(str(path), "pt") as file:
-            return Contents({k: file.get_tensor(k) for k in file.keys()}, file.metadata() or {})
-    return Contents(torch.load(path, map_location="cpu", weights_only=True))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+            return Contents(tensors, dict(file.metadata() or {}))
+    except SafetensorError as error:
+        # Its reasons are names such as `InvalidOffset`.
+        text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", str(error).rpartition("header: ")[2]).lower()
+        raise WeightsError(f"damaged: {text}", "fetch it again") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise WeightsError(f"damaged: {ascii(twice)[:60]} is there twice")
+
+
+def _zip(path: Path, mapping: mmap.mmap) -> Contents:
+    tree = read_zip(path, mapping)
+    return Contents(flatten(tree), container="PyTorch zip", tree=tree)
+
+
+def _pickle(path: Path, mapping: mmap.mmap) -> Contents:
+    head, tree = mapping[:HEAD], read_legacy(mapping)
+    container = "PyTorch legacy" if LEGACY_MAGIC.to_bytes(10, "little") in head[:16] else "pickle"
+    return Contents(flatten(tree), container=container, tree=tree)
+
+
+def _begins(*starts: bytes) -> Callable[[bytes], bool]:
+    return lambda head: head.startswith(starts)
+
+
+def _is_safetensors(head: bytes) -> bool:
+    # A pickle can have the brace by accident, but not behind four zeros.
+    return head[8:9] == b"{" and (head[4:8] == bytes(4) or not _is_pickle(head))
+
+
+def _is_pickle(head: bytes) -> bool:
+    return bool(re.match(rb"\x80[\x02-\x05]|c[\w.]+\r?\n[\w.]+\r?\n|\((lp|dp|c|i|[\]}])|[\]}](q|\(|\.)", head))
+
+
+def _is_onnx(head: bytes) -> bool:
+    return bool(re.match(rb"\x08[\x01-\x1f][\x12\x1a\x22\x2a\x3a\x42]", head))
+
+
+def _is_html(head: bytes) -> bool:
+    return bool(re.match(rb"\s*<(!doctype|html|head|\?xml)", head, re.IGNORECASE))
+
+
+_FETCH = "a page or a pointer came in place of the file; fetch it again by hand"
+_CONVERT, _UNPACK = "convert it to safetensors where it was made", "unpack it first"
+_TORCH7 = (b"\x04\0\0\0\x01\0\0\0", b"\x03\0\0\0\x01\0\0\0", b"4\n1\n")
+_PACKED = (b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ")
+CONTAINERS = (
+    Container("safetensors", _is_safetensors, _safetensors),
+    Container("PyTorch zip", _begins(b"PK\x03\x04"), _zip),
+    Container("pickle", _is_pickle, _pickle),
+    Container("an empty zip archive", _begins(b"PK\x05\x06")),
+    Container("a web page", _is_html, hint=_FETCH),
+    Container("a Git LFS pointer", _begins(b"version https://git-lfs"), hint=_FETCH),
+    Container("a Torch 7 file (.t7)", _begins(*_TORCH7), hint=_CONVERT),
+    Container("an HDF5 file (Keras)", _begins(b"\x89HDF\r\n\x1a\n"), hint=_CONVERT),
+    Container("a GGUF file", _begins(b"GGUF"), hint=_CONVERT),
+    Container("an ONNX model", _is_onnx, hint=_CONVERT),
+    Container("a tar archive", lambda head: head[257:262] == b"ustar", hint=_UNPACK),
+    Container("a compressed file", _begins(*_PACKED), hint=_UNPACK),
+    Container("a picture", _begins(b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")),
+)
+"""Every kind of file that is known, tried in this order."""

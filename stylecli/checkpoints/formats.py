@@ -1,12 +1,12 @@
 """THE table of checkpoint formats: what tells each one, what may be spare, and how it becomes a network of ours.
 
 A row matches when every required name is there with its shape (None = any extent). Names and shapes decide, never the
-file's name. Conversion is total both ways: every tensor is used or on the row's list of spares, and `load` checks that
-every parameter and buffer of ours was filled.
+file's name; a training file's state dict is looked into. Conversion is total both ways: every tensor is used or on the
+row's list of spares, and `load` checks that every parameter and buffer of ours was filled.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,9 @@ from stylecli.errors import WeightsError
 Shape = tuple[int | None, ...]
 Converted = tuple[Any, dict[str, Tensor]]
 
+WRAPPERS = ("params_ema", "g_ema", "ema", "state_dict", "model_state_dict", "params", "model", "net", "module")
+"""Under which names training files keep a state dict; averaged weights first."""
+
 
 @dataclass(frozen=True)
 class Format:
@@ -25,7 +28,7 @@ class Format:
 
     Attributes:
         name: What people call it.
-        network: The network of ours that it becomes (`vgg`).
+        network: The network of ours that it becomes (`vgg`), see `networks`.
         required: Tensor name to shape.
         convert: Tensors and stored config to (config, state of ours).
         spares: Patterns of names that are known and not used.
@@ -53,7 +56,13 @@ class Format:
 
 
 FORMATS = (
-    Format("stylecli VGG", "vgg", {"convs.conv1_1.weight": (None, 3, 3, 3), "preprocess": (3, 3)}, vgg_formats.ours),
+    Format(
+        "stylecli VGG",
+        "vgg",
+        {"convs.conv1_1.weight": (None, 3, 3, 3), "preprocess": (3, 3), "preprocess_bias": (3,)},
+        vgg_formats.ours,
+        (r"sample\..+",),
+    ),
     Format(
         "VGG, torchvision or Caffe-style",
         "vgg",
@@ -82,23 +91,38 @@ FORMATS = (
 )
 
 
-def identify(tensors: Mapping[str, Tensor], source: str) -> Format:
-    """The one format that `tensors` are of.
+def identify(tensors: Mapping[str, Tensor]) -> tuple[Format, dict[str, Tensor]]:
+    """The one format that `tensors` are of, and its own tensors without spares and wrappers.
+
+    What lies beside the state dict in a training file (optimizer, counters) is no part of the network.
 
     Raises:
         WeightsError: None matches (the closest is named, and what it misses), or several do.
     """
-    matching = [known for known in FORMATS if not known.missing(tensors)]
-    if len(matching) == 1:
-        return matching[0]
-    if matching:
-        raise WeightsError(f"{source}: matches several formats: {', '.join(known.name for known in matching)}")
-    closest = min(FORMATS, key=lambda known: len(known.missing(tensors)) / len(known.required))
-    lacks = "; ".join(closest.missing(tensors)[:3])
+    seen = [*_views(tensors)]
+    for view in seen:
+        matching = [known for known in FORMATS if not known.missing(view)]
+        if len(matching) > 1:
+            raise WeightsError(f"matches several formats: {', '.join(known.name for known in matching)}")
+        if matching:
+            return matching[0], matching[0].used(view)
+    if not tensors:
+        raise WeightsError("no tensors in it")
+    pairs = [(known, known.missing(view)) for view in seen for known in FORMATS]
+    closest, lacks = min(pairs, key=lambda pair: len(pair[1]) / len(pair[0].required))
     raise WeightsError(
-        f"{source}: no known network: closest is {closest.name} ({lacks})",
-        "`stylecli weights list` shows what can be used; `stylecli weights check FILE` shows what is in a file",
+        f"no known network: closest is {closest.name} ({'; '.join(lacks[:3])})",
+        f"its {len(tensors)} tensors begin with {ascii(next(iter(tensors)))[1:60]}; see `stylecli weights list`",
     )
+
+
+def _views(tensors: Mapping[str, Tensor], depth: int = 3) -> Iterator[Mapping[str, Tensor]]:
+    """The tensors as they are, then what is inside known wrappers."""
+    yield tensors
+    for wrapper in WRAPPERS if depth else ():
+        start = f"{wrapper}."
+        if inner := {key[len(start) :]: value for key, value in tensors.items() if key.startswith(start)}:
+            yield from _views(inner, depth - 1)
 
 
 def _fits(shape: tuple[int, ...], wanted: Shape) -> bool:

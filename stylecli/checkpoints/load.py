@@ -2,19 +2,58 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from stylecli.checkpoints.container import read_tensors
+from stylecli.checkpoints.container import Contents, read_tensors, reading
 from stylecli.checkpoints.formats import identify
+from stylecli.checkpoints.networks import NETWORKS
 from stylecli.errors import WeightsError
-from stylecli.nets.vgg import VGG, deepest_of
+from stylecli.nets.vgg import VGG, check_layer, deepest_of
 
 METADATA = "stylecli"
 """The safetensors metadata key under which our own files keep their config, recipe and licence as JSON."""
+
+SAMPLE = "sample."
+"""Prefix of the tensors that prove a network: its inputs (`sample.input`) and what it must give."""
+
+EXACT = 1e-3
+"""How far a sample may be off, relative to the largest value of each output: other processors sum in other orders."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a file is.
+
+    Attributes:
+        path: The file.
+        container: What kind of file.
+        format: The row of `formats.FORMATS`.
+        network: The network of ours that it becomes.
+        config: Its shape, as our own files store it.
+        tensors: How many, spares left out.
+        parameters: How many numbers in them.
+        dtypes: Their types, most frequent first.
+        bytes: Size of the file.
+        about: What it says of itself: licence, recipe, paper.
+        sample: It carries a sample, see `prove`.
+    """
+
+    path: Path
+    container: str
+    format: str
+    network: str
+    config: dict[str, Any]
+    tensors: int
+    parameters: int
+    dtypes: tuple[str, ...]
+    bytes: int
+    about: dict[str, Any]
+    sample: bool
 
 
 def load_vgg(
@@ -30,7 +69,7 @@ def load_vgg(
 
     Args:
         path: A file of any VGG dialect.
-        layers: Taps that will be asked for.
+        layers: Taps that will be asked for; nothing above the deepest is built or read.
         pixels: `caffe` or `torchvision` where the file cannot tell; `auto` recognises the published files.
         pooling: `max`, `average` or `l2`.
         pool_scale: Factor on pooled activations.
@@ -38,32 +77,45 @@ def load_vgg(
 
     Raises:
         WeightsError: No VGG, or an incomplete one.
+        UsageError: A layer that it does not have; the nearest names are offered.
     """
     config, state = converted(path, "vgg", {"pixels": pixels})
-    deepest = deepest_of(layers) if layers is not None else None
-    net = VGG(config, deepest, pooling=pooling, pool_scale=pool_scale, first_padding=first_padding)
+    asked = None if layers is None else [check_layer(layer, config.names()) for layer in layers]
+    with reading(path), torch.device("meta"):
+        deepest = deepest_of(asked) if asked else None
+        net = VGG(config, deepest, pooling=pooling, pool_scale=pool_scale, first_padding=first_padding)
     fill(net, state, str(path), spare_above=True)
     return net.eval().requires_grad_(False)
 
 
-def converted(path: Path, network: str, options: dict[str, Any]) -> tuple[Any, dict[str, Tensor]]:
-    """(config, state) of the network in `path`, which must be a `network`."""
+def converted(path: Path, network: str, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Tensor]]:
+    """(config, state) of the network in `path`.
+
+    Raises:
+        WeightsError: It is not a `network`, or an incomplete one.
+    """
     contents = read_tensors(path)
-    known = identify(contents.tensors, str(path))
-    if known.network != network:
-        raise WeightsError(f"{path}: holds {known.name}, not a {network}", "`stylecli weights list` names the others")
-    stored = json.loads(contents.metadata.get(METADATA, "{}")).get("config", {})
-    try:
-        return known.convert(known.used(contents.tensors), {**stored, **options})
-    except WeightsError as error:
-        raise WeightsError(f"{path}: {error.message}", error.hint) from error
+    with reading(path):
+        known, tensors = identify(contents.tensors)
+        if known.network != network:
+            raise WeightsError(f"holds {known.name}, not a {network}", "`stylecli weights list` names the others")
+        return known.convert(tensors, {**_said(contents).get("config", {}), **(options or {})})
+
+
+def build(path: Path, options: dict[str, Any] | None = None) -> tuple[str, Any, torch.nn.Module]:
+    """(network, config, module) of any known file, in float32; `options` say what the file cannot tell.
+
+    Raises:
+        WeightsError: No known network, or an incomplete one.
+    """
+    return _build(path, read_tensors(path), options)
 
 
 def fill(net: torch.nn.Module, state: dict[str, Tensor], source: str, *, spare_above: bool = False) -> None:
-    """Fill every parameter and buffer of `net` from `state`.
+    """Fill every parameter and buffer of `net` from `state`, by copies.
 
     Args:
-        net: A fresh network.
+        net: A fresh network, on the meta device or real.
         state: Its tensors by name.
         source: For error messages.
         spare_above: Tensors of layers that were cut off may be left over.
@@ -79,4 +131,88 @@ def fill(net: torch.nn.Module, state: dict[str, Tensor], source: str, *, spare_a
         if names:
             more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
             raise WeightsError(f"{source}: {names[0]} {what}{more}")
-    net.load_state_dict({name: state[name].to(wanted[name].dtype) for name in wanted})
+    copies = {name: state[name].to(wanted[name].dtype, copy=True).contiguous() for name in wanted}
+    net.load_state_dict(copies, assign=True)
+
+
+def describe(path: Path) -> Description:
+    """What is in `path`, for `weights show` and `weights check`.
+
+    Raises:
+        WeightsError: It cannot be read, is no known network, or an incomplete one.
+    """
+    contents = read_tensors(path)
+    network, config, _ = _build(path, contents)
+    with reading(path):
+        known, tensors = identify(contents.tensors)
+        dtypes = [str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values()]
+        about = {key: value for key, value in _said(contents).items() if key not in ("network", "config")}
+        return Description(
+            Path(path),
+            contents.container,
+            known.name,
+            network,
+            NETWORKS[network].stored(config),
+            len(tensors),
+            sum(tensor.numel() for tensor in tensors.values()),
+            tuple(sorted(set(dtypes), key=lambda dtype: -dtypes.count(dtype))),
+            Path(path).stat().st_size,
+            about or {key: value for key, value in contents.metadata.items() if key != METADATA},
+            any(name.startswith(SAMPLE) for name in contents.tensors),
+        )
+
+
+def check_finite(path: Path) -> None:
+    """Looks at every number in `path`.
+
+    Raises:
+        WeightsError: One is not finite; its tensor is named.
+    """
+    contents = read_tensors(path)
+    with reading(path):
+        for name, tensor in identify(contents.tensors)[1].items():
+            if tensor.is_floating_point() and not tensor.isfinite().all():
+                raise WeightsError(f"{name} holds a value that is not finite")
+
+
+def prove(path: Path) -> float | None:
+    """Runs the sample that is stored in one of our own files, on the CPU in float32.
+
+    Returns:
+        The largest absolute difference between what the network gives and what is stored; None without a sample.
+
+    Raises:
+        WeightsError: It differs by more than `EXACT`, or is incomplete.
+    """
+    contents = read_tensors(path)
+    sample = {n.removeprefix(SAMPLE): t.float() for n, t in contents.tensors.items() if n.startswith(SAMPLE)}
+    if not sample:
+        return None
+    network, _, net = _build(path, contents)
+    with reading(path), torch.inference_mode():
+        given = NETWORKS[network].run(net, sample)
+        if not given or not set(given) <= set(sample):
+            raise WeightsError("its sample is not that of its network")
+        differences = {name: float((value - sample[name]).abs().max()) for name, value in given.items()}
+        for name, difference in differences.items():
+            # Written so that a value that is no number fails too.
+            if not difference <= EXACT * float(sample[name].abs().max()):
+                raise WeightsError(f"differs from its stored sample by {difference:.3g} at {name}", "fetch it again")
+        return max(differences.values())
+
+
+def _build(path: Path, contents: Contents, options: dict[str, Any] | None = None) -> tuple[str, Any, torch.nn.Module]:
+    with reading(path):
+        known, tensors = identify(contents.tensors)
+        config, state = known.convert(tensors, {**_said(contents).get("config", {}), **(options or {})})
+        with torch.device("meta"):
+            net = NETWORKS[known.network].build(config)
+    fill(net, state, str(path))
+    return known.network, config, net.eval().requires_grad_(False)
+
+
+def _said(contents: Contents) -> dict[str, Any]:
+    said = json.loads(contents.metadata.get(METADATA, "{}"))
+    if not isinstance(said, dict) or not isinstance(said.get("config", {}), dict):
+        raise WeightsError("its metadata is not of stylecli's making")
+    return said

@@ -1,6 +1,8 @@
 """Writing our own files: safetensors with the config, licence, recipe and a stored sample in them."""
 
+import copy
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +10,12 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from stylecli.checkpoints.load import METADATA
+from stylecli.checkpoints.load import METADATA, SAMPLE
+from stylecli.checkpoints.networks import NETWORKS
 from stylecli.files import atomic_write
 
-SAMPLE = "sample."
-"""Prefix of the tensors that prove a network: `sample.input` and what it must give."""
+SMALL = 1024
+"""Tensors of at most so many values stay float32: it costs nothing, and pixel means need it."""
 
 
 def save_network(
@@ -22,10 +25,10 @@ def save_network(
     network: str,
     config: dict[str, Any],
     about: dict[str, Any],
-    sample: dict[str, Tensor],
+    sample: Mapping[str, Tensor] | None = None,
     half: bool = True,
 ) -> None:
-    """Write `net` under `path`, whole or not at all.
+    """Write `net` under `path`, whole or not at all, with a sample computed from the weights as they are stored.
 
     Args:
         net: The network.
@@ -33,12 +36,30 @@ def save_network(
         network: Its family (`vgg`).
         config: What its constructor needs, JSON-able.
         about: Licence, recipe, data, paper; free fields shown by `weights show`.
-        sample: `input` and named outputs, computed from the weights as they are stored.
-        half: Store float16.
+        sample: Inputs of the sample (`input` [N, 3, H, W]); the family's own small ones when there are none.
+        half: Store weights as float16.
+
+    Raises:
+        OutputError: It cannot be written.
     """
-    dtype = torch.float16 if half else torch.float32
-    tensors = {name: value.detach().cpu().to(dtype).contiguous() for name, value in net.state_dict().items()}
-    tensors |= {SAMPLE + name: value.detach().cpu().half().contiguous() for name, value in sample.items()}
+    tensors = {name: _stored(value.detach().cpu(), half) for name, value in net.state_dict().items()}
+    if network in NETWORKS:
+        inputs = {name: value.detach().cpu().float() for name, value in (sample or NETWORKS[network].inputs()).items()}
+        proof = copy.deepcopy(net).cpu().float().eval()
+        proof.load_state_dict(tensors)
+        with torch.inference_mode():
+            outputs = NETWORKS[network].run(proof, inputs)
+        tensors |= {SAMPLE + name: value.clone().contiguous() for name, value in (inputs | outputs).items()}
     metadata = {METADATA: json.dumps({"network": network, "config": config, **about}, sort_keys=True)}
+    data = save(tensors, metadata)
     with atomic_write(path) as file:
-        file.write(save(tensors, metadata))
+        file.write(data)
+
+
+def _stored(value: Tensor, half: bool) -> Tensor:
+    if value.is_floating_point():
+        rounded = value.half()
+        # What float16 cannot hold, it would turn into infinity.
+        fits = half and value.numel() > SMALL and bool(rounded.isfinite().all() | ~value.isfinite().all())
+        value = rounded if fits else value.float()
+    return value.contiguous()

@@ -7,7 +7,9 @@ convolution. Torchvision's and Caffe's files share their tensor names; a known v
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -53,70 +55,90 @@ def numbered(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
     scale = config.get("pixels", "auto")
     if scale == "auto":
         scale = _known_scale(tensors["features.0.weight"])
-    return _sequential(tensors, r"features\.(\d+)\.(weight|bias)", gap=2, preprocess=pixels(scale))
+    return _assemble(tensors, _counted(tensors, "features.", 0, gap=2), *pixels(scale))
 
 
 def normalised(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
     """`vgg_normalised.pth`: its first 1x1 convolution is the preprocessing, then pad, convolution, ReLU in threes."""
-    preprocess = tensors["0.weight"][:, :, 0, 0], tensors["0.bias"]
-    rest = {key: value for key, value in tensors.items() if not key.startswith("0.")}
-    built, state = _sequential(rest, r"(\d+)\.(weight|bias)", gap=3, preprocess=preprocess)
+    names = _counted(tensors, "", 2, gap=3)
+    built, state = _assemble(tensors, names, *_first(tensors, "0"), also=("0.weight", "0.bias"))
     return replace(built, padding="reflect", ceil_mode=True), state
 
 
 def named(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
     """Gatys' `vgg_conv.pth`: `conv1_1.weight`, Caffe's pixels."""
-    names = sorted({key.partition(".")[0] for key in tensors}, key=_position)
-    return _assemble({name: (tensors[f"{name}.weight"], tensors[f"{name}.bias"]) for name in names}, pixels("caffe"))
+    return _assemble(tensors, _placed(tensors, r"conv(\d)_(\d)"), *pixels("caffe"))
 
 
 def distilled(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
-    """Collaborative Distillation: `convBJ`, reflection padding, `convB1_aux` are the linear maps, `conv0` the pixels."""
-    matches = [re.fullmatch(r"conv([1-5])([1-4])\.weight", key) for key in tensors]
-    names = sorted(f"conv{m[1]}_{m[2]}" for m in matches if m)
-    convs = {n: tuple(tensors[f"{n.replace('_', '')}.{kind}"] for kind in ("weight", "bias")) for n in names}
-    built, state = _assemble(convs, (tensors["conv0.weight"][:, :, 0, 0], tensors["conv0.bias"]))
-    maps = []
-    for name in names:
-        key = f"{name.replace('_', '')}_aux"
-        if f"{key}.weight" in tensors:
-            layer = name.replace("conv", "relu")
-            maps.append((layer, tensors[f"{key}.weight"].shape[0]))
-            state |= {f"maps.{layer}.{kind}": tensors[f"{key}.{kind}"] for kind in ("weight", "bias")}
-    return replace(built, padding="reflect", maps=tuple(maps)), state
+    """Collaborative Distillation: `convBJ`, reflection padding, `convBJ_aux` are linear maps, `conv0` the pixels."""
+    names = _placed(tensors, r"conv([1-9])(\d)")
+    mapped = {name.replace("conv", "relu"): f"{theirs}_aux" for name, theirs in names.items()}
+    mapped = {layer: theirs for layer, theirs in mapped.items() if f"{theirs}.weight" in tensors}
+    also = [f"{theirs}.{kind}" for theirs in mapped.values() for kind in ("weight", "bias")]
+    built, state = _assemble(tensors, names, *_first(tensors, "conv0"), also=("conv0.weight", "conv0.bias", *also))
+    for layer, theirs in mapped.items():
+        state |= {f"maps.{layer}.{kind}": _taken(tensors, f"{theirs}.{kind}") for kind in ("weight", "bias")}
+    maps = tuple((layer, tensors[f"{theirs}.weight"].shape[0]) for layer, theirs in mapped.items())
+    return replace(built, padding="reflect", maps=maps), state
 
 
-def _sequential(tensors: dict[str, Tensor], pattern: str, gap: int, preprocess: tuple[Tensor, Tensor]) -> Converted:
-    found: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        match = re.fullmatch(pattern, key)
-        if not match:
-            raise WeightsError(f"a VGG with a tensor that is not of one: {key}")
-        found.setdefault(int(match[1]), {})[match[2]] = value
-    convs, block, index, before = {}, 1, 0, None
-    for number in sorted(found):
-        block, index = (block + 1, 1) if before is not None and number - before > gap else (block, index + 1)
-        convs[f"conv{block}_{index}"] = (found[number]["weight"], found[number]["bias"])
-        before = number
-    return _assemble(convs, preprocess)
+def _counted(tensors: dict[str, Tensor], prefix: str, first: int, gap: int) -> dict[str, str]:
+    """Our names to theirs, where modules are counted: `gap` apart in a block, one more across its pooling."""
+    found = (re.fullmatch(rf"{re.escape(prefix)}(\d{{1,3}})\.weight", key) for key in tensors)
+    numbers = sorted(int(match[1]) for match in found if match and int(match[1]) >= first)
+    names, block, index = {"conv1_1": f"{prefix}{first}"}, 1, 1
+    for before, number in pairwise(numbers):
+        if number - before not in (gap, gap + 1):
+            raise WeightsError(f"{prefix}{before + gap}.weight is missing")
+        block, index = (block, index + 1) if number - before == gap else (block + 1, 1)
+        names[f"conv{block}_{index}"] = f"{prefix}{number}"
+    return names
 
 
-def _assemble(convs: dict[str, Any], preprocess: tuple[Tensor, Tensor]) -> Converted:
-    state = {"preprocess": preprocess[0], "preprocess_bias": preprocess[1]}
+def _placed(tensors: dict[str, Tensor], pattern: str) -> dict[str, str]:
+    """Our names to theirs, where block and index are said; none may be left out."""
+    found = [match for key in tensors if (match := re.fullmatch(rf"({pattern})\.weight", key))]
+    places = {(int(match[2]), int(match[3])): match[1] for match in found}
+    for (block, index), (next_block, next_index) in pairwise([(0, 1), *sorted(places)]):
+        if (next_block, next_index) not in ((block, index + 1), (block + 1, 1)):
+            raise WeightsError(f"no convolution before {places[next_block, next_index]}")
+    return {f"conv{block}_{index}": places[block, index] for block, index in sorted(places)}
+
+
+def _assemble(
+    tensors: dict[str, Tensor], names: dict[str, str], matrix: Tensor, bias: Tensor, also: Iterable[str] = ()
+) -> Converted:
+    """Config and state from the convolutions `names`, ours to theirs; every tensor must be one of them or in `also`."""
+    state, channels = {"preprocess": matrix, "preprocess_bias": bias}, 3
     widths: list[list[int]] = []
-    for name, (weight, bias) in convs.items():
-        if _position(name)[1] == 1:
+    for name, theirs in names.items():
+        if name.endswith("_1"):
             widths.append([])
-        widths[-1].append(weight.shape[0])
-        state |= {f"convs.{name}.weight": weight, f"convs.{name}.bias": bias}
+        weight = _taken(tensors, f"{theirs}.weight", (None, channels, 3, 3))
+        channels = weight.shape[0]
+        widths[-1].append(channels)
+        state |= {f"convs.{name}.weight": weight, f"convs.{name}.bias": _taken(tensors, f"{theirs}.bias", (channels,))}
+    known = {*also, *(f"{theirs}.{kind}" for theirs in names.values() for kind in ("weight", "bias"))}
+    if extra := next((key for key in tensors if key not in known), None):
+        raise WeightsError(f"{extra} belongs to no layer")
     return VGGConfig(tuple(tuple(block) for block in widths)), state
 
 
-def _position(name: str) -> tuple[int, int]:
-    block, _, index = name.removeprefix("conv").partition("_")
-    return int(block), int(index)
+def _first(tensors: dict[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
+    return _taken(tensors, f"{name}.weight", (3, 3, 1, 1))[:, :, 0, 0], _taken(tensors, f"{name}.bias", (3,))
+
+
+def _taken(tensors: dict[str, Tensor], name: str, shape: tuple[int | None, ...] | None = None) -> Tensor:
+    if name not in tensors:
+        raise WeightsError(f"{name} is missing")
+    found = tensors[name].shape
+    if shape and (len(found) != len(shape) or any(w not in (None, f) for f, w in zip(found, shape, strict=True))):
+        wanted = ", ".join("any" if extent is None else str(extent) for extent in shape)
+        raise WeightsError(f"{name} is {list(found)}, not [{wanted}]")
+    return tensors[name]
 
 
 def _known_scale(first: Tensor) -> str:
-    """The published files tell themselves by their first value; a VGG that somebody trained is taken as torchvision's."""
+    """Published files tell themselves by their first value; a VGG that somebody trained is taken as torchvision's."""
     return "caffe" if any(abs(float(first[0, 0, 0, 0]) - value) < 5e-4 for value in CAFFE_FIRST) else "torchvision"

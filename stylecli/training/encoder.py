@@ -30,6 +30,9 @@ from stylecli.training.data import Crops, find_pictures
 
 REAL_LAYERS = ("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_4")
 DEEP_LAYERS = ("relu4_1", "relu5_1")
+PASSING = {"relu1_2": 0.3, "relu2_2": 0.3, "relu3_4": 0.3}
+"""Weights of layers that only help the ones above them; the others weigh 1."""
+
 STUDENT = VGGConfig(
     widths=((16, 16), (32, 32), (64, 64, 64, 64), (128, 128, 128, 128), (128,)),
     maps=(
@@ -109,7 +112,8 @@ class EncoderTask:
         taps = self.model.encoder(batch, [*targets])
         mapped = self.model.encoder.mapped({layer: sparse(layer, x) for layer, x in taps.items()})
         losses = {
-            layer: (mapped[layer] - target).square().sum() / target.square().sum() for layer, target in targets.items()
+            layer: PASSING.get(layer, 1.0) * (mapped[layer] - target).square().sum() / target.square().sum()
+            for layer, target in targets.items()
         }
         rebuilt = self.model.decoder(taps["relu5_1"], batch.shape[2:])
         return {**losses, "reconstruction": self.reconstruction_weight * F.mse_loss(rebuilt, batch)}

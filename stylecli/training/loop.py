@@ -49,7 +49,7 @@ class Schedule:
     steps: int
     learning_rate: float
     warmup: int = 100
-    decay: float = 0.999
+    decay: float = 0.99
     every: int = 250
 
     def rate(self, step: int) -> float:
@@ -79,17 +79,17 @@ def train(task: Task, schedule: Schedule, folder: Path, listener: Listener) -> P
             group["lr"] = schedule.rate(step)
         losses = task.losses(batch)
         total = torch.stack(list(losses.values())).sum()
-        if not math.isfinite(float(total)):
+        if not math.isfinite(float(total.detach())):
             raise StyleCliError(f"step {step}: the loss is not a number", "start again from the last snapshot, slower")
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         optimizer.step()
         averaged.update_parameters(task.model)
-        _log(folder, {"step": step, "loss": float(total), **{name: float(loss) for name, loss in losses.items()}})
+        _log(folder, {"step": step, "loss": float(total.detach()), **{name: float(loss.detach()) for name, loss in losses.items()}})
         if step % schedule.every == 0 or step == schedule.steps:
             _snapshot(task.model, averaged, optimizer, folder, step)
             task.export(averaged.module, folder / "weights.safetensors", step)
-        listener(Step(step, schedule.steps, time.monotonic() - start, float(total)))
+        listener(Step(step, schedule.steps, time.monotonic() - start, float(total.detach())))
     return folder / "weights.safetensors"
 
 

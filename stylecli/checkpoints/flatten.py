@@ -1,0 +1,59 @@
+"""From nested containers to names: `{"model": {"a": [t]}}` is `model.a.0`."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylecli.checkpoints.pickle_globals import Record
+from stylecli.checkpoints.pickle_tensors import View
+from stylecli.errors import WeightsError
+
+DEEPEST = 64
+MOST_VALUES = 500_000
+_MODULE = ("_parameters", "_buffers", "_modules")
+"""Where a pickled `nn.Module` keeps what its state dict would name without them."""
+
+
+def flatten(tree: Any) -> dict[str, Tensor]:
+    """Every tensor in `tree` under its dotted name; one that is there twice shares its memory.
+
+    Raises:
+        WeightsError: Nested without end, or two tensors of one name.
+    """
+    found: dict[str, Tensor] = {}
+    made: dict[int, Tensor] = {}
+    waiting: list[tuple[int, tuple[str, ...], Any]] = [(0, (), tree)]
+    seen = 0
+    while waiting:
+        depth, path, value = waiting.pop()
+        seen += 1
+        if depth > DEEPEST or seen > MOST_VALUES:
+            raise WeightsError("damaged: nested too deeply, or within itself")
+        if isinstance(value, View | np.ndarray):
+            name = ".".join(path)
+            if name in found:
+                raise WeightsError(f"damaged: two tensors named {name[:120]}")
+            if id(value) not in made:
+                made[id(value)] = value.tensor() if isinstance(value, View) else torch.from_numpy(value)
+            found[name] = made[id(value)]
+        else:
+            # Backwards, so that the stack gives them in the order of the file.
+            waiting += [(depth + 1, (*path, key) if key else path, inner) for key, inner in [*_inside(value)][::-1]]
+    return found
+
+
+def _inside(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Record):
+        for inner in (value.entries, value.state, value.items):
+            yield "", inner
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if isinstance(key, str | int) and not isinstance(inner, str | int | float | bytes):
+                yield "" if key in _MODULE else str(key), inner
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            if not isinstance(inner, str | int | float | bytes):
+                yield str(index), inner

@@ -1,0 +1,164 @@
+"""Tensors and arrays inside pickles: checked against their storage before anything is allocated."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylecli.errors import WeightsError
+
+MOST_AXES = 16
+_STORAGES = {
+    "Double": torch.float64,
+    "Float": torch.float32,
+    "Half": torch.float16,
+    "BFloat16": torch.bfloat16,
+    "Long": torch.int64,
+    "Int": torch.int32,
+    "Short": torch.int16,
+    "Char": torch.int8,
+    "Byte": torch.uint8,
+    "Bool": torch.bool,
+    "ComplexFloat": torch.complex64,
+    "ComplexDouble": torch.complex128,
+}
+_CONSTANTS: dict[str, Any] = {
+    **{
+        f"torch{where}.{name}Storage": dtype for name, dtype in _STORAGES.items() for where in ("", ".cuda", ".storage")
+    },
+    **{f"torch.{name}": value for name, value in vars(torch).items() if isinstance(value, torch.dtype)},
+    # A storage of bytes: its tensors say their number type themselves.
+    "torch.storage.UntypedStorage": torch.uint8,
+    "torch.UntypedStorage": torch.uint8,
+}
+
+
+@dataclass(eq=False)
+class Storage:
+    """Numbers in the file.
+
+    Attributes:
+        dtype: Their type.
+        count: How many.
+        fetch: Gives them, [count].
+    """
+
+    dtype: torch.dtype
+    count: int
+    fetch: Callable[[], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A tensor in a storage; its geometry is known to fit.
+
+    Attributes:
+        storage: Where the numbers are.
+        dtype: Their type, that of the storage but for a storage of bytes.
+        offset: Of the first element, in elements.
+        shape: Extents.
+        strides: Steps between neighbors, in elements.
+    """
+
+    storage: Storage
+    dtype: torch.dtype
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def tensor(self) -> Tensor:
+        """The tensor itself; it shares memory with its storage."""
+        numbers = self.storage.fetch()
+        if self.dtype is not self.storage.dtype:
+            numbers = numbers.view(self.dtype)
+        return torch.as_strided(numbers, self.shape, self.strides, self.offset)
+
+
+def constant(name: str) -> torch.dtype | None:
+    """The number type that a global such as `torch.FloatStorage` or `torch.float32` stands for."""
+    return _CONSTANTS.get(name)
+
+
+def check_storage(dtype: Any, count: Any) -> None:
+    """Holds the description of a storage to sense.
+
+    Raises:
+        WeightsError: Not a number type, or not a count.
+    """
+    if not isinstance(dtype, torch.dtype) or type(count) is not int or count < 0:
+        raise WeightsError("damaged: a storage of no type or size")
+
+
+def rebuild(storage: Any, offset: Any, shape: Any, strides: Any, dtype: torch.dtype | None = None) -> View:
+    """A tensor in a storage.
+
+    Raises:
+        WeightsError: It does not fit into its storage.
+    """
+    if not isinstance(storage, Storage) or not isinstance(shape, tuple) or not isinstance(strides, tuple):
+        raise WeightsError("damaged: a tensor without a storage")
+    numbers = (offset, *shape, *strides)
+    if len(shape) != len(strides) or len(shape) > MOST_AXES or any(type(n) is not int or n < 0 for n in numbers):
+        raise WeightsError(f"damaged: a tensor of impossible shape {_short(shape)}")
+    kept = dtype or storage.dtype
+    count = storage.count * storage.dtype.itemsize // kept.itemsize
+    last = offset + sum((extent - 1) * stride for extent, stride in zip(shape, strides, strict=True))
+    if 0 in shape:
+        return View(storage, kept, 0, shape, strides)
+    # More elements than the storage has are a few numbers blown up by strides of 0.
+    if last >= count or math.prod(shape) > count:
+        raise WeightsError(f"damaged: a tensor {_short(shape)} reaches beyond its storage of {count:,} values")
+    return View(storage, kept, offset, shape, strides)
+
+
+def _rebuild_v3(storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> View:
+    dtype = rest[2]  # behind requires_grad and the hooks
+    check_storage(dtype, 0)
+    return rebuild(storage, offset, shape, strides, dtype)
+
+
+def _rebuild(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> View:
+    return rebuild(storage, offset, shape, strides)
+
+
+REBUILD: dict[str, Callable[..., Any]] = {
+    "_rebuild_tensor": _rebuild,
+    "_rebuild_tensor_v2": _rebuild,
+    "_rebuild_tensor_v3": _rebuild_v3,
+    "_rebuild_parameter": lambda tensor, *_: tensor,
+    "_rebuild_parameter_with_state": lambda tensor, *_: tensor,
+}
+"""PyTorch's constructors of tensors; hooks and attributes are left out."""
+
+
+def array(state: Any, _: Any = ()) -> np.ndarray:
+    """A NumPy array from its pickled state (version, shape, dtype, Fortran order, bytes).
+
+    Raises:
+        WeightsError: Not numbers, or not as many bytes as the shape needs.
+    """
+    _, shape, kind, fortran, data = state if len(state) == 5 else (1, *state)
+    code = kind.arguments[0]
+    swapped = isinstance(kind.state, tuple) and len(kind.state) > 1 and kind.state[1] == ">"
+    if not isinstance(code, str) or code.lstrip("<>|=")[:1] not in tuple("biufc"):
+        raise WeightsError(f"refused: a NumPy array of {_short(code)}, not of numbers")
+    dtype = np.dtype(code).newbyteorder(">") if swapped else np.dtype(code)
+    data = data.encode("latin-1") if isinstance(data, str) else data
+    if any(type(extent) is not int or extent < 0 for extent in shape) or len(shape) > MOST_AXES:
+        raise WeightsError(f"damaged: an array of impossible shape {_short(shape)}")
+    if math.prod(shape) * dtype.itemsize != len(data):
+        raise WeightsError(f"damaged: an array {_short(shape)} with {len(data):,} bytes")
+    numbers = np.frombuffer(bytearray(data), dtype).reshape(shape, order="F" if fortran else "C")
+    return numbers.astype(dtype.newbyteorder("="))
+
+
+def _short(value: Any) -> str:
+    """Not all of a value that may be huge: its digits alone can take for ever."""
+    if not isinstance(value, tuple):
+        return ascii(value)[:40] if isinstance(value, str | int) else type(value).__name__
+    shown = [str(n) if type(n) is int and abs(n) < 2**64 else "?" for n in value[:6]]
+    return "[" + ", ".join([*shown, "..."][: 7 if len(value) > 6 else len(shown)]) + "]"

@@ -1,0 +1,217 @@
+"""Pickles read by a machine of our own that imports nothing, calls nothing and makes nothing that is not in the file.
+
+Opcodes come from the standard library's `pickletools`. A global is looked up in `pickle_globals`: a few names have a
+meaning there, classes of other projects become inert `Record`s, everything else is refused by name.
+"""
+
+import copyreg
+import mmap
+import pickletools
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from stylecli.checkpoints.pickle_globals import Constructor, Foreign, Record, meaning, refuse
+from stylecli.errors import WeightsError
+
+MOST_OPCODES = 5_000_000
+KEYS = (str, bytes, int, float, bool, type(None))
+Persistent = Callable[[Any], Any]
+_MARK = object()
+_VALUES = (
+    "INT BININT BININT1 BININT2 LONG LONG1 LONG4 STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 "
+    "BYTEARRAY8 UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8 FLOAT BINFLOAT"
+)
+_PLAIN = frozenset(_VALUES.split())
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
+
+
+def unpickle(
+    data: "bytes | mmap.mmap",
+    persistent: Persistent | None = None,
+    known: Mapping[str, Constructor] | None = None,
+) -> Any:
+    """The object that the pickle at the current position of `data` describes, made of plain values.
+
+    Args:
+        data: The bytes, or an open mapping, which is left behind the pickle's end.
+        persistent: Gives the object for a persistent id; None where there can be none.
+        known: More globals that have a meaning, `module.name` to what is called with the arguments.
+
+    Returns:
+        Numbers, text, bytes, lists, tuples, dicts, `Record`s, and what the constructors made.
+
+    Raises:
+        WeightsError: A refused global, opcode or persistent id, or too many opcodes.
+    """
+    return _Machine(persistent, known or {}).run(data)
+
+
+class _Machine:
+    def __init__(self, persistent: Persistent | None, known: Mapping[str, Constructor]) -> None:
+        self.persistent, self.known = persistent, known
+        self.stack: list[Any] = []
+        self.memo: dict[int, Any] = {}
+
+    def run(self, data: "bytes | mmap.mmap") -> Any:
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(cast("bytes", data))):
+            if count > MOST_OPCODES:
+                raise WeightsError(f"damaged: a pickle of more than {MOST_OPCODES:,} steps")
+            if opcode.name == "STOP":
+                return self.stack.pop()
+            self._step(opcode.name, argument)
+        raise WeightsError("truncated: a pickle without its end")
+
+    def _step(self, name: str, argument: Any) -> None:
+        stack = self.stack
+        if name in _PLAIN:
+            stack.append(argument)
+        elif name in _CONSTANTS:
+            stack.append(_CONSTANTS[name])
+        elif step := getattr(self, f"_{name.lower()}", None):
+            step(argument)
+        elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
+            self.memo[argument] = stack[-1]
+        elif name in ("GET", "BINGET", "LONG_BINGET"):
+            stack.append(self.memo[argument])
+        elif name in ("EMPTY_LIST", "EMPTY_SET"):
+            stack.append([])
+        elif name.startswith("EXT"):
+            refuse(copyreg._inverted_registry.get(argument, ("copyreg extension", str(argument))))  # type: ignore[attr-defined]
+        elif name not in ("PROTO", "FRAME", "READONLY_BUFFER"):
+            raise WeightsError(f"refused: pickle opcode {name}")
+
+    def _above_mark(self) -> list[Any]:
+        for at in range(len(self.stack) - 1, -1, -1):
+            if self.stack[at] is _MARK:
+                items = self.stack[at + 1 :]
+                del self.stack[at:]
+                return items
+        raise WeightsError("damaged: a pickle without its mark")
+
+    def _mark(self, _: None) -> None:
+        self.stack.append(_MARK)
+
+    def _pop(self, _: None) -> None:
+        self.stack.pop()
+
+    def _pop_mark(self, _: None) -> None:
+        self._above_mark()
+
+    def _dup(self, _: None) -> None:
+        self.stack.append(self.stack[-1])
+
+    def _memoize(self, _: None) -> None:
+        self.memo[len(self.memo)] = self.stack[-1]
+
+    def _empty_dict(self, _: None) -> None:
+        self.stack.append({})
+
+    def _tuple(self, _: None) -> None:
+        self.stack.append(tuple(self._above_mark()))
+
+    def _tuple1(self, _: None, size: int = 1) -> None:
+        taken = tuple(self.stack[-size:])
+        if len(taken) < size or _MARK in taken:
+            raise WeightsError("damaged: a pickle whose stack runs empty")
+        self.stack[-size:] = [taken]
+
+    def _tuple2(self, _: None) -> None:
+        self._tuple1(None, 2)
+
+    def _tuple3(self, _: None) -> None:
+        self._tuple1(None, 3)
+
+    def _list(self, _: None) -> None:
+        self.stack.append(self._above_mark())
+
+    def _frozenset(self, _: None) -> None:
+        self.stack.append(self._above_mark())
+
+    def _dict(self, _: None) -> None:
+        items = self._above_mark()
+        self.stack.append({})
+        self._set(items)
+
+    def _append(self, _: None) -> None:
+        self._extend([self.stack.pop()])
+
+    def _appends(self, _: None) -> None:
+        self._extend(self._above_mark())
+
+    def _additems(self, _: None) -> None:
+        self._extend(self._above_mark())
+
+    def _setitem(self, _: None) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._set([key, value])
+
+    def _setitems(self, _: None) -> None:
+        self._set(self._above_mark())
+
+    def _extend(self, items: list[Any]) -> None:
+        target = self.stack[-1]
+        if isinstance(target, Record):
+            target = target.items
+        if not isinstance(target, list):
+            raise WeightsError(f"damaged: a pickle that appends to a {type(target).__name__}")
+        target.extend(items)
+
+    def _set(self, items: list[Any]) -> None:
+        target = self.stack[-1]
+        if isinstance(target, Record):
+            target = target.entries
+        if not isinstance(target, dict) or len(items) % 2:
+            raise WeightsError(f"damaged: a pickle that sets an item of a {type(target).__name__}")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            # The hash of a nested tuple can take for ever; a record is hashed by its identity.
+            target[key if type(key) in KEYS else Record("key", (key,))] = value
+
+    def _global(self, argument: str) -> None:
+        module, _, name = argument.partition(" ")
+        self.stack.append(meaning(module, name, self.known))
+
+    def _stack_global(self, _: None) -> None:
+        name, module = self.stack.pop(), self.stack.pop()
+        if type(name) is not str or type(module) is not str:
+            raise WeightsError("damaged: a pickle whose global has no name")
+        self.stack.append(meaning(module, name, self.known))
+
+    def _inst(self, argument: str) -> None:
+        arguments = tuple(self._above_mark())
+        self._global(argument)
+        self._call(self.stack.pop(), arguments)
+
+    def _obj(self, _: None) -> None:
+        what, *arguments = self._above_mark()
+        self._call(what, tuple(arguments))
+
+    def _reduce(self, _: None) -> None:
+        arguments, what = self.stack.pop(), self.stack.pop()
+        self._call(what, arguments)
+
+    def _newobj(self, _: None) -> None:
+        self._reduce(None)
+
+    def _newobj_ex(self, _: None) -> None:
+        keywords, arguments, what = (self.stack.pop() for _ in range(3))
+        self._call(what, (*arguments, keywords) if keywords else arguments)
+
+    def _call(self, what: Any, arguments: Any) -> None:
+        if type(what) is not Foreign or type(arguments) is not tuple:
+            raise WeightsError(f"refused: a pickle that calls a {type(what).__name__}")
+        self.stack.append(what.make(*arguments))
+
+    def _build(self, _: None) -> None:
+        state, target = self.stack.pop(), self.stack[-1]
+        if isinstance(target, Record):
+            target.set_state(state)
+        elif not isinstance(target, dict):  # attributes of an OrderedDict, such as its _metadata, mean nothing to us
+            raise WeightsError(f"refused: a pickle that sets the state of a {type(target).__name__}")
+
+    def _persid(self, argument: Any) -> None:
+        if self.persistent is None:
+            raise WeightsError("refused: a persistent id outside of a PyTorch file")
+        self.stack.append(self.persistent(argument))
+
+    def _binpersid(self, _: None) -> None:
+        self._persid(self.stack.pop())

@@ -1,0 +1,99 @@
+"""Public checkpoints that people know, by name: where they are, how to know them again, and under which licence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+_VGG = "Simonyan, Zisserman 2014, arXiv 1409.1556"
+_AUTHORS = "CC BY 4.0 (the authors of VGG)"
+_MICHIGAN = "https://web.eecs.umich.edu/~justincj/models/"
+_PYTORCH = "https://download.pytorch.org/models/"
+_BETHGE = "https://bethgelab.org/media/uploads/pytorch_models/"
+_ADAIN = "https://github.com/naoto0804/pytorch-AdaIN/releases/download/v0.0.0/"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file that can be pulled.
+
+    Attributes:
+        title: What it is.
+        urls: Where it is; tried in this order.
+        file: Its name in the weights folder.
+        sha256: Hex digest, or its first digits where no more is published; empty where nothing is, and then the
+            digest of the first pull is recorded.
+        size: In bytes; None where it is not published.
+        licence: Of the weights.
+        paper: To cite.
+        commands: Which subcommands it is for.
+        options: What the file cannot tell of itself, as options of the loader.
+    """
+
+    title: str
+    urls: tuple[str, ...]
+    file: str
+    sha256: str = ""
+    size: int | None = None
+    licence: str = ""
+    paper: str = ""
+    commands: tuple[str, ...] = ("gatys",)
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+ENTRIES: dict[str, Entry] = {
+    "vgg19": Entry(
+        "VGG-19 of torchvision",
+        (f"{_PYTORCH}vgg19-dcbb9e9d.pth",),
+        "vgg19-dcbb9e9d.pth",
+        "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
+        574_673_361,
+        "BSD-3-Clause (torchvision)",
+        _VGG,
+        options={"pixels": "torchvision"},
+    ),
+    "vgg16": Entry(
+        "VGG-16 of torchvision",
+        (f"{_PYTORCH}vgg16-397923af.pth",),
+        "vgg16-397923af.pth",
+        "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+        553_433_881,
+        "BSD-3-Clause (torchvision)",
+        _VGG,
+        options={"pixels": "torchvision"},
+    ),
+    # The full digests of these two are not published; PyTorch's convention puts the first eight into the name.
+    "vgg19-caffe": Entry(
+        "VGG-19 of its authors (Caffe), as in neural-style",
+        (f"{_MICHIGAN}vgg19-d01eb7cb.pth",),
+        "vgg19-d01eb7cb.pth",
+        "d01eb7cb",
+        licence=_AUTHORS,
+        paper=_VGG,
+        options={"pixels": "caffe"},
+    ),
+    "vgg16-caffe": Entry(
+        "VGG-16 of its authors (Caffe)",
+        (f"{_MICHIGAN}vgg16-00b39a1b.pth",),
+        "vgg16-00b39a1b.pth",
+        "00b39a1b",
+        licence=_AUTHORS,
+        paper=_VGG,
+        options={"pixels": "caffe"},
+    ),
+    "vgg19-gatys": Entry(
+        "VGG-19 of its authors, as Gatys converted it",
+        (f"{_BETHGE}vgg_conv.pth",),
+        "vgg_conv.pth",
+        licence=_AUTHORS,
+        paper=_VGG,
+    ),
+    "vgg19-normalized": Entry(
+        "VGG-19 scaled to mean activation 1, as in AdaIN",
+        (f"{_ADAIN}vgg_normalised.pth",),
+        "vgg_normalised.pth",
+        "804ca2835ecf7539f0cd2a7ac3c18ce81e6f8468969ae7117ac0c148d286bb4a",
+        80_102_481,
+        _AUTHORS,
+        "Huang, Belongie 2017, arXiv 1703.06868",
+    ),
+}
+"""By the name that `--weights` takes."""
