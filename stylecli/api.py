@@ -176,6 +176,21 @@ def run_files(
     return run(jobs, PictureWork(backend, outputs, used), audience, reraise=reraise)
 
 
+def train(network: str, settings: Any, compute: Compute, listener: Listener = silent) -> Path:
+    """Trains, or goes on where the settings' output folder stopped; the path of the weights so far is returned.
+
+    Raises:
+        UsageError: Settings that do not fit, or a device that this machine does not have.
+        InputError: Pictures that cannot be read, or a folder with a training of something else.
+        WeightsError: A teacher that is missing or of another family.
+    """
+    from stylecli.device import resolve
+
+    device = resolve(compute.device, compute.precision, compute.threads)
+    trained: Path = import_module(f"stylecli.training.{network}").run(settings, device, listener)
+    return trained
+
+
 def _build(method: str, settings: Any, device: Any) -> Any:
     return import_module(f"stylecli.backends.{method}").build(settings, device)
 

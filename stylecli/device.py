@@ -4,10 +4,15 @@ import os
 from dataclasses import dataclass
 
 import torch
+from torch import Generator
 
 from stylecli.errors import UsageError
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+DType = torch.dtype
+FLOAT32 = torch.float32
 
 
 @dataclass(frozen=True)
@@ -20,11 +25,11 @@ class Device:
     """
 
     torch: torch.device
-    dtype: torch.dtype = torch.float32
+    dtype: DType = FLOAT32
 
-    def generator(self, seed: int) -> torch.Generator:
+    def generator(self, seed: int) -> Generator:
         """A CPU generator, so that one seed draws the same numbers on every device."""
-        return torch.Generator().manual_seed(seed)
+        return Generator().manual_seed(seed)
 
 
 def resolve(device: str = "auto", precision: str = "auto", threads: int | None = None) -> Device:
@@ -47,7 +52,9 @@ def resolve(device: str = "auto", precision: str = "auto", threads: int | None =
         resolved = torch.device(name)
         torch.empty(0, device=resolved)
     except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"device {name}: not on this machine", "use --device auto, or see `stylecli doctor`") from error
+        raise UsageError(
+            f"device {name}: not on this machine", "use --device auto, or see `stylecli doctor`"
+        ) from error
     if precision != "auto" and precision not in PRECISIONS:
         raise UsageError(f"precision {precision}: unknown", f"one of auto, {', '.join(PRECISIONS)}")
     dtype = PRECISIONS.get(precision, torch.float32)

@@ -155,6 +155,9 @@ def test_wasserstein(tmp_path: Path) -> None:
 
 def test_original_colors() -> None:
     source = SHARED / "golden/gatys/original_colors"
-    io = {name: torch.from_numpy(array).permute(2, 0, 1).float() / 255 for name, array in np.load(source / "io.npz").items()}
+    io = {
+        name: torch.from_numpy(array).permute(2, 0, 1).float() / 255
+        for name, array in np.load(source / "io.npz").items()
+    }
     found = luminance(io["content_u8"], io["generated_u8"]).mul(255).round()
     assert (found - io["result_u8"] * 255).abs().max() <= 1

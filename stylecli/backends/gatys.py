@@ -79,7 +79,9 @@ class Gatys:
             pooling=settings.pooling,
             pool_scale=settings.pool_scale,
             first_padding=settings.first_padding,
-        ).to(device.torch, memory_format=torch.channels_last)
+        )
+        # Weights in the layout of the features spare a reordering at every convolution.
+        self.net = self.net.to(device.torch).to(memory_format=torch.channels_last)
 
     def run(
         self,
@@ -205,7 +207,8 @@ class _Run:
     def _sized(self, picture: Tensor, size: int) -> Tensor:
         """[3, H, W] to [1, 3, h, w] on the device, by the recipe's filter."""
         sides = long_side if self.recipe.long_side else short_side
-        shape = sides(*picture.shape[1:], size, "truncate" if self.recipe.network_space else "round")
+        height, width = picture.shape[1:]
+        shape = sides(height, width, size, "truncate" if self.recipe.network_space else "round")
         return self._shaped(picture, shape)
 
     def _shaped(self, picture: Tensor, shape: tuple[int, int]) -> Tensor:
@@ -231,20 +234,22 @@ class _Run:
         )
         masks = None
         if self.masks is not None:
-            masks = [resize(mask, tuple(content.shape[2:]), filter="box").to(content) for mask in self.masks]
+            masks = [
+                resize(mask, (content.shape[2], content.shape[3]), filter="box").to(content) for mask in self.masks
+            ]
         styles = [
-            net(self._sized(style, self._style_size(style, size)).to(content), method.style_layers) for style in self.styles
+            net(self._sized(style, self._style_size(style, size)).to(content), method.style_layers)
+            for style in self.styles
         ]
         terms = content_terms(
             net(content, method.content_layers), method.content_layers, settings.content_weight, matching
         )
-        terms += style_terms(
-            net, styles, self.blend, method.style_layers, settings.style_weight, matching, masks
-        )
+        terms += style_terms(net, styles, self.blend, method.style_layers, settings.style_weight, matching, masks)
         if settings.tv_weight:
             variation = total_variation.nine_point if self.recipe.nine_point else total_variation.absolute
             terms.append(Term("tv", settings.tv_weight, variation))
-        return Objective(net, terms, preprocessed=self.recipe.network_space)
+        dtype = self.method.device.dtype if content.dtype == torch.float32 else torch.float32
+        return Objective(net, terms, preprocessed=self.recipe.network_space, dtype=dtype)
 
     def _path(self, content: Tensor) -> Path:
         before = self.path

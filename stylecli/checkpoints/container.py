@@ -151,7 +151,7 @@ def _is_safetensors(head: bytes) -> bool:
 
 
 def _is_pickle(head: bytes) -> bool:
-    return bool(re.match(rb"\x80[\x02-\x05]|c[\w.]+\r?\n[\w.]+\r?\n|\((lp|dp|c|i|[\]}])|[\]}](q|\(|\.)", head))
+    return bool(re.match(rb"\x80[\x02-\x05]|c[\w.]+\r?\n[\w.]+\r?\n|\([lcidpSVINKMJUX(\]})]|[\]}](q|\(|\.)", head))
 
 
 def _is_onnx(head: bytes) -> bool:

@@ -6,6 +6,7 @@ meaning there, classes of other projects become inert `Record`s, everything else
 
 import copyreg
 import mmap
+import pickle
 import pickletools
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -77,7 +78,7 @@ class _Machine:
             stack.append([])
         elif name.startswith("EXT"):
             refuse(copyreg._inverted_registry.get(argument, ("copyreg extension", str(argument))))  # type: ignore[attr-defined]
-        elif name not in ("PROTO", "FRAME", "READONLY_BUFFER"):
+        elif name not in ("FRAME", "READONLY_BUFFER"):
             raise WeightsError(f"refused: pickle opcode {name}")
 
     def _above_mark(self) -> list[Any]:
@@ -87,6 +88,10 @@ class _Machine:
                 del self.stack[at:]
                 return items
         raise WeightsError("damaged: a pickle without its mark")
+
+    def _proto(self, version: int) -> None:
+        if version > pickle.HIGHEST_PROTOCOL:
+            raise WeightsError(f"pickle protocol {version}, from a newer Python")
 
     def _mark(self, _: None) -> None:
         self.stack.append(_MARK)
@@ -198,7 +203,7 @@ class _Machine:
 
     def _call(self, what: Any, arguments: Any) -> None:
         if type(what) is not Foreign or type(arguments) is not tuple:
-            raise WeightsError(f"refused: a pickle that calls a {type(what).__name__}")
+            raise WeightsError(f"refused: a pickle that calls {_named(what)}")
         self.stack.append(what.make(*arguments))
 
     def _build(self, _: None) -> None:
@@ -206,7 +211,7 @@ class _Machine:
         if isinstance(target, Record):
             target.set_state(state)
         elif not isinstance(target, dict):  # attributes of an OrderedDict, such as its _metadata, mean nothing to us
-            raise WeightsError(f"refused: a pickle that sets the state of a {type(target).__name__}")
+            raise WeightsError(f"refused: a pickle that changes {_named(target)}")
 
     def _persid(self, argument: Any) -> None:
         if self.persistent is None:
@@ -215,3 +220,7 @@ class _Machine:
 
     def _binpersid(self, _: None) -> None:
         self._persid(self.stack.pop())
+
+
+def _named(value: Any) -> str:
+    return value.name if isinstance(value, Foreign | Record) else f"a {type(value).__name__}"

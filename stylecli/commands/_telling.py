@@ -39,6 +39,10 @@ class Teller:
     def begin(self, job: Job, total: int) -> Listener:
         """Shows a bar for the job on a terminal."""
         self.total = total
+        return self.bar_for(f"[{job.index}/{total}] {job.main.name}" if total > 1 else job.main.name)
+
+    def bar_for(self, title: str) -> Listener:
+        """A bar on a terminal, nothing elsewhere; `clear` ends it."""
         if self.telling.quiet or self.telling.no_progress or not sys.stderr.isatty():
             return silent
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -48,7 +52,6 @@ class Teller:
         columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), loss)
         # Rich must not touch stdout, which may be a pipe: the bar is gone before a result is printed.
         bar = Progress(*columns, console=_console(), transient=True, redirect_stdout=False, redirect_stderr=False)
-        title = f"[{job.index}/{total}] {job.main.name}" if total > 1 else job.main.name
         task = bar.add_task(title, total=None, loss="")
         bar.start()
         self.bar = bar
@@ -61,7 +64,7 @@ class Teller:
 
     def end(self, report: Report) -> None:
         """Prints the result of a job, and what is to be noted about it."""
-        self._clear()
+        self.clear()
         job, outcome = report.job, report.outcome
         if self.telling.json:
             print(json.dumps(line(job, report)), flush=True)
@@ -78,7 +81,7 @@ class Teller:
 
     def close(self, reports: Sequence[Report]) -> None:
         """Ends with the failures: a line and a hint for a single job, a table for several."""
-        self._clear()
+        self.clear()
         failed = [(each.job, each.error) for each in reports if each.error and not isinstance(each.error, Interrupted)]
         if self.total == 1:
             for _, error in failed:
@@ -92,7 +95,8 @@ class Teller:
             print(f"{len(failed)} of {self.total} jobs failed:", file=sys.stderr)
             _console().print(table)
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Takes the bar away."""
         if self.bar:
             self.bar.stop()
             self.bar = None

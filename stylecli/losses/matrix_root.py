@@ -41,5 +41,5 @@ class _Sqrtm(torch.autograd.Function):
 
 def sqrtm(matrix: Tensor) -> Tensor:
     """R with R R = `matrix` [C, C], symmetric positive definite; differentiable."""
-    root: Tensor = _Sqrtm.apply(matrix)  # type: ignore[no-untyped-call]
+    root: Tensor = _Sqrtm.apply(matrix)
     return root

@@ -3,8 +3,8 @@
     m = sum_p w_p f_p            mean, [C]
     S = sum_p w_p f_p f_p^T      second raw moment, [C, C]; the Gram matrix divided by the number of positions
 
-w_p are weights over positions that sum to one: uniform, or a mask (guided Gram matrices; Gatys, Ecker, Bethge, Hertzmann,
-Shechtman 2017, arXiv 1611.07865, section 4). Both are linear in the positions, so several styles mix by adding.
+w_p are weights over positions that sum to one: uniform, or a mask (guided Gram matrices; Gatys, Ecker, Bethge,
+Hertzmann, Shechtman 2017, arXiv 1611.07865, section 4). Both are linear in the positions, so styles mix by adding.
 """
 
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ def statistics(features: Tensor, weights: Tensor | None = None) -> Statistics:
     """Moments of `features` [1, C, H, W], over all positions or by `weights` [1, 1, H, W] that sum to one."""
     rows = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])  # [HW, C]; a view when channels_last
     if weights is None:
-        second: Tensor = _SecondMoment.apply(rows)  # type: ignore[no-untyped-call]
+        second: Tensor = _SecondMoment.apply(rows)
         return Statistics(rows.mean(0), second)
     column = weights.reshape(-1, 1)
     return Statistics((rows * column).sum(0), (rows * column).T @ rows)

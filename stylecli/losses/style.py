@@ -1,12 +1,12 @@
 """Distances between the styles of two feature maps, one function each, all from the same moments.
 
-    gram         |S - S*|_F^2                                       Gatys, Ecker, Bethge 2016, eq. 4
-    moments      |m - m*|^2 + |sd - sd*|^2                          batch-norm statistics; Li et al. 2017, section 4.2
-    wasserstein  |m - m*|^2 / C + tr(A + A* - 2 (A*^1/2 A A*^1/2)^1/2) / C,  A = cov + 1e-4 I
-                                                                    crowsonkb/style-transfer-pytorch@e7e2c71
-    mmd-linear   |m - m*|^2                                         Li, Wang, Liu, Hou 2017, arXiv 1701.01036
-    mmd-poly     |S - S*|_F^2 + 2 c |m - m*|^2                      kernel (x.y + c)^2, c = tr(S*) / C; c = 0 is gram
-    mmd-gaussian see `losses/mmd.py`                                 kernel exp(-|x - y|^2 / 2 s^2)
+gram         |S - S*|_F^2                                       Gatys, Ecker, Bethge 2016, eq. 4
+moments      |m - m*|^2 + |sd - sd*|^2                          batch-norm statistics; Li et al. 2017, section 4.2
+wasserstein  |m - m*|^2 / C + tr(A + A* - 2 (A*^1/2 A A*^1/2)^1/2) / C,  A = cov + 1e-4 I
+                                                                crowsonkb/style-transfer-pytorch@e7e2c71
+mmd-linear   |m - m*|^2                                         Li, Wang, Liu, Hou 2017, arXiv 1701.01036
+mmd-poly     |S - S*|_F^2 + 2 c |m - m*|^2                      kernel (x.y + c)^2, c = tr(S*) / C; c = 0 is gram
+mmd-gaussian see `losses/mmd.py`                                 kernel exp(-|x - y|^2 / 2 s^2)
 """
 
 from collections.abc import Callable

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from stylecli.errors import OutputError, UsageError
+from stylecli.files import atomic_write, output_error
 from stylecli.media.decode import decode
 from stylecli.media.encode import EXTENSIONS, FORMATS, Job
-from stylecli.files import atomic_write, output_error
 from stylecli.media.metadata import Carried, fitted
 from stylecli.media.opening import read_bytes
 from stylecli.media.profiles import from_srgb, is_srgb

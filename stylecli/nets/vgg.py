@@ -93,7 +93,7 @@ class VGG(nn.Module):
                 name = f"conv{block}_{index}"
                 if name in self.names:
                     mode = (first_padding or config.padding) if not self.convs else config.padding
-                    self.convs[name] = nn.Conv2d(channels, width, 3, padding=1, padding_mode=mode)
+                    self.convs[name] = nn.Conv2d(channels, width, 3, padding=1, padding_mode=mode)  # type: ignore[arg-type]
                 channels = width
         self.maps = nn.ModuleDict(
             {layer: nn.Conv2d(self.width(layer), wide, 1) for layer, wide in config.maps if layer in self.names}
@@ -142,6 +142,13 @@ class VGG(nn.Module):
     def mapped(self, taps: dict[str, Tensor]) -> dict[str, Tensor]:
         """Small features `taps` taken to the teacher's channels; a layer without a map stays as it is."""
         return {layer: self.maps[layer](x) if layer in self.maps else x for layer, x in taps.items()}
+
+    def linear_map(self, layer: str) -> tuple[Tensor, Tensor] | None:
+        """(matrix [D, C], bias [D]) that takes `layer` to the teacher's channels, where there is one."""
+        if layer not in self.maps:
+            return None
+        state = self.maps[layer].state_dict()
+        return state["weight"][:, :, 0, 0], state["bias"]
 
     def _pool(self, x: Tensor, name: str) -> Tensor:
         ceil = self.config.ceil_mode

@@ -4,6 +4,8 @@ As in AdaIN (Huang, Belongie 2017, arXiv 1703.06868, section 6) and Collaborativ
 asks of a small encoder that a picture can be rebuilt from its features.
 """
 
+from itertools import pairwise
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -18,7 +20,7 @@ class VGGDecoder(nn.Module):
     def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
         channels = (*reversed(widths), 3)
-        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in zip(channels, channels[1:], strict=False))
+        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(channels))
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """`x` [N, C, H', W'] to RGB [N, 3, *size], not clamped."""

@@ -86,9 +86,7 @@ EXACT_STEPS = 2
 """Evaluations that decide L-BFGS' first curvature."""
 
 
-def descend(
-    objective: Objective, path: Path, descent: Descent, watch: Watch, exact: Objective | None = None
-) -> None:
+def descend(objective: Objective, path: Path, descent: Descent, watch: Watch, exact: Objective | None = None) -> None:
     """Move `path` along `descent.steps` updates, in place.
 
     Args:
@@ -116,7 +114,7 @@ def descend(
             total, parts = exact(picture)
         else:
             total, parts = objective(picture.float())
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         assert picture.grad is not None
         losses = {name: float(part.detach()) for name, part in parts.items()}
         if not all(map(_finite, losses.values())):
@@ -124,13 +122,13 @@ def descend(
         watch(step, picture.detach(), losses, picture.grad)
         return total.detach()
 
-    for step in range(1, descent.steps + 1):
+    for step in range(1, descent.steps + 1):  # noqa: B007 - the closure reads it
         optimizer.step(closure)  # type: ignore[arg-type]
         if descent.clamp:
             with torch.no_grad():
                 picture.clamp_(0, 1)
         path.average.update(picture.detach())
-    path.momenta = dict(optimizer.state[picture]) if descent.optimizer == "adam" else {}
+    path.momenta = dict(optimizer.state[picture]) if isinstance(optimizer, torch.optim.Adam) else {}
     path.picture = picture.detach().float()
 
 
@@ -147,10 +145,10 @@ def _optimizer(picture: Tensor, path: Path, descent: Descent) -> torch.optim.Opt
             tolerance_grad=-1,
             tolerance_change=-1,
         )
-    optimizer = torch.optim.Adam([picture], lr=descent.learning_rate, betas=descent.betas)
+    adam = torch.optim.Adam([picture], lr=descent.learning_rate, betas=descent.betas)
     if path.momenta:
-        optimizer.state[picture] = path.momenta
-    return optimizer
+        adam.state[picture] = path.momenta
+    return adam
 
 
 def _finite(value: float) -> bool:

@@ -1,7 +1,7 @@
 """Limited-memory BFGS for pictures: bounded pixels, sane step lengths, one evaluation a step.
 
-Liu, Nocedal 1989, "On the limited memory BFGS method for large scale optimization"; bounds by projection as in Bertsekas
-1982. Differs from `torch.optim.LBFGS`: the first step moves pixels by a visible amount instead of one over the
+Liu, Nocedal 1989, "On the limited memory BFGS method for large scale optimization"; bounds by projection (Bertsekas
+1982). Differs from `torch.optim.LBFGS`: the first step moves pixels by a visible amount instead of one over the
 gradient's norm (in float32 the two first gradients would differ by rounding alone); no step moves the picture further
 than a trust radius; a step that raises the loss is taken back and halved; pairs without positive curvature are dropped.
 """

@@ -34,20 +34,25 @@ class Objective:
         net: A frozen feature network.
         terms: What to add up.
         preprocessed: Pictures come in the network's own pixel scale instead of RGB in [0, 1].
+        dtype: Number type of the network; losses are always taken in the picture's.
     """
 
-    def __init__(self, net: VGG, terms: Sequence[Term], *, preprocessed: bool = False) -> None:
-        self.net, self.terms, self.preprocessed = net, terms, preprocessed
+    def __init__(
+        self, net: VGG, terms: Sequence[Term], *, preprocessed: bool = False, dtype: torch.dtype = torch.float32
+    ) -> None:
+        self.net, self.terms, self.preprocessed, self.dtype = net, terms, preprocessed, dtype
         self.layers = {term.layer for term in terms if term.layer is not None}
 
     def __call__(self, picture: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """(total, weighted losses by name) at `picture` [1, 3, H, W]; the total is differentiable."""
-        features = self.net(picture, self.layers, preprocessed=self.preprocessed) if self.layers else {}
+        with torch.autocast(picture.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            features = self.net(picture, self.layers, preprocessed=self.preprocessed) if self.layers else {}
         parts = {}
         for term in self.terms:
-            x = features[term.layer] if term.layer is not None else picture
+            # Moments of half precision features would drown in rounding.
+            x = features[term.layer].to(picture.dtype) if term.layer is not None else picture
             if term.gradient_weight != 1:
-                x = _ScaleGradient.apply(x, term.gradient_weight)  # type: ignore[no-untyped-call]
+                x = _ScaleGradient.apply(x, term.gradient_weight)
             parts[term.name] = term.weight * term.loss(x)
         return torch.stack(list(parts.values())).sum(), parts
 

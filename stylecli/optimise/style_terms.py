@@ -58,7 +58,7 @@ def style_terms(
         layers: Layer to its weight.
         weight: Of the whole style loss.
         matching: How to compare.
-        masks: One a style, [1, H, W] in [0, 1]: the style works inside its mask alone. None mixes the styles everywhere.
+        masks: One a style, [1, H, W] in [0, 1]: its style works there alone. None mixes styles everywhere.
     """
     total = sum(layers.values()) if matching.scaling == "relative" else 1.0
     terms = []
@@ -89,9 +89,9 @@ class _StyleLoss:
         matching: Matching,
         mask: Tensor | None,
     ) -> None:
-        self.name, self.mask, self.weights = matching.style_loss, mask, None
-        conv = net.maps[layer] if layer in net.maps else None
-        self.map = (conv.weight[:, :, 0, 0], conv.bias) if conv is not None else None
+        self.name, self.mask = matching.style_loss, mask
+        self.weights: Tensor | None = None
+        self.map = net.linear_map(layer)
         normal = [amount / sum(blend) for amount in blend]
         if self.name == "mmd-gaussian":
             parts = [mmd.samples(feature, None, MMD_SAMPLES) for feature in features]
@@ -113,7 +113,7 @@ class _StyleLoss:
 
     def __call__(self, features: Tensor) -> Tensor:
         if self.mask is not None and (self.weights is None or self.weights.shape[2:] != features.shape[2:]):
-            shrunk = F.adaptive_avg_pool2d(self.mask[None].to(features), features.shape[2:])
+            shrunk = F.adaptive_avg_pool2d(self.mask[None].to(features), (features.shape[2], features.shape[3]))
             self.weights = shrunk / shrunk.sum().clamp_min(1e-12)
         if self.name == "mmd-gaussian":
             return mmd.gaussian(mmd.samples(features, self.weights, MMD_SAMPLES), self.samples)

@@ -6,7 +6,7 @@ from typing import Any
 
 def option(
     default: Any,
-    help: str,  # noqa: A002 - the word that every option parser uses
+    help: str,
     *,
     unit: str = "",
     source: str = "",

@@ -22,17 +22,23 @@ class GatysSettings:
     """
 
     weights: str = option("encoder", "feature network: a name of `stylecli weights list`, or a file")
-    recipe: str = option("stylecli", "start from the settings of a reference implementation", choices=tuple(GATYS_RECIPES))
+    recipe: str = option(
+        "stylecli", "start from the settings of a reference implementation", choices=tuple(GATYS_RECIPES)
+    )
     size: int | None = option(None, "short side of the result; default: that of the content", unit="px", minimum=1)
     seed: int = option(0, "seed of all randomness", minimum=0, sweep=True)
 
     style_weight: float = option(1.0, "weight of the style loss", minimum=0, sweep=True, panel="Look")
     content_weight: float = option(0.08, "weight of the content loss", minimum=0, sweep=True, panel="Look")
-    tv_weight: float = option(0.05, "weight of the total variation: smoother pictures", minimum=0, sweep=True, panel="Look")
+    tv_weight: float = option(
+        0.05, "weight of the total variation: smoother pictures", minimum=0, sweep=True, panel="Look"
+    )
     style_size: int | None = option(
         None, "short side of the style pictures; default: that of the result", unit="px", minimum=1, panel="Look"
     )
-    style_scale: float = option(1.0, "size of the style's features against the content's", minimum=0.05, sweep=True, panel="Look")
+    style_scale: float = option(
+        1.0, "size of the style's features against the content's", minimum=0.05, sweep=True, panel="Look"
+    )
     preserve_color: str = option(
         "none",
         "keep the colors of the content",
@@ -42,7 +48,10 @@ class GatysSettings:
     )
     style_loss: str = option("gram", "how styles are compared", choices=STYLE_LOSSES, sweep=True, panel="Losses")
     style_layers: str = option(
-        "relu1_1,relu2_1,relu3_1,relu4_1,relu5_1", "layers of the style, as LAYER or LAYER:WEIGHT, with commas", panel="Losses")
+        "relu1_1,relu2_1,relu3_1,relu4_1,relu5_1",
+        "layers of the style, as LAYER or LAYER:WEIGHT, with commas",
+        panel="Losses",
+    )
     content_layers: str = option("relu4_1", "layers of the content, likewise", panel="Losses")
     scaling: str = option(
         "relative",
@@ -77,12 +86,20 @@ class GatysSettings:
         None, "steps at the smallest size; default: those of the smaller sizes", minimum=1, panel="Optimisation"
     )
     min_size: int | None = option(
-        128, "short side of the coarsest of the sizes; 0 for the final size alone", unit="px", minimum=0, panel="Optimisation"
+        128,
+        "short side of the coarsest of the sizes; 0 for the final size alone",
+        unit="px",
+        minimum=0,
+        panel="Optimisation",
     )
     learning_rate: float = option(1.0, "step size: 1 for lbfgs, about 0.02 for adam", minimum=0, panel="Optimisation")
     history: int = option(20, "steps that lbfgs remembers", minimum=1, panel="Optimisation")
     average: float = option(
-        0.0, "decay of the averaged picture, the result; 0 takes the last one", minimum=0, maximum=1, panel="Optimisation"
+        0.0,
+        "decay of the averaged picture, the result; 0 takes the last one",
+        minimum=0,
+        maximum=1,
+        panel="Optimisation",
     )
     init: str = option("content", "start: content, noise, style-stats, or a picture file", panel="Optimisation")
     save_every: int = option(0, "also write the picture every N steps", unit="N", minimum=0, panel="Optimisation")

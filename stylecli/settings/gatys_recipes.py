@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 _FIVE = "relu1_1,relu2_1,relu3_1,relu4_1,relu5_1"
 
@@ -25,7 +25,7 @@ class Recipe:
     source: str
     options: Mapping[str, Any] = field(default_factory=dict)
     long_side: bool = False
-    resample: str = ""
+    resample: Literal["", "bilinear", "bicubic"] = ""
     network_space: bool = False
     nine_point: bool = True
     betas: tuple[float, float] = (0.9, 0.99)

@@ -12,8 +12,8 @@ the real VGG-19's, relu4_1 and relu5_1 those of a compressed VGG-19 through its 
 needed: what the student cannot hold of it, it could not hold of the original either.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -22,11 +22,16 @@ from torch import Tensor, nn
 
 from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.save import save_network
+from stylecli.checkpoints.store import resolve
 from stylecli.checkpoints.vgg_formats import pixels, stored_config
+from stylecli.device import Device
 from stylecli.nets.vgg import VGG, VGGConfig
 from stylecli.nets.vgg_decoder import VGGDecoder
+from stylecli.progress import Listener
+from stylecli.settings.train_encoder import TrainEncoderSettings
 from stylecli.training.augment import widen
 from stylecli.training.data import Crops, find_pictures
+from stylecli.training.loop import Schedule, train
 
 REAL_LAYERS = ("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_4")
 DEEP_LAYERS = ("relu4_1", "relu5_1")
@@ -50,28 +55,17 @@ class Student(nn.Module):
         super().__init__()
         self.encoder = VGG(config)
         self.encoder.preprocess, self.encoder.preprocess_bias = pixels("torchvision")
-        self.decoder = VGGDecoder(tuple(block[-1] // 2 * 2 for block in config.widths))
+        self.decoder = VGGDecoder(tuple(block[-1] for block in config.widths))
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias)
+                module.bias.data.zero_()  # type: ignore[union-attr]
 
 
-@dataclass(frozen=True)
-class Data:
-    """What to train on.
-
-    Attributes:
-        folders: Pictures below them.
-        size: Side of a crop in pixels.
-        batch: Crops a step.
-        seed: Of initial weights and crops.
-    """
-
-    folders: Sequence[Path]
-    size: int = 128
-    batch: int = 16
-    seed: int = 0
+def run(settings: TrainEncoderSettings, device: Device, listener: Listener) -> Path:
+    """Train in `settings.output`; the path of the averaged weights is returned. Errors are those of `EncoderTask`."""
+    schedule = Schedule(settings.steps, settings.learning_rate, every=settings.every)
+    return train(EncoderTask(settings, device), schedule, Path(settings.output), listener)
 
 
 def sparse(layer: str, features: Tensor) -> Tensor:
@@ -82,23 +76,23 @@ def sparse(layer: str, features: Tensor) -> Tensor:
 class EncoderTask:
     """Distillation for `training.loop.train`.
 
-    Args:
-        teacher: A real VGG-19 at least to relu3_4, any dialect.
-        deep_teacher: A network with maps for relu4_1 and relu5_1.
-        data: Pictures.
-        reconstruction_weight: Factor on the decoder's mean squared error.
+    Raises:
+        WeightsError: A teacher is missing or of another family.
+        UsageError: A teacher without the layers that are learned.
+        InputError: No pictures.
     """
 
-    def __init__(self, teacher: Path, deep_teacher: Path, data: Data, reconstruction_weight: float = 1.0) -> None:
-        torch.manual_seed(data.seed)
-        self.model = Student(STUDENT)
-        # Two digits are enough for a target, and bfloat16 halves the teacher's time, which is most of a step.
-        self.teacher = load_vgg(teacher, REAL_LAYERS).to(torch.bfloat16, memory_format=torch.channels_last)
-        self.deep = load_vgg(deep_teacher, DEEP_LAYERS).to(torch.bfloat16, memory_format=torch.channels_last)
-        self.crops = Crops(tuple(find_pictures(data.folders)), data.size, data.batch, data.seed, widen)
-        self.reconstruction_weight = reconstruction_weight
+    def __init__(self, settings: TrainEncoderSettings, device: Device) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self.device = settings, device.torch
+        self.model = Student(STUDENT).to(self.device)
+        teacher, deep = resolve(settings.teacher), resolve(settings.deep_teacher or settings.teacher)
+        self.teacher = _frozen(teacher, REAL_LAYERS, settings.pixels).to(self.device)
+        self.deep = _frozen(deep, DEEP_LAYERS, settings.pixels).to(self.device)
+        paths = tuple(find_pictures([Path(folder) for folder in settings.content]))
+        self.crops = Crops(paths, settings.crop, settings.batch, settings.seed, widen)
         # Caffe's activations are in the hundreds; targets of unit power spare the maps a long way to grow.
-        self.scales = {layer: 1.0 for layer in (*REAL_LAYERS, *DEEP_LAYERS)}
+        self.scales = dict.fromkeys((*REAL_LAYERS, *DEEP_LAYERS), 1.0)
         self.scales = {layer: 1 / float(x.square().mean().sqrt()) for layer, x in self._targets(self.crops(0)).items()}
 
     def batches(self, first: int, last: int) -> Iterator[Tensor]:
@@ -107,7 +101,7 @@ class EncoderTask:
 
     def losses(self, batch: Tensor) -> dict[str, Tensor]:
         """Relative squared error a layer, and the reconstruction."""
-        batch = batch.contiguous(memory_format=torch.channels_last)
+        batch = batch.to(self.device, memory_format=torch.channels_last)
         targets = self._targets(batch)
         taps = self.model.encoder(batch, [*targets])
         mapped = self.model.encoder.mapped({layer: sparse(layer, x) for layer, x in taps.items()})
@@ -115,18 +109,19 @@ class EncoderTask:
             layer: PASSING.get(layer, 1.0) * (mapped[layer] - target).square().sum() / target.square().sum()
             for layer, target in targets.items()
         }
-        rebuilt = self.model.decoder(taps["relu5_1"], batch.shape[2:])
-        return {**losses, "reconstruction": self.reconstruction_weight * F.mse_loss(rebuilt, batch)}
+        height, width = batch.shape[2:]
+        rebuilt = self.model.decoder(taps["relu5_1"], (height, width))
+        return {**losses, "reconstruction": self.settings.reconstruction_weight * F.mse_loss(rebuilt, batch)}
 
     @torch.inference_mode()
     def _targets(self, batch: Tensor) -> dict[str, Tensor]:
-        half = batch.bfloat16()
+        half = batch.to(self.device, torch.bfloat16)
         targets = self.teacher(half, REAL_LAYERS)
         deep = self.deep.mapped(self.deep(half, DEEP_LAYERS))
         targets |= {layer: F.relu(features) for layer, features in deep.items()}
         return {layer: sparse(layer, features).float() * self.scales[layer] for layer, features in targets.items()}
 
-    def export(self, averaged: nn.Module, path: Path, steps: int) -> None:
+    def export(self, averaged: nn.Module, path: Path, row: Mapping[str, float]) -> None:
         """The averaged encoder, with a sample that proves it."""
         encoder = averaged.encoder
         assert isinstance(encoder, VGG)
@@ -138,8 +133,18 @@ class EncoderTask:
             about={
                 "title": "small VGG-19 encoder",
                 "paper": "Collaborative Distillation, arXiv 2003.08436",
-                "licence": "Apache-2.0",
-                "steps": steps,
+                "licence": self.settings.licence,
+                "data": self.settings.data,
+                "pictures": len(self.crops.paths),
+                "recipe": {"command": "train encoder", **asdict(self.settings)},
+                "losses": row,
             },
-            sample={},
         )
+
+
+def _frozen(path: Path, layers: Sequence[str], pixels: str) -> VGG:
+    # Two digits are enough for a target, and bfloat16 halves the teacher's time, which is most of a step.
+    net = load_vgg(path, layers, pixels=pixels).to(torch.bfloat16)
+    for conv in net.convs.values():
+        conv.to(memory_format=torch.channels_last)
+    return net

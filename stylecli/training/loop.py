@@ -6,7 +6,7 @@ The weights that are saved for use are an exponential moving average of the iter
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,7 +22,9 @@ from stylecli.progress import Listener, Step
 class Task(Protocol):
     """What a network's trainer gives the loop."""
 
-    model: nn.Module
+    @property
+    def model(self) -> nn.Module:
+        """What is trained: its parameters, and nothing frozen."""
 
     def batches(self, first: int, last: int) -> Iterator[Tensor]:
         """The batches of steps `first` to `last`; the same for the same step in every run."""
@@ -30,8 +32,8 @@ class Task(Protocol):
     def losses(self, batch: Tensor) -> dict[str, Tensor]:
         """Weighted scalar losses of one batch; their sum is minimised."""
 
-    def export(self, averaged: nn.Module, path: Path, steps: int) -> None:
-        """Write a file that `--weights` opens."""
+    def export(self, averaged: nn.Module, path: Path, row: Mapping[str, float]) -> None:
+        """Write a file that `--weights` opens; `row` holds the step and its losses."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +87,14 @@ def train(task: Task, schedule: Schedule, folder: Path, listener: Listener) -> P
         total.backward()
         optimizer.step()
         averaged.update_parameters(task.model)
-        _log(folder, {"step": step, "loss": float(total.detach()), **{name: float(loss.detach()) for name, loss in losses.items()}})
+        row = {"step": step, "loss": float(total.detach())}
+        row |= {name: round(float(loss.detach()), 7) for name, loss in losses.items()}
+        with (folder / "log.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
         if step % schedule.every == 0 or step == schedule.steps:
             _snapshot(task.model, averaged, optimizer, folder, step)
-            task.export(averaged.module, folder / "weights.safetensors", step)
-        listener(Step(step, schedule.steps, time.monotonic() - start, float(total.detach())))
+            task.export(averaged.module, folder / "weights.safetensors", row)
+        listener(Step(step, schedule.steps, time.monotonic() - start, row["loss"]))
     return folder / "weights.safetensors"
 
 
@@ -116,8 +121,3 @@ def _resume(model: nn.Module, averaged: nn.Module, optimizer: torch.optim.Optimi
     with atomic_write(log) as file:
         file.write("".join(f"{line}\n" for line in lines).encode())
     return int(state["step"])
-
-
-def _log(folder: Path, row: dict[str, float]) -> None:
-    with (folder / "log.jsonl").open("a") as file:
-        file.write(json.dumps({name: round(value, 7) for name, value in row.items()}) + "\n")

@@ -1,0 +1,32 @@
+"""Distill VGG-19 into a small encoder with the same layer names."""
+
+from stylecli.commands._options import from_settings
+from stylecli.commands._telling import Teller
+from stylecli.errors import ExitCode
+from stylecli.settings.shared import Compute, Telling
+from stylecli.settings.train_encoder import TrainEncoderSettings
+
+PANEL = "Training"
+
+
+@from_settings
+def command(settings: TrainEncoderSettings, compute: Compute, telling: Telling) -> ExitCode:
+    """Distill VGG-19 into a small encoder with the same layer names (Wang et al. 2020, arXiv 2003.08436).
+
+    A folder that holds a training is gone on with: run the same command again. `weights.safetensors` in it opens with
+    --weights at any time.
+
+    \b
+      stylecli weights pull vgg19
+      stylecli train encoder --content photos/ --content paintings/ --output runs/encoder
+    """
+    from stylecli import api
+
+    teller = Teller(telling)
+    try:
+        path = api.train("encoder", settings, compute, teller.bar_for("encoder"))
+    finally:
+        teller.clear()
+    if not telling.quiet:
+        print(path)
+    return ExitCode.DONE
