@@ -97,9 +97,9 @@ def test_torchvision_and_caffe_style(tmp_path: Path, rgb: Tensor, blocks: str, c
     assert list(state)[-2] == {"vgg16": "features.28.weight", "vgg19": "features.34.weight"}[blocks]
     state |= {f"classifier.{n}.{kind}": torch.zeros(4) for n in classifier for kind in ("weight", "bias")}
     torch.save(state, path := tmp_path / "a.pth", _use_new_zipfile_serialization=bool(classifier))
-    taps = [layer for layer in VGGConfig(tuple((1,) * n for n in BLOCKS[blocks])).names() if layer[:4] == "relu"]
-    same(load_vgg(path)(rgb, taps), plain(convs, torchvision(rgb)))
-    same(load_vgg(path, pixels="caffe")(rgb, taps), plain(convs, caffe(rgb)))
+    for pixels, scale in (("auto", torchvision), ("caffe", caffe)):
+        expected = plain(convs, scale(rgb))
+        same(load_vgg(path, pixels=pixels)(rgb, [*expected]), expected)
 
 
 @pytest.mark.parametrize("first", CAFFE_FIRST)
@@ -114,11 +114,10 @@ def test_the_published_caffe_files_are_known_by_a_value(tmp_path: Path, first: f
 @torch.inference_mode()
 def test_named_by_gatys(tmp_path: Path, rgb: Tensor):
     convs = layers(BLOCKS["vgg19"])
-    torch.save({f"{n}.{kind}": t for n, w, b in convs for kind, t in (("weight", w), ("bias", b))}, tmp_path / "a.pth")
-    same(
-        load_vgg(tmp_path / "a.pth")(rgb, ["relu1_2", "pool2", "relu5_4"]),
-        {k: v for k, v in plain(convs, caffe(rgb)).items() if k in ("relu1_2", "pool2", "relu5_4")},
-    )
+    state = {f"{n}.{kind}": t for n, w, b in convs for kind, t in (("weight", w), ("bias", b))}
+    torch.save(state, tmp_path / "a.pth")
+    expected = plain(convs, caffe(rgb))
+    same(load_vgg(tmp_path / "a.pth")(rgb, [*expected]), expected)
 
 
 @pytest.mark.parametrize("blocks", [BLOCKS["vgg19"], (2, 2, 4, 1)])
@@ -139,11 +138,8 @@ def test_normalised(tmp_path: Path, rgb: Tensor, blocks: tuple[int, ...]):
 def test_pooling(tmp_path: Path, rgb: Tensor, kind: str):
     convs = layers((2, 2, 3))
     torch.save(counted(convs, "features.", 0, 2), tmp_path / "a.pth")
-    net = load_vgg(tmp_path / "a.pth", pooling=kind)
-    same(
-        net(rgb, ["pool1", "pool2", "relu3_3"]),
-        {k: v for k, v in plain(convs, torchvision(rgb), pool=kind).items() if k in ("pool1", "pool2", "relu3_3")},
-    )
+    expected = plain(convs, torchvision(rgb), pool=kind)
+    same(load_vgg(tmp_path / "a.pth", pooling=kind)(rgb, [*expected]), expected)
 
 
 @pytest.mark.skipif(not TEACHERS.is_dir(), reason="../shared/teachers is absent")
@@ -219,31 +215,38 @@ def without(name: str) -> Callable[[State], State]:
     return lambda state: {key: value for key, value in state.items() if key != name}
 
 
+def plus(name: str, *shape: int) -> Callable[[State], State]:
+    return lambda state: state | {name: torch.zeros(shape)}
+
+
+BOTH = {"conv1_1.weight": torch.zeros(64, 3, 3, 3), "conv1_2.weight": torch.zeros(64, 64, 3, 3)}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (without("features.7.weight"), "features.7.bias belongs to no layer|features.7.weight is missing"),
+        (without("features.7.weight"), "features.7.weight is missing"),
         (without("features.12.bias"), "features.12.bias is missing"),
-        (without("features.2.weight"), "no known network: closest is VGG, torchvision.* (no features.2.weight)"),
-        (lambda state: state | {"features.12.weight": torch.zeros(256, 128, 3, 3)}, "features.12.weight is [256, 128, 3, 3], not [any, 256, 3, 3]"),
-        (lambda state: state | {"features.12.bias": torch.zeros(2)}, "features.12.bias is [2], not [256]"),
-        (lambda state: state | {"features.0.weight": torch.zeros(8, 3, 3, 3)}, "features.0.weight is [8, 3, 3, 3], not [64, 3, 3, 3]"),
-        (lambda state: state | {"head.weight": torch.zeros(2)}, "head.weight belongs to no layer"),
-        (lambda state: state | {"conv1_1.weight": torch.zeros(64, 3, 3, 3), "conv1_2.weight": torch.zeros(64, 64, 3, 3)}, "matches several formats: VGG, torchvision"),
+        (
+            without("features.2.weight"),
+            "closest is VGG, torchvision or Caffe-style (no features.2.weight)",
+        ),
+        (plus("features.12.weight", 256, 128, 3, 3), "features.12.weight is [256, 128, 3, 3], not [any, 256, 3, 3]"),
+        (plus("features.12.bias", 2), "features.12.bias is [2], not [256]"),
+        (plus("features.0.weight", 8, 3, 3, 3), "(features.0.weight is [8, 3, 3, 3], not [64, 3, 3, 3])"),
+        (plus("head.weight", 2), "head.weight belongs to no layer"),
+        (lambda state: state | BOTH, "matches several formats: VGG, torchvision"),
         (lambda state: {"a": torch.zeros(2)}, "no known network: closest is"),
         (lambda state: {}, "no tensors in it"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_said(tmp_path: Path, change: Callable[[State], State], message: str):
     path = tmp_path / "a.pth"
     torch.save(change(counted(layers((2, 2, 4)), "features.", 0, 2)), path)
     with pytest.raises(WeightsError) as caught:
         load_vgg(path)
-    assert re.match(f"{re.escape(str(path))}: ({'|'.join(map(_loose, message.split('|')))})", caught.value.message)
-
-
-def _loose(text: str) -> str:
-    return ".*".join(re.escape(part) for part in text.split(".*"))
+    assert caught.value.message.startswith(f"{path}: ")
+    assert message in caught.value.message
 
 
 def test_another_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -267,9 +270,8 @@ def test_our_own_files(tmp_path: Path, rgb: Tensor, config: VGGConfig, half: boo
     net = VGG(config)
     net.preprocess, net.preprocess_bias = torch.randn(3, 3), torch.randn(3) * 100
     path = tmp_path / "a.bin"
-    save_network(
-        net, path, network="vgg", config=stored_config(config), about={"licence": "MIT", "steps": 3}, half=half
-    )
+    about = {"licence": "MIT", "steps": 3}
+    save_network(net, path, network="vgg", config=stored_config(config), about=about, half=half)
     back = load_vgg(path)
     assert back.config == config
     for name, value in net.state_dict().items():
@@ -277,7 +279,7 @@ def test_our_own_files(tmp_path: Path, rgb: Tensor, config: VGGConfig, half: boo
         assert torch.equal(back.state_dict()[name], stored)
     described = describe(path)
     assert (described.format, described.network, described.config) == ("stylecli VGG", "vgg", stored_config(config))
-    assert described.about == {"licence": "MIT", "steps": 3}
+    assert described.about == about
     assert described.parameters == sum(value.numel() for value in net.state_dict().values())
     assert (described.tensors, described.container, described.sample) == (len(net.state_dict()), "safetensors", True)
     assert prove(path) < 1e-5
@@ -301,18 +303,18 @@ def changed(path: Path, change: Callable[[State, dict[str, Any]], None]) -> None
         (lambda tensors, said: said.clear(), "without its config"),
         (lambda tensors, said: said["config"].update(widths=3), "without its config"),
         (lambda tensors, said: said["config"].update(padding="mirror"), "padding_mode"),
-        (lambda tensors, said: said["config"].update(widths=[[10**12], [10**12]]), "missing|another shape|belongs|damaged"),
-        (lambda tensors, said: said["config"].update(maps=[["nowhere", 3]]), "belongs|missing|damaged"),
+        (lambda tensors, said: said["config"].update(widths=[[10**12], [10**12]]), "damaged"),
+        (lambda tensors, said: said["config"].update(maps=[["nowhere", 3]]), "map of no layer"),
         (lambda tensors, said: said.update(config=[1]), "not of stylecli's making"),
         (lambda tensors, said: tensors.pop("convs.conv2_1.bias"), r"convs\.conv2_1\.bias is missing"),
         (lambda tensors, said: tensors.update(extra=torch.zeros(2)), "extra belongs to no layer"),
         (lambda tensors, said: tensors.update(preprocess_bias=torch.zeros(4)), "preprocess_bias is"),
         (lambda tensors, said: tensors["convs.conv1_2.weight"].mul_(1.1), "differs from its stored sample"),
-        (lambda tensors, said: tensors["convs.conv1_2.bias"].fill_(float("nan")), "differs from its stored sample by nan"),
+        (lambda tensors, said: tensors["convs.conv1_2.bias"].fill_(float("nan")), "sample by nan"),
         (lambda tensors, said: tensors.pop("sample.relu1_1"), "not that of its network"),
         (lambda tensors, said: tensors.pop("sample.input"), "damaged"),
     ],
-)  # fmt: skip
+)
 def test_our_own_files_when_they_were_changed(tmp_path: Path, change: Callable[..., None], message: str):
     config = CONFIGS[0]
     path = tmp_path / "a.safetensors"

@@ -21,9 +21,12 @@ from safetensors.torch import save
 
 from stylecli.checkpoints.container import read_tensors
 from stylecli.checkpoints.load import load_vgg
+from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.torch_files import LEGACY_MAGIC
+from stylecli.checkpoints.vgg_formats import stored_config
 from stylecli.cli import run
 from stylecli.errors import WeightsError
+from stylecli.nets.vgg import VGG, VGGConfig
 
 MARKER = "executed"
 TOUCH = f"touch {MARKER}".encode()
@@ -163,10 +166,29 @@ def test_the_extension_registry(code: int, opcode: bytes):
     assert f"extension.{code}" in refused(b"\x80\x02" + opcode + text(TOUCH) + b"\x85R.")
 
 
-GADGETS = ["posix.system", "nt.system", "os.popen", "os.execvp", "subprocess.check_output", "subprocess.run", "builtins.eval", "builtins.exec", "builtins.open", "builtins.__import__", "builtins.compile", "builtins.getattr", "builtins.map", "builtins.apply", "operator.attrgetter", "operator.methodcaller", "functools.partial", "functools.reduce", "importlib.import_module", "runpy._run_code", "pydoc.locate", "pydoc.pipepager", "webbrowser.open", "code.InteractiveInterpreter", "timeit.timeit", "cProfile.run", "pdb.run", "bdb.Bdb", "socket.create_connection", "shutil.rmtree", "ctypes.CDLL", "types.FunctionType", "types.CodeType", "pickle.loads", "marshal.loads", "zipimport.zipimporter", "asyncio.run", "commands.getoutput", "pip._internal.main", "pip.main", "_pytest.pytester.Pytester", "numpy.testing._private.utils.runstring", "numpy.load", "numpy.f2py.compile", "torch.load", "torch.serialization.load", "torch.hub.load", "torch.hub._import_module", "torch.jit.load", "torch.compile", "torch.utils.cpp_extension.load", "torch.utils.collect_env.run", "torch.utils.bottleneck.__main__.run_autograd_prof", "torch.utils._config_module.ConfigModule.load_config", "torch.utils.data.datapipes.utils.decoder.basichandlers", "torch._dynamo.guards.GuardBuilder.get", "torch.fx.graph_module.reduce_graph_module", "torch._inductor.codecache.compile_file", "torch.fx.experimental.symbolic_shapes.ShapeEnv.evaluate_guards_expression", "torch.nn.modules.module._load", "torch.storage._share_fd_cpu", "torch._utils._rebuild_wrapper_subclass", "torch.multiprocessing.reductions.rebuild_tensor", "dill._dill._create_function", "cloudpickle.cloudpickle._make_function", "joblib.numpy_pickle.load", "dnnlib.util.call_func_by_name", "torch_utils.persistence._reconstruct_persistent_obj", "stylecli.checkpoints.store.remove", "idlelib.pyshell.ModifiedInterpreter"]
+GADGETS = """
+posix.system nt.system os.popen os.execvp subprocess.check_output subprocess.run builtins.eval builtins.exec
+builtins.open builtins.__import__ builtins.compile builtins.getattr builtins.map builtins.apply
+operator.attrgetter operator.methodcaller functools.partial functools.reduce importlib.import_module
+runpy._run_code pydoc.locate pydoc.pipepager webbrowser.open code.InteractiveInterpreter timeit.timeit
+cProfile.run pdb.run bdb.Bdb socket.create_connection shutil.rmtree ctypes.CDLL types.FunctionType
+types.CodeType pickle.loads marshal.loads zipimport.zipimporter asyncio.run commands.getoutput
+pip._internal.main pip.main _pytest.pytester.Pytester numpy.testing._private.utils.runstring numpy.load
+numpy.f2py.compile torch.load torch.serialization.load torch.hub.load torch.hub._import_module torch.jit.load
+torch.compile torch.utils.cpp_extension.load torch.utils.collect_env.run
+torch.utils.bottleneck.__main__.run_autograd_prof torch.utils._config_module.ConfigModule.load_config
+torch.utils.data.datapipes.utils.decoder.basichandlers torch._dynamo.guards.GuardBuilder.get
+torch.fx.graph_module.reduce_graph_module torch._inductor.codecache.compile_file
+torch.fx.experimental.symbolic_shapes.ShapeEnv.evaluate_guards_expression torch.nn.modules.module._load
+torch.storage._share_fd_cpu torch._utils._rebuild_wrapper_subclass
+torch.multiprocessing.reductions.rebuild_tensor dill._dill._create_function
+cloudpickle.cloudpickle._make_function joblib.numpy_pickle.load dnnlib.util.call_func_by_name
+torch_utils.persistence._reconstruct_persistent_obj stylecli.checkpoints.store.remove
+idlelib.pyshell.ModifiedInterpreter
+"""
 
 
-@pytest.mark.parametrize("gadget", GADGETS)
+@pytest.mark.parametrize("gadget", GADGETS.split())
 def test_gadgets_are_refused_by_name(gadget: str):
     payload = b"\x80\x02" + called(gadget) + b"."
     for data in (payload, in_zip(payload), in_legacy(payload)):
@@ -180,6 +202,19 @@ def test_storages_inside_pickles_are_read_by_us():
     twice = in_legacy(outer)
     again = b"\x80\x02ctorch.storage\n_load_from_bytes\nB" + struct.pack("<I", len(twice)) + twice + b"\x85R."
     assert "_load_from_bytes" in refused(again)
+
+
+def test_names_do_not_reach_the_terminal_as_they_are(capfd: pytest.CaptureFixture[str]):
+    """A tensor or a licence may be named with what clears the screen."""
+    torch.save({"features.0.weight": torch.zeros(64, 3, 3, 3), "\x1b[2J\n": torch.zeros(1)}, "evil.pth")
+    assert run(["weights", "check", "evil.pth"]) == 3
+    net = VGG(VGGConfig(((4,),)))
+    about = {"licence": "\x1b[2J", "\x1b[2Jtitle": "a"}
+    save_network(net, Path("a"), network="vgg", config=stored_config(net.config), about=about)
+    assert run(["weights", "show", "a"]) == 0
+    captured = capfd.readouterr()
+    assert "\x1b" not in captured.out + captured.err
+    assert len(captured.err.splitlines()) == 2
 
 
 def test_the_command_line_gives_3_and_the_name(capsys: pytest.CaptureFixture[str]):

@@ -94,7 +94,7 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except WeightsError as error:
-        raise WeightsError(f"{path}: {error.message}", error.hint) from error
+        raise WeightsError(f"{path}: {printable(error.message)}", printable(error.hint)) from error
     except StyleCliError:
         raise
     except FileNotFoundError as error:
@@ -104,8 +104,13 @@ def reading(path: Path) -> Iterator[None]:
     except MemoryError as error:
         raise WeightsError(f"{path}: needs more memory than there is") from error
     except Exception as error:
-        text = " ".join(f"{error}".split())[:120]
+        text = printable(" ".join(f"{error}".split()))[:120]
         raise WeightsError(f"{path}: damaged: {text or type(error).__name__}", "fetch it again") from error
+
+
+def printable(text: str) -> str:
+    """`text` from a stranger's file, safe for a terminal and of one line."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text[:500])
 
 
 def _safetensors(path: Path, mapping: mmap.mmap) -> Contents:

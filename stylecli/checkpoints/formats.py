@@ -112,7 +112,7 @@ def identify(tensors: Mapping[str, Tensor]) -> tuple[Format, dict[str, Tensor]]:
     closest, lacks = min(pairs, key=lambda pair: len(pair[1]) / len(pair[0].required))
     raise WeightsError(
         f"no known network: closest is {closest.name} ({'; '.join(lacks[:3])})",
-        f"its {len(tensors)} tensors begin with {ascii(next(iter(tensors)))[1:60]}; see `stylecli weights list`",
+        f"its {len(tensors)} tensors begin with {ascii(next(iter(tensors)))[1:-1][:60]}; see `stylecli weights list`",
     )
 
 

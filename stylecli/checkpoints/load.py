@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stylecli.checkpoints.container import Contents, read_tensors, reading
+from stylecli.checkpoints.container import Contents, printable, read_tensors, reading
 from stylecli.checkpoints.formats import identify
 from stylecli.checkpoints.networks import NETWORKS
 from stylecli.errors import WeightsError
@@ -23,6 +23,9 @@ SAMPLE = "sample."
 
 EXACT = 1e-3
 """How far a sample may be off, relative to the largest value of each output: other processors sum in other orders."""
+
+LARGEST_SAMPLE = 2**22
+"""Values; a file from a stranger must not decide how long a check takes."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ def fill(net: torch.nn.Module, state: dict[str, Tensor], source: str, *, spare_a
     for names, what in ((missing, "is missing"), (left_over, "belongs to no layer"), (wrong, "has another shape")):
         if names:
             more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
-            raise WeightsError(f"{source}: {names[0]} {what}{more}")
+            raise WeightsError(f"{source}: {printable(names[0])} {what}{more}")
     copies = {name: state[name].to(wanted[name].dtype, copy=True).contiguous() for name in wanted}
     net.load_state_dict(copies, assign=True)
 
@@ -190,6 +193,8 @@ def prove(path: Path) -> float | None:
         return None
     network, _, net = _build(path, contents)
     with reading(path), torch.inference_mode():
+        if max(tensor.numel() for tensor in sample.values()) > LARGEST_SAMPLE:
+            raise WeightsError("its sample is too large to be run")
         given = NETWORKS[network].run(net, sample)
         if not given or not set(given) <= set(sample):
             raise WeightsError("its sample is not that of its network")

@@ -40,9 +40,12 @@ def ours(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
     try:
         widths = tuple(tuple(int(width) for width in block) for block in config["widths"])
         maps = tuple((str(layer), int(wide)) for layer, wide in config["maps"])
-        return VGGConfig(widths, str(config["padding"]), bool(config["ceil_mode"]), maps), tensors
+        built = VGGConfig(widths, str(config["padding"]), bool(config["ceil_mode"]), maps)
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError("a stylecli VGG without its config", "the file was changed after it was written") from error
+    if not {layer for layer, _ in maps} <= set(built.names()):
+        raise WeightsError("a stylecli VGG with a map of no layer", "the file was changed after it was written")
+    return built, tensors
 
 
 def stored_config(config: VGGConfig) -> dict[str, Any]:

@@ -50,6 +50,7 @@ def show(name: str = _NAME, as_json: bool = _JSON) -> None:
 
     Format, config, licence, recipe, and whether the network gives its stored sample.
     """
+    from stylecli.checkpoints.container import printable
     from stylecli.checkpoints.load import describe, prove
 
     known = store.known().get(name)
@@ -65,8 +66,8 @@ def show(name: str = _NAME, as_json: bool = _JSON) -> None:
         return
     rows["sample"] = "none" if rows["sample"] is None else f"max abs difference {rows['sample']:.3g}"
     for key, value in rows.items():
-        text = value if isinstance(value, str) else json.dumps(value, default=str)
-        print(f"{key:12} {text}")
+        plain = isinstance(value, str) and value.isprintable()
+        print(f"{printable(key):12} {value if plain else json.dumps(value, default=str)}")
 
 
 @app.command()

@@ -26,7 +26,7 @@ def samples(features: Tensor, weights: Tensor | None, count: int) -> Samples:
     """At most `count` evenly spread positions of `features` [1, C, H, W]; `weights` [1, 1, H, W] or uniform."""
     rows = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
     spread = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:count].to(rows.device)
-    chosen = torch.ones(len(spread), device=rows.device) if weights is None else weights.reshape(-1)[spread]
+    chosen = rows.new_ones(len(spread)) if weights is None else weights.reshape(-1)[spread]
     return Samples(rows[spread], chosen / chosen.sum().clamp_min(1e-12))
 
 
