@@ -1,7 +1,4 @@
-"""Paints `brushwork.jpg`: thousands of brush strokes along a swirling flow, lit as a relief.
-
-    python brushwork.py brushwork.jpg
-"""
+"""Paints `brushwork.jpg`: thousands of brush strokes along a swirling flow, lit as a relief."""
 
 import sys
 
@@ -77,7 +74,7 @@ def main(path: str) -> None:
     down, right = np.gradient(psi)
     speed = np.hypot(down, right) + 1e-9
     flow = np.stack([right / speed, -down / speed])  # along the level lines: (dy, dx)
-    bands = psi * 15 + 1.1 * smooth_noise(shape, shape[0] / 5, rng)
+    bands = psi * 19 + 1.1 * smooth_noise(shape, shape[0] / 5, rng)
 
     canvas = np.empty((*shape, 3))
     canvas[:] = (58, 52, 66)
@@ -104,14 +101,14 @@ def stroke(
 ) -> None:
     """Lays one stroke: a strip along the flow, of bristles that run dry towards its end."""
     rows, columns = height.shape
-    at = rng.uniform((0, 0), (rows, columns))
+    at = rng.uniform((-half, -length / 2), (rows + half, columns + half))
     color = mixed(bands, heart, at, half, rng)
     half *= rng.uniform(0.7, 1.25)
     steps = int(length * rng.uniform(0.6, 1.3))
     path, heading, turn = np.empty((steps, 2)), np.empty((steps, 2)), rng.normal(0, 0.12)
     for i in range(steps):
-        y, x = int(min(max(at[0], 0), rows - 1)), int(min(max(at[1], 0), columns - 1))
-        dy, dx = flow[:, y, x]
+        row, column = inside(at, height.shape)
+        dy, dx = flow[:, row, column]
         ahead = np.array((dy + turn * dx, dx - turn * dy))
         if i and ahead @ heading[i - 1] < 0:
             ahead = heading[i - 1]
@@ -127,9 +124,9 @@ def stroke(
     grain = np.convolve(rng.normal(0, 1, len(across) + 2), np.ones(2) / 2, "same")[1:-1]
     wander = np.sin(along * rng.uniform(2, 7) + rng.uniform(0, 6))
     round_end = np.sqrt(np.clip(1 - np.abs(along - 0.5) ** 6 * 64, 0, 1))
-    inside = np.abs(across) <= round_end * (0.94 + 0.06 * wander)
+    brush = np.abs(across) <= round_end * (0.94 + 0.06 * wander)
     dry = along + 0.16 * load + 0.05 * wander < rng.uniform(0.86, 1.15)
-    keep = inside & dry
+    keep = brush & dry
 
     normal = np.stack([heading[:, 1], -heading[:, 0]], 1)
     spots = path[:, None] + normal[:, None] * (across * half)[None, :, None]
@@ -145,11 +142,14 @@ def stroke(
     height[y, x] = 0.35 * height[y, x] + thick
 
 
-def mixed(
-    bands: np.ndarray, heart: np.ndarray, at: np.ndarray, half: float, rng: np.random.Generator
-) -> np.ndarray:
+def inside(at: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int]:
+    """The pixel at a point, or the one nearest to it."""
+    return int(min(max(at[0], 0), shape[0] - 1)), int(min(max(at[1], 0), shape[1] - 1))
+
+
+def mixed(bands: np.ndarray, heart: np.ndarray, at: np.ndarray, half: float, rng: np.random.Generator) -> np.ndarray:
     """The color on the brush: that of the band here, not stirred to the end, now and then an accent."""
-    y, x = int(at[0]), int(at[1])
+    y, x = inside(at, bands.shape)
     place = (bands[y, x] + rng.normal(0, 0.33)) % len(PALETTE)
     low = int(place)
     # Bands are of one color each, with short passages between.
@@ -169,12 +169,12 @@ def lit(canvas: np.ndarray, height: np.ndarray, rng: np.random.Generator) -> np.
     """The painting under a lamp at the upper left: slopes of the paint are lighter or darker, ridges shine."""
     y, x = np.mgrid[: height.shape[0], : height.shape[1]]
     weave = np.sin(y * np.pi / 3) * np.sin(x * np.pi / 3) + 0.4 * rng.normal(0, 1, height.shape)
-    relief = blurred(height, 2) + 0.10 * weave
+    relief = blurred(height, 1) + 0.10 * weave
     down, right = np.gradient(relief)
     slope = -(down + right) / np.sqrt(2)
     light = -slope
-    bright = np.clip(1 + 0.16 * light, 0.55, 1.4)
-    shine = np.clip(light - 1.1, 0, 2.0)[..., None] * 26
+    bright = np.clip(1 + 0.26 * light, 0.45, 1.5)
+    shine = np.clip(light - 0.9, 0, 2.0)[..., None] * 30
     return np.clip(canvas * bright[..., None] + shine, 0, 255).astype(np.uint8)
 
 

@@ -4,7 +4,7 @@ Simonyan, Zisserman 2014, "Very deep convolutional networks for large-scale imag
 
     x0 = preprocess @ rgb + preprocess_bias                         rgb in [0, 1]
     convB_J = W_BJ * pad(x) + b_BJ,   reluB_J = max(convB_J, 0),    poolB = 2x2 pooling of the block's last relu
-    mapped(reluB_J) = M_BJ @ reluB_J + m_BJ                         small encoders only: to VGG-19's own channels
+    mapped(reluB_J) = max(M_BJ @ reluB_J + m_BJ, 0)                 small encoders only: to VGG-19's own channels
 
 The linear maps are those of Collaborative Distillation (Wang et al. 2020, arXiv 2003.08436). A Gram matrix in the
 teacher's channels follows from the small one without ever making the wide features; see `losses/gram.py`.
@@ -141,7 +141,11 @@ class VGG(nn.Module):
 
     def mapped(self, taps: dict[str, Tensor]) -> dict[str, Tensor]:
         """Small features `taps` taken to the teacher's channels; a layer without a map stays as it is."""
-        return {layer: self.maps[layer](x) if layer in self.maps else x for layer, x in taps.items()}
+        return {layer: F.relu(self.maps[layer](x)) if layer in self.maps else x for layer, x in taps.items()}
+
+    def mapped_width(self, layer: str) -> int:
+        """Channels at `layer` once it is mapped."""
+        return dict(self.config.maps).get(layer) or self.width(layer)
 
     def linear_map(self, layer: str) -> tuple[Tensor, Tensor] | None:
         """(matrix [D, C], bias [D]) that takes `layer` to the teacher's channels, where there is one."""

@@ -2,10 +2,10 @@
 
 Collaborative Distillation (Wang, Li, Wang, Hu, Yang 2020, arXiv 2003.08436):
 
-    loss = sum over layers l of  |M_l f_l(x) - F_l(x)|^2 / |F_l(x)|^2  +  w_r |D(f_deep(x)) - x|^2
+    loss = sum over layers l of  |max(M_l f_l(x), 0) - F_l(x)|^2 / |F_l(x)|^2  +  w_r |D(f_deep(x)) - x|^2
 
-f_l are the student's features, F_l the teacher's, M_l a linear map to the teacher's channels (no ReLU, so that a Gram
-matrix in the teacher's channels is M_l G M_l^T), D a decoder that must rebuild the picture.
+f_l are the student's features, F_l the teacher's, M_l an affine map to the teacher's channels, followed by the ReLU
+that the teacher's features come out of, D a decoder that must rebuild the picture.
 
 Differs from the paper: one end-to-end training instead of five stage-wise ones; the teacher's layers up to relu3_4 are
 the real VGG-19's, relu4_1 and relu5_1 those of a compressed VGG-19 through its own maps, because no wider copy is
@@ -38,14 +38,8 @@ DEEP_LAYERS = ("relu4_1", "relu5_1")
 PASSING = {"relu1_2": 0.3, "relu2_2": 0.3, "relu3_4": 0.3}
 """Weights of layers that only help the ones above them; the others weigh 1."""
 
-STUDENT = VGGConfig(
-    widths=((16, 16), (32, 32), (64, 64, 64, 64), (128, 128, 128, 128), (128,)),
-    maps=(
-        *(("relu1_1", 64), ("relu1_2", 64), ("relu2_1", 128), ("relu2_2", 128)),
-        *(("relu3_1", 256), ("relu3_4", 256), ("relu4_1", 512), ("relu5_1", 512)),
-    ),
-)
-"""The widths of the 16 times compressed VGG-19 of the paper."""
+WIDTHS = ((16, 16), (32, 32), (64, 64, 64, 64), (128, 128, 128, 128), (128,))
+"""Those of the 16 times compressed VGG-19 of the paper."""
 
 
 class Student(nn.Module):
@@ -85,10 +79,12 @@ class EncoderTask:
     def __init__(self, settings: TrainEncoderSettings, device: Device) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.device = settings, device.torch
-        self.model = Student(STUDENT).to(self.device)
         teacher, deep = resolve(settings.teacher), resolve(settings.deep_teacher or settings.teacher)
         self.teacher = _frozen(teacher, REAL_LAYERS, settings.pixels).to(self.device)
         self.deep = _frozen(deep, DEEP_LAYERS, settings.pixels).to(self.device)
+        teachers = (*((layer, self.teacher) for layer in REAL_LAYERS), *((layer, self.deep) for layer in DEEP_LAYERS))
+        maps = tuple((layer, net.mapped_width(layer)) for layer, net in teachers)
+        self.model = Student(VGGConfig(WIDTHS, maps=maps)).to(self.device)
         paths = tuple(find_pictures([Path(folder) for folder in settings.content]))
         self.crops = Crops(paths, settings.crop, settings.batch, settings.seed, widen)
         # Caffe's activations are in the hundreds; targets of unit power spare the maps a long way to grow.
@@ -117,8 +113,7 @@ class EncoderTask:
     def _targets(self, batch: Tensor) -> dict[str, Tensor]:
         half = batch.to(self.device, torch.bfloat16)
         targets = self.teacher(half, REAL_LAYERS)
-        deep = self.deep.mapped(self.deep(half, DEEP_LAYERS))
-        targets |= {layer: F.relu(features) for layer, features in deep.items()}
+        targets |= self.deep.mapped(self.deep(half, DEEP_LAYERS))
         return {layer: sparse(layer, features).float() * self.scales[layer] for layer, features in targets.items()}
 
     def export(self, averaged: nn.Module, path: Path, row: Mapping[str, float]) -> None:
