@@ -167,7 +167,7 @@ def run_files(
 
     from stylecli.device import resolve
 
-    device = resolve(compute.device, compute.precision, compute.threads)
+    device = resolve(compute.device, compute.precision, compute.threads, compute.max_bytes)
     backend = _build(jobs[0].method, jobs[0].settings, device)
     for name, sha256 in (weights or {}).items():
         if backend.weights.get(name) != sha256:

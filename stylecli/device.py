@@ -4,9 +4,10 @@ import os
 from dataclasses import dataclass
 
 import torch
+from psutil import virtual_memory
 from torch import Generator
 
-from stylecli.errors import UsageError
+from stylecli.errors import MemoryLimitError, UsageError
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -22,23 +23,45 @@ class Device:
     Attributes:
         torch: The PyTorch device.
         dtype: float32, bfloat16 or float16.
+        max_memory: Bytes that a job may use; None for what is free.
     """
 
     torch: torch.device
     dtype: DType = FLOAT32
+    max_memory: int | None = None
+
+    def check_memory(self, needed: int, what: str, hint: str) -> None:
+        """Refuse a job before it starts rather than fail in the middle.
+
+        Args:
+            needed: Bytes that the job will hold at its peak.
+            what: The job, for the message.
+            hint: What makes it smaller.
+
+        Raises:
+            MemoryLimitError: More than `max_memory`, or than is free.
+        """
+        free = torch.cuda.mem_get_info(self.torch)[0] if self.torch.type == "cuda" else virtual_memory().available
+        allowed = self.max_memory if self.max_memory is not None else free
+        if needed > allowed:
+            amount = f"needs about {needed / 2**30:.1f} GiB, {allowed / 2**30:.1f} GiB may be used"
+            raise MemoryLimitError(f"{what}: {amount}", hint)
 
     def generator(self, seed: int) -> Generator:
         """A CPU generator, so that one seed draws the same numbers on every device."""
         return Generator().manual_seed(seed)
 
 
-def resolve(device: str = "auto", precision: str = "auto", threads: int | None = None) -> Device:
+def resolve(
+    device: str = "auto", precision: str = "auto", threads: int | None = None, max_memory: int | None = None
+) -> Device:
     """The device that `--device`, `--precision` and `--threads` ask for.
 
     Args:
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; `auto` also honors `STYLECLI_DEVICE`.
         precision: `auto` (float32), `float32`, `bfloat16` or `float16`.
         threads: CPU threads; None leaves PyTorch's choice.
+        max_memory: Bytes that a job may use; None for what is free when it starts.
 
     Raises:
         UsageError: No such device on this machine, or a precision it cannot do.
@@ -60,4 +83,4 @@ def resolve(device: str = "auto", precision: str = "auto", threads: int | None =
     dtype = PRECISIONS.get(precision, torch.float32)
     if dtype is torch.float16 and resolved.type == "cpu":
         raise UsageError("precision float16: CPUs compute it slowly and inexactly", "use bfloat16 or float32 there")
-    return Device(resolved, dtype)
+    return Device(resolved, dtype, max_memory)

@@ -39,6 +39,9 @@ from stylecli.progress import Listener, Step, silent
 from stylecli.settings.gatys import GatysSettings, parse_layers
 from stylecli.settings.gatys_recipes import GATYS_RECIPES
 
+PASS_BYTES = 18
+"""Peak memory of a forward and backward pass, in bytes for each kept feature value; measured."""
+
 Snapshot = Callable[[int, Tensor], None]
 Evaluation = Callable[[int, Tensor, dict[str, float], Tensor], None]
 
@@ -154,6 +157,12 @@ class _Run:
         self.losses: dict[str, float] = {}
         self.last: Tensor | None = None
         self.generator = self.method.device.generator(self.settings.seed)
+        height, width = self._shape(self.content, self.sizes[-1])
+        self.method.device.check_memory(
+            round(height * width * (PASS_BYTES * self.net.values_per_pixel() + 24 * self.settings.history)),
+            f"{width}x{height}",
+            "give a smaller --size",
+        )
 
     def all_scales(self) -> None:
         for size, steps in zip(self.sizes, self.steps, strict=True):
@@ -206,10 +215,12 @@ class _Run:
 
     def _sized(self, picture: Tensor, size: int) -> Tensor:
         """[3, H, W] to [1, 3, h, w] on the device, by the recipe's filter."""
+        return self._shaped(picture, self._shape(picture, size))
+
+    def _shape(self, picture: Tensor, size: int) -> tuple[int, int]:
         sides = long_side if self.recipe.long_side else short_side
         height, width = picture.shape[1:]
-        shape = sides(height, width, size, "truncate" if self.recipe.network_space else "round")
-        return self._shaped(picture, shape)
+        return sides(height, width, size, "truncate" if self.recipe.network_space else "round")
 
     def _shaped(self, picture: Tensor, shape: tuple[int, int]) -> Tensor:
         if self.recipe.resample:

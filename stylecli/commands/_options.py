@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Callable, Sequence
 from functools import wraps
+from importlib import import_module
 from typing import Any, get_args, get_origin, get_type_hints
 
 import typer
@@ -87,11 +88,18 @@ def _parameter(field: "dataclasses.Field[Any]", kind: Kind) -> inspect.Parameter
             metavar=_metavar(field, kind),
             show_default=False,
             rich_help_panel=meta["panel"] or None,
-            autocompletion=(lambda incomplete: [each for each in choices if each.startswith(incomplete)])
-            if choices
-            else None,
+            autocompletion=_completion(field),
         )
     return _named(field.name, annotation | None, info)
+
+
+def _completion(field: "dataclasses.Field[Any]") -> Callable[[str], list[str]] | None:
+    """What a shell offers behind an option: names of weights, or the choices."""
+    if field.name == "weights":
+        # Imported when a shell asks, not whenever a command starts.
+        return lambda incomplete: import_module("stylecli.checkpoints.store").complete(incomplete)
+    choices = field.metadata["choices"]
+    return (lambda incomplete: [each for each in choices if each.startswith(incomplete)]) if choices else None
 
 
 def _metavar(field: "dataclasses.Field[Any]", kind: Kind) -> str:

@@ -143,6 +143,11 @@ class VGG(nn.Module):
         """Small features `taps` taken to the teacher's channels; a layer without a map stays as it is."""
         return {layer: F.relu(self.maps[layer](x)) if layer in self.maps else x for layer, x in taps.items()}
 
+    def values_per_pixel(self) -> float:
+        """Features kept for a backward pass, for each pixel of the picture: one value for every ReLU output."""
+        relus = [name for name in self.names if name.startswith("relu")]
+        return sum(self.width(name) / 4 ** (int(name[4]) - 1) for name in relus)
+
     def mapped_width(self, layer: str) -> int:
         """Channels at `layer` once it is mapped."""
         return dict(self.config.maps).get(layer) or self.width(layer)

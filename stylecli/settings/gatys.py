@@ -26,7 +26,7 @@ class GatysSettings:
         "stylecli", "start from the settings of a reference implementation", choices=tuple(GATYS_RECIPES)
     )
     size: int | None = option(None, "short side of the result; default: that of the content", unit="px", minimum=1)
-    seed: int = option(0, "seed of all randomness", minimum=0, sweep=True)
+    seed: int = option(0, "seed of all randomness", minimum=0, maximum=2**63 - 1, sweep=True)
 
     style_weight: float = option(1.0, "weight of the style loss", minimum=0, sweep=True, panel="Look")
     content_weight: float = option(0.08, "weight of the content loss", minimum=0, sweep=True, panel="Look")
