@@ -13,6 +13,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -75,7 +76,7 @@ def plain_steps(net: VGG, content: Tensor, style: Tensor, steps: int) -> list[fl
         return loss
 
     optimizer.step(closure)
-    return [b - a for a, b in zip(times, times[1:], strict=False)]
+    return [b - a for a, b in pairwise(times)]
 
 
 def our_steps(path: Path, content: Tensor, style: Tensor, steps: int) -> list[float]:
@@ -87,7 +88,7 @@ def our_steps(path: Path, content: Tensor, style: Tensor, steps: int) -> list[fl
     Gatys(settings, resolve("cpu")).run(
         content[0], [style[0]], settings, evaluation=lambda *_: times.append(time.perf_counter())
     )
-    return [b - a for a, b in zip(times, times[1:], strict=False)]
+    return [b - a for a, b in pairwise(times)]
 
 
 def compare(name: str, path: Path, net: VGG, size: int, steps: int) -> dict[str, float | str]:
@@ -121,6 +122,7 @@ def operations(net: VGG, size: int) -> float:
 
 
 def main() -> None:
+    """The table, and where it is asked for the JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--steps", type=int, default=12)

@@ -253,7 +253,7 @@ class _Run:
             for style in self.styles
         ]
         terms = content_terms(
-            net(content, method.content_layers), method.content_layers, settings.content_weight, matching
+            net, net(content, method.content_layers), method.content_layers, settings.content_weight, matching
         )
         terms += style_terms(net, styles, self.blend, method.style_layers, settings.style_weight, matching, masks)
         if settings.tv_weight:

@@ -74,7 +74,7 @@ def _parts(field: "dataclasses.Field[Any]", word: str) -> Sequence[str]:
 
 def _parameter(field: "dataclasses.Field[Any]", kind: Kind) -> inspect.Parameter:
     """What Typer reads for one field: text or a flag, None where nothing was said; `settings.values` checks it."""
-    meta, choices = field.metadata, field.metadata["choices"]
+    meta = field.metadata
     annotation = bool if kind.base is bool else list[str] if kind.many or meta["sweep"] else str
     remarks = "; ".join(filter(None, _remarks(field, kind)))
     text = f"{meta['help']} ({remarks})".removesuffix(" ()")

@@ -121,25 +121,27 @@ class _StyleLoss:
 
 
 def content_terms(
-    features: Mapping[str, Tensor], layers: Mapping[str, float], weight: float, matching: Matching
+    net: VGG, features: Mapping[str, Tensor], layers: Mapping[str, float], weight: float, matching: Matching
 ) -> list[Term]:
     """One term a layer that holds on to the content whose `features` [1, C, H, W] are given."""
     total = sum(layers.values()) if matching.scaling == "relative" else 1.0
     terms = []
     for layer, share in layers.items():
-        loss = (relative_content if matching.scaling == "relative" else _squared_error)(features[layer])
+        make = relative_content if matching.scaling == "relative" else _squared_error
+        loss = make(features[layer], lambda x, layer=layer: net.mapped({layer: x})[layer])
         terms.append(
             matching.term(f"content {layer}", weight * share / (total or 1.0), loss, layer, max(features[layer].shape))
         )
     return terms
 
 
-def relative_content(target: Tensor) -> Callable[[Tensor], Tensor]:
-    """Squared error of channel-normalized features against `target` [1, C, H, W], relative to their power."""
-    goal = content.normalized(target)
+def relative_content(target: Tensor, mapped: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Squared error of channel-normalized mapped features against `target` [1, C, H, W], relative to their power."""
+    goal = content.normalized(mapped(target))
     power = goal.square().sum().clamp_min(1e-12)
-    return lambda features: (content.normalized(features) - goal).square().sum() / power
+    return lambda features: (content.normalized(mapped(features)) - goal).square().sum() / power
 
 
-def _squared_error(target: Tensor) -> Callable[[Tensor], Tensor]:
-    return lambda features: content.squared_error(features, target)
+def _squared_error(target: Tensor, mapped: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    goal = mapped(target)
+    return lambda features: content.squared_error(mapped(features), goal)

@@ -93,7 +93,7 @@ class GatysSettings:
         panel="Optimisation",
     )
     learning_rate: float = option(1.0, "step size: 1 for lbfgs, about 0.02 for adam", minimum=0, panel="Optimisation")
-    history: int = option(20, "steps that lbfgs remembers", minimum=1, panel="Optimisation")
+    history: int = option(10, "steps that lbfgs remembers", minimum=1, panel="Optimisation")
     average: float = option(
         0.0,
         "decay of the averaged picture, the result; 0 takes the last one",
