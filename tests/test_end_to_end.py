@@ -64,3 +64,9 @@ def test_ctrl_c_leaves_the_best_picture(words: tuple[str, ...], tmp_path: Path):
             process.kill()
     assert (process.returncode, out) == (130, b"a_gatys_s.png\n"), err
     assert loads(read_settings(tmp_path / "a_gatys_s.png"), "").interrupted
+
+
+def test_memory_is_planned(cli: Callable[..., Result], words: tuple[str, ...]):
+    refused = cli(*words, "--max-memory", "10K")
+    assert (refused.exit_code, "may be used" in refused.stderr) == (4, True)
+    assert not Path("a_gatys_s.png").exists()

@@ -91,7 +91,8 @@ class _StyleLoss:
     ) -> None:
         self.name, self.mask = matching.style_loss, mask
         self.weights: Tensor | None = None
-        self.map = net.linear_map(layer)
+        # The root of a covariance costs the cube of its size, and needs no common scale of channels.
+        self.map = None if self.name == "wasserstein" else net.linear_map(layer)
         normal = [amount / sum(blend) for amount in blend]
         if self.name == "mmd-gaussian":
             parts = [mmd.samples(feature, None, MMD_SAMPLES) for feature in features]

@@ -29,9 +29,9 @@ class GatysSettings:
     seed: int = option(0, "seed of all randomness", minimum=0, maximum=2**63 - 1, sweep=True)
 
     style_weight: float = option(1.0, "weight of the style loss", minimum=0, sweep=True, panel="Look")
-    content_weight: float = option(0.08, "weight of the content loss", minimum=0, sweep=True, panel="Look")
+    content_weight: float = option(0.1, "weight of the content loss", minimum=0, sweep=True, panel="Look")
     tv_weight: float = option(
-        0.05, "weight of the total variation: smoother pictures", minimum=0, sweep=True, panel="Look"
+        0.01, "weight of the total variation: smoother pictures", minimum=0, sweep=True, panel="Look"
     )
     style_size: int | None = option(
         None, "short side of the style pictures; default: that of the result", unit="px", minimum=1, panel="Look"
@@ -48,7 +48,7 @@ class GatysSettings:
     )
     style_loss: str = option("gram", "how styles are compared", choices=STYLE_LOSSES, sweep=True, panel="Losses")
     style_layers: str = option(
-        "relu1_1,relu2_1,relu3_1,relu4_1,relu5_1",
+        ",".join(f"relu{layer}" for layer in "1_1 1_2 2_1 2_2 3_1 3_2 3_3 4_1 4_2 5_1".split()),
         "layers of the style, as LAYER or LAYER:WEIGHT, with commas",
         panel="Losses",
     )
@@ -78,7 +78,7 @@ class GatysSettings:
     )
 
     optimizer: str = option("lbfgs", "how to descend", choices=("lbfgs", "adam"), panel="Optimisation")
-    steps: int = option(60, "steps at the final size", minimum=1, sweep=True, panel="Optimisation")
+    steps: int = option(40, "steps at the final size", minimum=1, sweep=True, panel="Optimisation")
     coarse_steps: int | None = option(
         None, "steps at every smaller size; default: those of the final size", minimum=1, panel="Optimisation"
     )
