@@ -48,7 +48,7 @@ class GatysSettings:
     )
     style_loss: str = option("gram", "how styles are compared", choices=STYLE_LOSSES, sweep=True, panel="Losses")
     style_layers: str = option(
-        ",".join(f"relu{layer}" for layer in "1_1 1_2 2_1 2_2 3_1 3_2 3_3 4_1 4_2 5_1".split()),
+        "relu1_1,relu1_2,relu2_1,relu2_2,relu3_1,relu3_2,relu3_3,relu4_1,relu4_2,relu5_1",
         "layers of the style, as LAYER or LAYER:WEIGHT, with commas",
         panel="Losses",
     )
