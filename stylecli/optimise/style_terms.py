@@ -129,11 +129,15 @@ def content_terms(
     terms = []
     for layer, share in layers.items():
         make = relative_content if matching.scaling == "relative" else _squared_error
-        loss = make(features[layer], lambda x, layer=layer: net.mapped({layer: x})[layer])
+        loss = make(features[layer], _to_teacher(net, layer))
         terms.append(
             matching.term(f"content {layer}", weight * share / (total or 1.0), loss, layer, max(features[layer].shape))
         )
     return terms
+
+
+def _to_teacher(net: VGG, layer: str) -> Callable[[Tensor], Tensor]:
+    return lambda features: net.mapped({layer: features})[layer]
 
 
 def relative_content(target: Tensor, mapped: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
