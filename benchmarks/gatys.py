@@ -132,14 +132,15 @@ def main() -> None:
     from stylecli.checkpoints.load import load_vgg
 
     torch.manual_seed(0)
-    vgg19 = VGG(VGGConfig(tuple((64 * 2 ** min(b, 3),) * n for b, n in enumerate(BLOCKS["vgg19"]))), "relu5_1")
+    widths = [(64 * 2 ** min(block, 3),) * count for block, count in enumerate(BLOCKS["vgg19"])]
+    vgg19 = VGG(VGGConfig((*widths[:4], (512,))))  # nothing above relu5_1
     wide = Path("/tmp/stylecli-benchmark-vgg19.safetensors")
     save_network(vgg19, wide, network="vgg", config=stored_config(vgg19.config), about={}, half=False)
     peak = matrix_product_peak()
     rows = []
     for name, path in (("embedded encoder", args.encoder), ("VGG-19", wide)):
         net = load_vgg(path)
-        row = compare(name, path, net, args.size, args.steps if net is vgg19 else 2 * args.steps)
+        row = compare(name, path, net, args.size, args.steps if path == wide else 2 * args.steps)
         row["share_of_peak"] = operations(net, args.size) / float(row["stylecli_seconds"]) / peak
         rows.append(row)
         print("{network:18} plain {plain_seconds:.3f} s  stylecli {stylecli_seconds:.3f} s  "
