@@ -184,3 +184,11 @@ def test_bounded_lbfgs_finds_the_minimum_within_bounds() -> None:
     trail = Trail(start, Average.starting_at(0.0, start))
     descend(objective, trail, Descent("lbfgs", 120, clamp=True), lambda *_: None)
     assert torch.allclose(trail.result, goal.clamp(0, 1), atol=0.01)
+
+
+def test_recipes_in_network_space_can_go_coarse_to_fine(stylize: Any) -> None:
+    # The picture between two sizes is in the network's pixel scale, where [0, 1] is almost nothing.
+    image = stylize(
+        recipe="neural-style", init="content", content=noise(64, 70, 1), size=70, min_size=32, steps=1
+    ).image
+    assert float((image - noise(64, 70, 1)).abs().mean()) < 0.25

@@ -188,7 +188,7 @@ class _Run:
         picture = self._rgb(self.path.result) if self.path else self._sized(self.content, self.sizes[-1])
         if self.recipe.evaluated and self.last is not None:
             picture = self._rgb(self.last)
-        height, width = self._sized(self.content, self.sizes[-1]).shape[2:]
+        height, width = self._shape(self.content, self.sizes[-1])
         if picture.shape[2:] != (height, width):  # interrupted at a coarser size
             picture = F.interpolate(picture, (height, width), mode="bicubic")
         image = picture[0].clamp(0, 1).cpu()
@@ -230,7 +230,7 @@ class _Run:
         return sized[None].to(self.method.device.torch, memory_format=torch.channels_last)
 
     def _style_size(self, style: Tensor, size: int) -> int:
-        wanted = self.settings.style_size or self.settings.size or self.sizes[-1]
+        wanted = self.settings.style_size or self.sizes[-1]
         scaled = wanted * self.settings.style_scale * size / self.sizes[-1]
         side = max if self.recipe.long_side else min
         if self.recipe.network_space:  # the references enlarge and truncate
@@ -267,7 +267,9 @@ class _Run:
         if before is None:
             start = self._start(content)
         else:
-            start = F.interpolate(before.result, content.shape[2:], mode="bicubic").clamp(0, 1)
+            start = F.interpolate(before.result, content.shape[2:], mode="bicubic")
+            if not self.recipe.network_space:
+                start = start.clamp(0, 1)
         start = start.contiguous()
         path = Path(start.clone(), Average.starting_at(self.settings.average, start))
         if before is not None and before.momenta:
@@ -283,17 +285,13 @@ class _Run:
             noise = torch.randn(shape, generator=self.generator).to(content)
             return noise * 0.001 if network else noise * 0.25 + 0.5
         elif kind == "style-stats":
-            style = torch.stack([self._moments(style) for style in self.styles]).mean(0).to(content)
-            noise = torch.randn(shape, generator=self.generator).to(content)
-            start = noise * style[1, None, :, None, None] + style[0, None, :, None, None]
+            moments = [torch.stack([style.mean((1, 2)), style.std((1, 2))]) for style in self.styles]
+            mean, deviation = torch.stack(moments).mean(0).to(content)[:, None, :, None, None]
+            start = torch.randn(shape, generator=self.generator).to(content) * deviation + mean
         else:
             assert self.init is not None
             start = self._shaped(self.init, (shape[2], shape[3]))
         return self.net.to_pixels(start) if network else start
-
-    @staticmethod
-    def _moments(style: Tensor) -> Tensor:
-        return torch.stack([style.mean((1, 2)), style.std((1, 2))])
 
     def _rgb(self, picture: Tensor) -> Tensor:
         return self.net.to_rgb(picture) if self.recipe.network_space else picture
