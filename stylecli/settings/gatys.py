@@ -29,7 +29,7 @@ class GatysSettings:
     seed: int = option(0, "seed of all randomness", minimum=0, maximum=2**63 - 1, sweep=True)
 
     style_weight: float = option(1.0, "weight of the style loss", minimum=0, sweep=True, panel="Look")
-    content_weight: float = option(0.1, "weight of the content loss", minimum=0, sweep=True, panel="Look")
+    content_weight: float = option(0.065, "weight of the content loss", minimum=0, sweep=True, panel="Look")
     tv_weight: float = option(
         0.01, "weight of the total variation: smoother pictures", minimum=0, sweep=True, panel="Look"
     )
@@ -78,7 +78,7 @@ class GatysSettings:
     )
 
     optimizer: str = option("lbfgs", "how to descend", choices=("lbfgs", "adam"), panel="Optimisation")
-    steps: int = option(40, "steps at the final size", minimum=1, sweep=True, panel="Optimisation")
+    steps: int = option(50, "steps at the final size", minimum=1, sweep=True, panel="Optimisation")
     coarse_steps: int | None = option(
         None, "steps at every smaller size; default: those of the final size", minimum=1, panel="Optimisation"
     )

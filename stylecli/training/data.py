@@ -37,6 +37,7 @@ class Crops:
         size: Side of a crop in pixels.
         batch: Crops a step.
         seed: Of the whole sequence.
+        zoom: How far a crop may be enlarged: the smallest has a side of `size / zoom`.
         augment: Applied to each crop `[3, size, size]` with a generator; identity by default.
     """
 
@@ -44,6 +45,7 @@ class Crops:
     size: int
     batch: int
     seed: int
+    zoom: float = 1.0
     augment: Callable[[Tensor, Generator], Tensor] = lambda crop, generator: crop
 
     def __call__(self, step: int) -> Tensor:
@@ -56,7 +58,8 @@ class Crops:
         pixels = _pixels(path)
         # A crop of up to twice its final side shrinks the picture: textures come at many scales.
         largest = min(2 * self.size, *pixels.shape[1:])
-        side = self.size + _integer(max(largest - self.size, 0) + 1, generator) if largest >= self.size else largest
+        smallest = min(round(self.size / self.zoom), largest)
+        side = smallest + _integer(largest - smallest + 1, generator)
         top, left = (_integer(extent - side + 1, generator) for extent in pixels.shape[1:])
         crop = pixels[:, top : top + side, left : left + side].float().div(255)
         if torch.rand((), generator=generator) < 0.5:

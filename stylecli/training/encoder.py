@@ -86,7 +86,7 @@ class EncoderTask:
         maps = tuple((layer, net.mapped_width(layer)) for layer, net in teachers)
         self.model = Student(VGGConfig(WIDTHS, maps=maps)).to(self.device)
         paths = tuple(find_pictures([Path(folder) for folder in settings.content]))
-        self.crops = Crops(paths, settings.crop, settings.batch, settings.seed, widen)
+        self.crops = Crops(paths, settings.crop, settings.batch, settings.seed, augment=widen)
         # Caffe's activations are in the hundreds; targets of unit power spare the maps a long way to grow.
         self.scales = dict.fromkeys((*REAL_LAYERS, *DEEP_LAYERS), 1.0)
         self.scales = {layer: 1 / float(x.square().mean().sqrt()) for layer, x in self._targets(self.crops(0)).items()}

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,18 +18,20 @@ from stylecli.errors import InputError, StyleCliError
 from stylecli.files import atomic_write
 from stylecli.progress import Listener, Step
 
+Batch = TypeVar("Batch")
 
-class Task(Protocol):
+
+class Task(Protocol[Batch]):
     """What a network's trainer gives the loop."""
 
     @property
     def model(self) -> nn.Module:
         """What is trained: its parameters, and nothing frozen."""
 
-    def batches(self, first: int, last: int) -> Iterator[Tensor]:
+    def batches(self, first: int, last: int) -> Iterator[Batch]:
         """The batches of steps `first` to `last`; the same for the same step in every run."""
 
-    def losses(self, batch: Tensor) -> dict[str, Tensor]:
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Weighted scalar losses of one batch; their sum is minimised."""
 
     def export(self, averaged: nn.Module, path: Path, row: Mapping[str, float]) -> None:
@@ -60,7 +62,7 @@ class Schedule:
         return self.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * min(step / self.steps, 1.0)))
 
 
-def train(task: Task, schedule: Schedule, folder: Path, listener: Listener) -> Path:
+def train(task: Task[Batch], schedule: Schedule, folder: Path, listener: Listener) -> Path:
     """Train, or go on where `folder` stopped; the path of the file for `--weights` is returned.
 
     `folder` holds `snapshot.pt` (everything to go on), `weights.safetensors` (averaged) and `log.jsonl`.

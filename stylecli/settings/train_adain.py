@@ -1,0 +1,36 @@
+"""Settings of `train adain`: an any-style network."""
+
+from dataclasses import dataclass
+
+from stylecli.errors import UsageError
+from stylecli.settings.fields import option
+
+
+@dataclass(frozen=True)
+class TrainAdainSettings:
+    """Every option of `train adain`."""
+
+    content: tuple[str, ...] = option((), "folders of pictures to paint, with all below them", unit="folder")
+    style: tuple[str, ...] = option((), "folders of pictures to take styles from", unit="folder")
+    teacher: str = option("encoder", "network that losses look through: a name, or a file of any VGG dialect")
+    deep_teacher: str = option("", "network with a map for relu4_1; default: the teacher itself", unit="file")
+    pixels: str = option(
+        "auto", "pixel scale of a teacher that does not tell it", choices=("auto", "caffe", "torchvision")
+    )
+    output: str = option("runs/adain", "folder for snapshots, losses and weights", unit="folder")
+    steps: int = option(20000, "steps in all; a resumed training may be given more", minimum=1)
+    crop: int = option(256, "side of the crops", unit="px", minimum=64)
+    batch: int = option(8, "pairs a step", minimum=2)
+    learning_rate: float = option(1e-3, "peak of Adam's rate, which falls to zero along a cosine", minimum=0)
+    style_weight: float = option(8.0, "weight of the style", minimum=0)
+    content_weight: float = option(1.0, "weight of the content", minimum=0)
+    pixel_weight: float = option(5.0, "weight of giving the picture back where alpha is low", minimum=0)
+    every: int = option(250, "steps between snapshots", minimum=1)
+    seed: int = option(0, "seed of the first weights and of the crops", minimum=0)
+    licence: str = option("Apache-2.0", "licence written into the weights")
+    data: str = option("", "what the pictures are and where they come from, written into the weights")
+
+    def __post_init__(self) -> None:
+        for name in ("content", "style"):
+            if not getattr(self, name):
+                raise UsageError(f"--{name}: missing", "give one or more folders of pictures")
