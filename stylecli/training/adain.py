@@ -53,27 +53,42 @@ class Judge:
         self.nets: list[tuple[VGG, tuple[str, ...]]] = []
         shallow = resolve(settings.teacher)
         deep = resolve(settings.deep_teacher or settings.teacher)
-        parts = [(shallow, LAYERS)] if shallow == deep else [(shallow, LAYERS[:3]), (deep, LAYERS[3:])]
+        parts = [(shallow, LAYERS)] if shallow == deep else [(shallow, LAYERS[:-1]), (deep, LAYERS[-1:])]
         for path, layers in parts:
             net = load_vgg(path, layers, pixels=settings.pixels).to(device, torch.bfloat16)
             for conv in net.convs.values():
                 conv.to(memory_format=torch.channels_last)
             self.nets.append((net, layers))
 
-    def __call__(self, rgb: Tensor, layers: tuple[str, ...] = LAYERS) -> list[Tensor]:
-        """Features of `rgb` at `layers`, bfloat16."""
+    def grams(self, rgb: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Gram matrices of `rgb` at `LAYERS`, [N, C, C] each, and the features of the deepest."""
         half = rgb.to(torch.bfloat16, memory_format=torch.channels_last)
-        taps: dict[str, Tensor] = {}
-        for net, theirs in self.nets:
-            if wanted := [layer for layer in theirs if layer in layers]:
-                taps |= net.mapped(net(half, wanted))
-        return [taps[layer] for layer in layers]
+        found = []
+        for net, layers in self.nets:
+            for layer, x in net(half, layers).items():
+                if layer == LAYERS[-1]:
+                    deep = net.mapped({layer: x})[layer]
+                    found.append(gram(deep))
+                else:
+                    # The Gram matrix of a linear map follows from the small one; wide features are never made.
+                    found.append(gram(x, net.linear_map(layer)))
+        return found, deep
+
+    def deep(self, rgb: Tensor) -> Tensor:
+        """Features of the deepest of `LAYERS`."""
+        net, _ = self.nets[-1]
+        return net.mapped(net(rgb.to(torch.bfloat16, memory_format=torch.channels_last), LAYERS[-1:]))[LAYERS[-1]]
 
 
-def gram(x: Tensor) -> Tensor:
-    """Second moments of `x` [N, C, H, W] over space, [N, C, C]."""
+def gram(x: Tensor, linear: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    """Second moments over space of `x` [N, C, H, W], or of `matrix x + bias`; [N, D, D]."""
     rows = x.permute(0, 2, 3, 1).flatten(1, 2)
-    return (rows.mT @ rows).float() / rows.shape[1]
+    second = (rows.mT @ rows).float() / rows.shape[1]
+    if linear is None:
+        return second
+    matrix, bias = (part.float() for part in linear)
+    cross = (rows.float().mean(1) @ matrix.T)[:, :, None] * bias
+    return matrix @ second @ matrix.T + cross + cross.mT + bias[:, None] * bias
 
 
 def squared(x: Tensor) -> Tensor:
@@ -101,7 +116,8 @@ class AdainTask:
         self.model = self._network().to(memory_format=torch.channels_last).to(self.device)
         # A black picture has next to no Gram matrix: relative to itself alone, it would outweigh all others.
         with torch.inference_mode():
-            sizes = [squared(gram(x)).mean() for x in self.judge(torch.cat([style(-1), style(-2)]).to(self.device))]
+            found, _ = self.judge.grams(torch.cat([style(-1), style(-2)]).to(self.device))
+            sizes = [squared(each).mean() for each in found]
         self.floors = [0.1 * float(size) for size in sizes]
 
     def _network(self) -> SkipAdaIN:
@@ -117,7 +133,12 @@ class AdainTask:
                 module.bias.data.zero_()
         for name, module in [*net.encoder.items(), *net.decoder.items()]:
             if name.endswith(("b", "_2", "skip", "conv1")):
-                module.weight.data.mul_(0.3)  # type: ignore[operator, union-attr]
+                module.weight.data.mul_(0.3)  # type: ignore[operator]
+        # The start is the picture with the mean and deviation of the style's colors, from which all else is learned.
+        last, skip = (net.decoder.get_submodule(name) for name in ("conv1", "conv1_skip"))
+        assert isinstance(last, nn.Conv2d) and isinstance(skip, nn.Conv2d)
+        last.weight.data.mul_(0.1)
+        nn.init.dirac_(skip.weight)
         nn.init.normal_(net.heads.weight, std=0.01)
         net.heads.bias.data.zero_()
         with torch.inference_mode():
@@ -148,15 +169,15 @@ class AdainTask:
         output = raw + (raw.clamp(0, 1) - raw).detach()
         seen = strength > 0
         with torch.no_grad():
-            wanted = [gram(x) for x in self.judge(style[seen])]
-            own = normalized(self.judge(content[seen], LAYERS[-1:])[0].float())
-        given = self.judge(output[seen])
+            wanted, _ = self.judge.grams(style[seen])
+            own = normalized(self.judge.deep(content[seen]).float())
+        given, deep = self.judge.grams(output[seen])
         # The logarithm keeps a single hopeless pair from throwing the others off; near zero it changes nothing.
         distances = [
-            (squared(gram(x) - g) / (squared(g) + floor)).log1p()
+            (squared(x - g) / (squared(g) + floor)).log1p()
             for x, g, floor in zip(given, wanted, self.floors, strict=True)
         ]
-        shift = squared(normalized(given[-1].float()) - own) / squared(own)
+        shift = squared(normalized(deep.float()) - own) / squared(own)
         n, s = len(content), self.settings
         return {
             "style": s.style_weight * (torch.stack(distances).mean(0) * strength[seen]).sum() / n,
