@@ -61,6 +61,8 @@ def stream(
     *,
     load: Callable[[Tensor], Tensor] = lambda part: part,
     store: Callable[[Tensor], Tensor] = lambda part: part,
+    memory: dict[int, dict[str, Moments]] | None = None,
+    tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> Tensor:
     """`x` through `segments` in tiles.
 
@@ -70,13 +72,17 @@ def stream(
         side: About how long a tile is, in pixels of each segment's input.
         load: Makes of a part of `x` what the first segment takes.
         store: Makes of a part of the last segment's output what is kept.
+        memory: Statistics of each segment from an earlier run on the same `x`; those of this run are put into it.
+        tell: Hears how many tiles are done, and of how many; measuring passes count too.
 
     Returns:
         What the last segment gives for the whole of `x`, in the type that `store` gives.
     """
+    memory = {} if memory is None else memory
     for index, segment in enumerate(segments):
         first, last = index == 0, index == len(segments) - 1
-        x = _through(segment, x, side, load if first else _same, store if last else _same)
+        known = memory.setdefault(index, {})
+        x = _through(segment, x, side, known, load if first else _same, store if last else _same, tell)
     return x
 
 
@@ -91,8 +97,8 @@ class _UnknownError(Exception):
 class _Gatherer:
     """Answers a segment's questions: from the passes before, or not yet."""
 
-    def __init__(self) -> None:
-        self.known: dict[str, Moments] = {}
+    def __init__(self, known: dict[str, Moments]) -> None:
+        self.known = known
         self.sums: dict[str, list[Tensor]] = {}
         self.tile: Tile | None = None
 
@@ -123,15 +129,23 @@ class _Gatherer:
 
 
 def _through(
-    segment: Segment, x: Tensor, side: int, load: Callable[[Tensor], Tensor], store: Callable[[Tensor], Tensor]
+    segment: Segment,
+    x: Tensor,
+    side: int,
+    known: dict[str, Moments],
+    load: Callable[[Tensor], Tensor],
+    store: Callable[[Tensor], Tensor],
+    tell: Callable[[int, int], None],
 ) -> Tensor:
     height, width = x.shape[2:]
     size = segment.extent(height), segment.extent(width)
-    gatherer = _Gatherer()
+    gatherer = _Gatherer(known)
     made: Tensor | None = None
     while made is None:
         dtype = torch.float32
-        for tile in tiles(height, width, side, segment):
+        plan = [*tiles(height, width, side, segment)]
+        for done, tile in enumerate(plan):
+            tell(done, len(plan))
             (top, bottom), (left, right) = tile.outer
             part = load(x[:, :, top:bottom, left:right])
             dtype, gatherer.tile = part.dtype, tile

@@ -63,6 +63,7 @@ class AdaIN(AnyStyle):
 
     levels = (8,)
     correction = 1
+    bytes_per_pixel = 1000.0
     reach = 96
     """37 pixels on the way down, 30 on the way up, and what pooling and upsampling round away."""
 

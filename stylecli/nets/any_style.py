@@ -9,7 +9,7 @@ those of the region, as in the authors' Torch code. Where no style is, the conte
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -17,9 +17,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecli.nets.segments import Ask, Moments, Segment, measured, moments
-
-EPSILON = 1e-5
-"""Added to variances, as in naoto0804/pytorch-AdaIN@47950d0."""
 
 
 class Target(NamedTuple):
@@ -41,6 +38,24 @@ class Style(NamedTuple):
     modulation: tuple[tuple[Tensor, Tensor], ...] = ()
 
 
+class Seen(NamedTuple):
+    """A content on its way.
+
+    Attributes:
+        features: One a level.
+        presence: By subsampling, how much of each style there is.
+        asked: Features by name, whose moments over the whole content are needed.
+        shares: Presence by the same names, for masks.
+        size: Height and width of the content.
+    """
+
+    features: tuple[Tensor, ...]
+    presence: Mapping[int, Sequence[Tensor | float]]
+    asked: Mapping[str, Tensor]
+    shares: Mapping[str, Tensor] | None
+    size: tuple[int, int]
+
+
 def mix(styles: Sequence[Style], shares: Sequence[float]) -> Style:
     """One style of several; `shares` sum to one. AdaIN is linear in its target, so this is the mixture of AdaINs."""
     return Style(
@@ -58,6 +73,10 @@ def _sum(parts: Sequence[Tensor], factors: Sequence[Tensor | float]) -> Tensor:
     return torch.stack([part * factor for part, factor in zip(parts, factors, strict=True)]).sum(0)
 
 
+def _name(level: int, style: int) -> str:
+    return f"level {level}, style {style}"
+
+
 class AnyStyle(nn.Module):
     """An encoder with AdaIN at its levels and a decoder; pictures are [N, 3, H, W], RGB in [0, 1], of any size.
 
@@ -65,13 +84,17 @@ class AnyStyle(nn.Module):
         levels: Subsampling of each level of the encoder.
         modulated: Subsampling of each modulated layer of the decoder.
         reach: How far an output pixel sees, in pixels; a multiple of the deepest subsampling.
+        bytes_per_pixel: Peak memory of `paint` in float32 for each pixel of the content; measured.
         correction: 1 for unbiased variances, as in the reference; 0 for biased ones.
+        epsilon: Added to variances; what varies less than its root is not stretched further.
     """
 
     levels: tuple[int, ...]
     modulated: tuple[int, ...] = ()
     reach: int
+    bytes_per_pixel: float
     correction = 0
+    epsilon = 1e-5
 
     @abstractmethod
     def encode(self, rgb: Tensor) -> tuple[Tensor, ...]:
@@ -110,36 +133,45 @@ class AnyStyle(nn.Module):
             alpha: Strength, 0 to 1.
             ask: Who measures the content.
         """
-        height, width = x.shape[2:]
+        seen = self.see(x)
+        return self.render(seen, ask(seen.asked, seen.shares), styles, alpha)
+
+    def see(self, x: Tensor) -> Seen:
+        """What is computed of a content once, whatever the styles and alphas; `x` as for `paint`."""
+        size = x.shape[2], x.shape[3]
         x = self.fit(x)
         features, presence = self.encode(x[:, :3]), self._presence(x[:, 3:])
         named = {
-            f"level {level}, style {k}": (x, there)
-            for level, (x, stride) in enumerate(zip(features, self.levels, strict=True))
+            _name(level, k): (feature, there)
+            for level, (feature, stride) in enumerate(zip(features, self.levels, strict=True))
             for k, there in enumerate(presence[stride])
         }
         shares = {name: there for name, (_, there) in named.items() if isinstance(there, Tensor)}
-        own = ask({name: x for name, (x, _) in named.items()}, shares or None)
+        return Seen(features, presence, {name: x for name, (x, _) in named.items()}, shares or None, size)
+
+    def render(self, seen: Seen, own: Mapping[str, Moments], styles: Sequence[Style], alpha: Tensor | float) -> Tensor:
+        """The content that was `seen`, with moments `own` over all of it, in `styles`."""
         painted = []
-        for level, (x, stride) in enumerate(zip(features, self.levels, strict=True)):
+        for level, (x, stride) in enumerate(zip(seen.features, self.levels, strict=True)):
             change: Tensor | float = 0.0
-            for k, (style, there) in enumerate(zip(styles, presence[stride], strict=True)):
-                now, wanted = self._target(own[f"level {level}, style {k}"]), style.targets[level]
+            for k, (style, there) in enumerate(zip(styles, seen.presence[stride], strict=True)):
+                now, wanted = self._target(own[_name(level, k)]), style.targets[level]
                 gain = wanted.deviation / now.deviation - 1
                 change = change + there * ((x - now.mean) * gain + (wanted.mean - now.mean))
             painted.append(x + alpha * change)
         modulation = [
             (
-                alpha * _sum([style.modulation[layer][0] for style in styles], presence[stride]),
-                alpha * _sum([style.modulation[layer][1] for style in styles], presence[stride]),
+                alpha * _sum([style.modulation[layer][0] for style in styles], seen.presence[stride]),
+                alpha * _sum([style.modulation[layer][1] for style in styles], seen.presence[stride]),
             )
             for layer, stride in enumerate(self.modulated)
         ]
+        height, width = seen.size
         return self.decode(painted, modulation)[:, :, :height, :width]
 
     def _target(self, found: Moments) -> Target:
         unbiased = found.positions / (found.positions - self.correction).clamp_min(1)
-        return Target(found.mean, (found.variance * unbiased + EPSILON).sqrt())
+        return Target(found.mean, (found.variance * unbiased + self.epsilon).sqrt())
 
     def _presence(self, masks: Tensor) -> dict[int, Sequence[Tensor | float]]:
         """How much of each style there is, by subsampling."""

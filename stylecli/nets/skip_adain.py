@@ -6,10 +6,10 @@
 
 Differs from AdaIN (Huang, Belongie 2017, arXiv 1703.06868): E is learned with D; the shallow t_l join the decoder where
 the deep one has grown to their size, so that alpha = 0 gives the picture back; each convolution of the decoder is
-followed by `x (1 + alpha gamma) + alpha beta`, the conditional scale and shift of Dumoulin et al. 2017 and Ghiasi et
-al. 2017 without a normalization of its own. M is a small network on the style code: means and deviations of the style
-in a frozen VGG. Statistics of the content are needed at the four levels only, so that two passes over the tiles of a
-picture are enough.
+followed by `x (1 + alpha gamma) + alpha beta`, |gamma| < 1, the conditional scale and shift of Dumoulin et al. 2017
+and Ghiasi et al. 2017 without a normalization of its own. M is a small network on the style code: means and deviations
+of the style in a frozen VGG. Statistics of the content are needed at the four levels only, so that two passes over the
+tiles of a picture are enough.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylecli.nets.any_style import EPSILON, AnyStyle
+from stylecli.nets.any_style import AnyStyle
 from stylecli.nets.segments import moments
 from stylecli.nets.vgg import VGG, VGGConfig
 
@@ -58,6 +58,8 @@ class SkipAdaIN(AnyStyle):
     """See the module."""
 
     levels = (1, 2, 4, 8)
+    epsilon = 1e-3
+    bytes_per_pixel = 300.0
     code_mean: Tensor
     code_deviation: Tensor
 
@@ -103,13 +105,17 @@ class SkipAdaIN(AnyStyle):
     def code(self, rgb: Tensor) -> Tensor:
         """Means and deviations of `rgb` in the frozen VGG, [N, D]."""
         found = (moments(x) for x in self.style_vgg(rgb, self.config.layers).values())
-        parts = [part.flatten(1) for each in found for part in (each.mean, (each.variance + EPSILON).sqrt())]
+        parts = [part.flatten(1) for each in found for part in (each.mean, (each.variance + 1e-5).sqrt())]
         return torch.cat(parts, 1)
 
     def modulation(self, rgb: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
         """(gamma, beta) of each modulated layer for the style picture `rgb`."""
-        code = (self.code(rgb) - self.code_mean) / self.code_deviation
-        gammas, betas = self.heads(F.relu(self.hidden(code)))[:, :, None, None].chunk(2, 1)
+        # Bounds keep a style unlike all others from driving the decoder out of every range.
+        code = ((self.code(rgb) - self.code_mean) / self.code_deviation).clamp(-4, 4)
+        # Equalized rates (Karras et al. 2018): wide inputs would make each step of Adam a leap.
+        hidden = F.relu(self.hidden(code * code.shape[1] ** -0.5))
+        gammas, betas = self.heads(hidden * hidden.shape[1] ** -0.5)[:, :, None, None].chunk(2, 1)
+        gammas = gammas.tanh()
         return tuple(zip(gammas.split(self.sizes, 1), betas.split(self.sizes, 1), strict=True))
 
     def decode(self, features: Sequence[Tensor], modulation: Sequence[tuple[Tensor, Tensor]]) -> Tensor:

@@ -33,7 +33,7 @@ LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 
 def run(settings: TrainAdainSettings, device: Device, listener: Listener) -> Path:
     """Train in `settings.output`; the path of the averaged weights is returned. Errors are those of `AdainTask`."""
-    schedule = Schedule(settings.steps, settings.learning_rate, decay=0.995, every=settings.every)
+    schedule = Schedule(settings.steps, settings.learning_rate, decay=0.995, every=settings.every, clip=3.0)
     return train(AdainTask(settings, device), schedule, Path(settings.output), listener)
 
 
@@ -136,10 +136,12 @@ class AdainTask:
                 module.weight.data.mul_(0.3)  # type: ignore[operator]
         # The start is the picture with the mean and deviation of the style's colors, from which all else is learned.
         last, skip = (net.decoder.get_submodule(name) for name in ("conv1", "conv1_skip"))
-        assert isinstance(last, nn.Conv2d) and isinstance(skip, nn.Conv2d)
+        assert isinstance(last, nn.Conv2d)
+        assert isinstance(skip, nn.Conv2d)
         last.weight.data.mul_(0.1)
         nn.init.dirac_(skip.weight)
-        nn.init.normal_(net.heads.weight, std=0.01)
+        nn.init.normal_(net.hidden.weight)
+        nn.init.normal_(net.heads.weight, std=0.1)
         net.heads.bias.data.zero_()
         with torch.inference_mode():
             codes = torch.cat([net.code(self.style(-step)) for step in range(1, 1 + 256 // self.settings.batch)])
@@ -164,9 +166,9 @@ class AdainTask:
             raw = self.model(content, style, alpha)
         raw = raw.float()
         strength = alpha.flatten()
-        outside = (raw - raw.clamp(0, 1)).square().mean()
-        # What is written is clamped; its gradient is not, or a color out of range could never come back.
-        output = raw + (raw.clamp(0, 1) - raw).detach()
+        # Nothing else calls a color back that left the range.
+        output = raw.clamp(0, 1)
+        outside = 5 * (raw - output).abs().mean()
         seen = strength > 0
         with torch.no_grad():
             wanted, _ = self.judge.grams(style[seen])
