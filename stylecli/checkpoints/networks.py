@@ -11,7 +11,7 @@ from stylecli.checkpoints import adain_formats
 from stylecli.checkpoints.vgg_formats import stored_config
 from stylecli.nets.adain import MirrorDecoder
 from stylecli.nets.any_style import AnyStyle
-from stylecli.nets.skip_adain import SkipAdaIN
+from stylecli.nets.transport import Transport
 from stylecli.nets.vgg import VGG
 
 
@@ -54,7 +54,7 @@ def _painted(net: AnyStyle, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
 
 NETWORKS = {
     "vgg": Network(VGG, stored_config, _picture, _features),
-    "skip-adain": Network(SkipAdaIN, lambda config: {}, _picture, _painted),
+    "transport": Network(Transport, lambda config: {}, _picture, _painted),
     "adain": Network(adain_formats.build, lambda config: {"vgg": stored_config(config)}, _picture, _painted),
     "adain-decoder": Network(MirrorDecoder, lambda widths: {"widths": widths}, _features_in, _decoded),
 }

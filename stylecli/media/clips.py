@@ -46,9 +46,8 @@ def write_clip(frames: Sequence[Tensor], path: str | Path, *, seconds: float = 0
         for image in images
     ]
     with atomic_write(Path(path)) as file:
-        file.write(
-            _mp4(images, seconds) if Path(path).suffix.lower() == ".mp4" else _pillow(images, path, seconds, loop)
-        )
+        suffix = Path(path).suffix.lower()
+        file.write(_mp4(images, seconds) if suffix == ".mp4" else _pillow(images, suffix, seconds, loop))
 
 
 def _pillow(images: list[Image.Image], suffix: str, seconds: float, loop: bool) -> bytes:
