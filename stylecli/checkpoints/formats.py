@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from stylecli.checkpoints import vgg_formats
+from stylecli.checkpoints import transformer_formats, vgg_formats
 from stylecli.errors import WeightsError
 
 Shape = tuple[int | None, ...]
@@ -87,6 +87,27 @@ FORMATS = (
         "vgg",
         {"conv0.weight": (3, 3, 1, 1), "conv11.weight": (None, 3, 3, 3), "conv12.weight": (None, None, 3, 3)},
         vgg_formats.distilled,
+    ),
+    Format(
+        "stylecli transformation net",
+        "transformer",
+        {"convs.down1.weight": (None, 3, 9, 9), "convs.out.weight": (None, None, 9, 9)},
+        transformer_formats.ours,
+        (r"sample\..+",),
+    ),
+    Format(
+        "transformation net, pytorch/examples",
+        "transformer",
+        {"conv1.conv2d.weight": (None, 3, 9, 9), "deconv3.conv2d.weight": (3, None, 9, 9), "in1.weight": (None,)},
+        transformer_formats.examples,
+        # Instance norms of PyTorch before 0.4 saved statistics that they did not use.
+        (r"(res\d+\.)?in\d+\.(running_mean|running_var|num_batches_tracked)",),
+    ),
+    Format(
+        "transformation net, lengstrom/fast-style-transfer",
+        "transformer",
+        {"conv1.conv.weight": (None, 3, 9, 9), "conv4.conv.weight": (3, None, 9, 9), "conv4.norm.weight": (3,)},
+        transformer_formats.lengstrom,
     ),
 )
 

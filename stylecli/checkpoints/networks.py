@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stylecli.checkpoints.vgg_formats import stored_config
+from stylecli.checkpoints import transformer_formats, vgg_formats
+from stylecli.nets.transformer import TransformerNet
 from stylecli.nets.vgg import VGG
 
 
@@ -36,5 +37,13 @@ def _features(net: VGG, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     return net(inputs["input"], [name for name in net.names if name.startswith("relu") and name.endswith("_1")])
 
 
-NETWORKS = {"vgg": Network(VGG, stored_config, _picture, _features)}
+def _painted(net: TransformerNet, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    # All styles in even shares: no row of (gamma, beta) goes unproved.
+    return {"output": net(inputs["input"])}
+
+
+NETWORKS = {
+    "vgg": Network(VGG, vgg_formats.stored_config, _picture, _features),
+    "transformer": Network(TransformerNet, transformer_formats.stored_config, _picture, _painted),
+}
 """By the name that `Format.network` and our own files say."""
