@@ -20,15 +20,12 @@ from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.store import resolve
 from stylecli.device import Device
-from stylecli.losses.content import normalized
 from stylecli.nets.skip_adain import SkipAdaIN, SkipAdaINConfig
-from stylecli.nets.vgg import VGG
 from stylecli.progress import Listener
 from stylecli.settings.train_adain import TrainAdainSettings
 from stylecli.training.data import Crops, find_pictures
+from stylecli.training.judge import Judge, shift, squared, visible
 from stylecli.training.loop import Schedule, train
-
-LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 
 
 def run(settings: TrainAdainSettings, device: Device, listener: Listener) -> Path:
@@ -46,41 +43,6 @@ class Batch:
     alpha: Tensor
 
 
-class Judge:
-    """The fixed networks that losses look through: `LAYERS` of VGG-19, the deepest from a network with a map to it."""
-
-    def __init__(self, settings: TrainAdainSettings, device: torch.device) -> None:
-        self.nets: list[tuple[VGG, tuple[str, ...]]] = []
-        shallow = resolve(settings.teacher)
-        deep = resolve(settings.deep_teacher or settings.teacher)
-        parts = [(shallow, LAYERS)] if shallow == deep else [(shallow, LAYERS[:3]), (deep, LAYERS[3:])]
-        for path, layers in parts:
-            net = load_vgg(path, layers, pixels=settings.pixels).to(device, torch.bfloat16)
-            for conv in net.convs.values():
-                conv.to(memory_format=torch.channels_last)
-            self.nets.append((net, layers))
-
-    def __call__(self, rgb: Tensor, layers: tuple[str, ...] = LAYERS) -> list[Tensor]:
-        """Features of `rgb` at `layers`, bfloat16."""
-        half = rgb.to(torch.bfloat16, memory_format=torch.channels_last)
-        taps: dict[str, Tensor] = {}
-        for net, theirs in self.nets:
-            if wanted := [layer for layer in theirs if layer in layers]:
-                taps |= net.mapped(net(half, wanted))
-        return [taps[layer] for layer in layers]
-
-
-def gram(x: Tensor) -> Tensor:
-    """Second moments of `x` [N, C, H, W] over space, [N, C, C]."""
-    rows = x.permute(0, 2, 3, 1).flatten(1, 2)
-    return (rows.mT @ rows).float() / rows.shape[1]
-
-
-def squared(x: Tensor) -> Tensor:
-    """Sum of squares of each sample, [N]."""
-    return x.float().square().flatten(1).sum(1)
-
-
 class AdainTask:
     """For `training.loop.train`.
 
@@ -92,7 +54,7 @@ class AdainTask:
     def __init__(self, settings: TrainAdainSettings, device: Device) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.device = settings, device.torch
-        self.judge = Judge(settings, self.device)
+        self.judge = Judge(settings.teacher, settings.deep_teacher, settings.pixels, self.device)
         content, style = (
             Crops(tuple(find_pictures([Path(f) for f in folders])), settings.crop, settings.batch, seed, zoom=1.5)
             for folders, seed in ((settings.content, settings.seed), (settings.style, settings.seed + 1))
@@ -101,8 +63,8 @@ class AdainTask:
         self.model = self._network().to(memory_format=torch.channels_last).to(self.device)
         # A black picture has next to no Gram matrix: relative to itself alone, it would outweigh all others.
         with torch.inference_mode():
-            sizes = [squared(gram(x)).mean() for x in self.judge(torch.cat([style(-1), style(-2)]).to(self.device))]
-        self.floors = [0.1 * float(size) for size in sizes]
+            found, _ = self.judge.grams(torch.cat([style(-1), style(-2)]).to(self.device))
+        self.floors = [0.1 * float(squared(each).mean()) for each in found]
 
     def _network(self) -> SkipAdaIN:
         encoder = load_vgg(resolve("encoder"), SkipAdaINConfig().layers)
@@ -117,7 +79,7 @@ class AdainTask:
                 module.bias.data.zero_()
         for name, module in [*net.encoder.items(), *net.decoder.items()]:
             if name.endswith(("b", "_2", "skip", "conv1")):
-                module.weight.data.mul_(0.3)  # type: ignore[operator, union-attr]
+                module.weight.data.mul_(0.3)  # type: ignore[operator]
         nn.init.normal_(net.heads.weight, std=0.01)
         net.heads.bias.data.zero_()
         with torch.inference_mode():
@@ -141,27 +103,23 @@ class AdainTask:
         alpha = batch.alpha.to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16):
             raw = self.model(content, style, alpha)
-        raw = raw.float()
+        output, outside = visible(raw)
         strength = alpha.flatten()
-        outside = (raw - raw.clamp(0, 1)).square().mean()
-        # What is written is clamped; its gradient is not, or a color out of range could never come back.
-        output = raw + (raw.clamp(0, 1) - raw).detach()
         seen = strength > 0
         with torch.no_grad():
-            wanted = [gram(x) for x in self.judge(style[seen])]
-            own = normalized(self.judge(content[seen], LAYERS[-1:])[0].float())
-        given = self.judge(output[seen])
+            wanted, _ = self.judge.grams(style[seen])
+            own = self.judge.deep(content[seen])
+        given, deep = self.judge.grams(output[seen])
         # The logarithm keeps a single hopeless pair from throwing the others off; near zero it changes nothing.
         distances = [
-            (squared(gram(x) - g) / (squared(g) + floor)).log1p()
+            (squared(x - g) / (squared(g) + floor)).log1p()
             for x, g, floor in zip(given, wanted, self.floors, strict=True)
         ]
-        shift = squared(normalized(given[-1].float()) - own) / squared(own)
         n, s = len(content), self.settings
         return {
             "style": s.style_weight * (torch.stack(distances).mean(0) * strength[seen]).sum() / n,
-            "content": s.content_weight * shift.sum() / n,
-            "pixels": s.pixel_weight * ((raw - content).abs().mean((1, 2, 3)) * (1 - strength)).sum() / n,
+            "content": s.content_weight * shift(deep, own).sum() / n,
+            "pixels": s.pixel_weight * ((raw.float() - content).abs().mean((1, 2, 3)) * (1 - strength)).sum() / n,
             "range": outside,
         }
 
