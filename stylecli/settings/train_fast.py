@@ -51,7 +51,7 @@ class TrainFastSettings:
         "relative", "losses relative to their targets, or as means", choices=("relative", "mean"), panel="Losses"
     )
 
-    widths: tuple[int, ...] = option((32, 64, 128), "channels on the way down, with commas", panel="Network")
+    widths: tuple[int, ...] = option((48, 96, 128), "channels on the way down, with commas", panel="Network")
     blocks: tuple[int, ...] = option(
         (4, 2), "residual blocks at the smallest size, then at each on the way up", panel="Network"
     )
@@ -70,6 +70,7 @@ class TrainFastSettings:
             "scaling": "mean",
             "style_weight": 1e10,
             "content_weight": 1e5,
+            "widths": (32, 64, 128),
             "blocks": (5,),
             "stem": 1,
             "identity": False,

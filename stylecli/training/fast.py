@@ -150,14 +150,14 @@ class FastTask:
         return extended
 
     def batches(self, first: int, last: int) -> Iterator[Batch]:
-        """Seeded crops; every style as often as any other; of every four alphas one is anywhere, the others are 1."""
+        """Seeded crops; every style as often as any other; one alpha of eight is anywhere, the others are 1."""
         count, size, seed = len(self.pictures), self.content.batch, self.settings.seed
         for step, content in enumerate(self.content.ahead(first, last), first):
             places = range((step - 1) * size, step * size)
             style = torch.tensor([_order(count, seed + place // count)[place % count] for place in places])
             alpha = torch.ones(size)
-            if self.model.config.identity:
-                free = size // 4
+            if self.model.config.identity and self.settings.from_scratch:
+                free = max(size // 8, 1)
                 alpha[size - free :] = torch.rand(free, generator=Generator().manual_seed(seed + step))
             yield Batch(content, style, alpha)
 
@@ -204,7 +204,7 @@ class FastTask:
             "licence": s.licence,
             "data": s.data,
             "pictures": len(self.content.paths),
-            "recipe": {"command": "train fast", **asdict(s)},
+            "recipe": {"command": "train fast", **{key: _named(key, value) for key, value in asdict(s).items()}},
             "losses": row,
         }
         if not s.from_scratch:
@@ -212,6 +212,13 @@ class FastTask:
         save_network(
             averaged, path, network="transformer", config=config, about={**about, "styles": self.about["styles"]}
         )
+
+
+def _named(key: str, value: Any) -> Any:
+    """Files and folders by their names: where they lay is nobody's business."""
+    if key in ("style", "content"):
+        return [Path(word).name for word in value]
+    return Path(value).name if key in ("weights", "output", "catalog", "teacher", "deep_teacher") else value
 
 
 def _order(count: int, seed: int) -> list[int]:
