@@ -31,7 +31,7 @@ def moments(x: Tensor) -> Moments:
     """Moments of `x` [N, C, H, W]."""
     if x.is_cpu and not torch.is_grad_enabled():
         # Twenty times as fast as `var_mean` on channels_last, but without a gradient.
-        pairs = [torch.batch_norm_update_stats(one, None, None, 0.0) for one in x.split(1)]  # type: ignore[attr-defined]
+        pairs = [torch.batch_norm_update_stats(one, None, None, 0.0) for one in x.split(1)]
         mean, variance = (torch.stack(part)[:, :, None, None] for part in zip(*pairs, strict=True))
         return Moments(mean, variance)
     variance, mean = torch.var_mean(x, (2, 3), keepdim=True, correction=0)

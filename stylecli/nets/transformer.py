@@ -201,7 +201,7 @@ class TransformerNet(nn.Module):
             for layer in layers:
                 x = self._convolved(layer, x, (height % 2, width % 2))
                 x = _relu(self._norm(layer.name, x, mix, ask))
-                height, width = (-(-side // layer.stride) for side in (height, width))
+                height, width = ((side + layer.stride - 1) // layer.stride for side in (height, width))
             return x
 
         return Segment(run, reach, shrink, (1, shrink), lambda extent: -(-extent // shrink))
@@ -265,8 +265,9 @@ class TransformerNet(nn.Module):
             return F.conv2d(F.pad(x, (half,) * 4, "reflect"), weight, bias, stride)
         if stride == 1:
             return F.conv2d(x, weight, bias, padding=half)
-        top, left = odd  # SAME: what one pixel less needs, and of that the smaller half first
-        return F.conv2d(F.pad(x, (left, 1, top, 1)), weight, bias, stride)
+        # SAME: an even side needs one line of zeros less, the first one. Cut off, not left out: ONNX can follow that.
+        top, left = odd
+        return F.conv2d(F.pad(x, (1, 1, 1, 1))[:, :, 1 - top :, 1 - left :], weight, bias, stride)
 
     def _enlarged(self, layer: Layer, x: Tensor) -> Tensor:
         conv = self.convs[layer.name]
