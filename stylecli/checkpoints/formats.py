@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from stylecli.checkpoints import transformer_formats, vgg_formats
+from stylecli.checkpoints import adain_formats, transformer_formats, vgg_formats
 from stylecli.errors import WeightsError
 
 Shape = tuple[int | None, ...]
@@ -87,6 +87,37 @@ FORMATS = (
         "vgg",
         {"conv0.weight": (3, 3, 1, 1), "conv11.weight": (None, 3, 3, 3), "conv12.weight": (None, None, 3, 3)},
         vgg_formats.distilled,
+    ),
+    Format(
+        "stylecli small any-style network",
+        "skip-adain",
+        {
+            "encoder.conv2.weight": (None, 12, 3, 3),
+            "decoder.conv1.weight": (3, None, 3, 3),
+            "heads.weight": (None, None),
+        },
+        adain_formats.skip,
+        (r"sample\..+",),
+    ),
+    Format(
+        "stylecli AdaIN",
+        "adain",
+        {"vgg.convs.conv1_1.weight": (None, 3, 3, 3), "decoder.convs.conv1_1.weight": (3, None, 3, 3)},
+        adain_formats.pair,
+        (r"sample\..+",),
+    ),
+    Format(
+        "AdaIN decoder (pytorch-AdaIN)",
+        "adain-decoder",
+        {"1.weight": (None, None, 3, 3), "5.weight": (None, None, 3, 3), "28.weight": (3, None, 3, 3)},
+        adain_formats.numbered_decoder,
+    ),
+    Format(
+        "stylecli AdaIN decoder",
+        "adain-decoder",
+        {"convs.conv4_1.weight": (None, None, 3, 3), "convs.conv1_1.weight": (3, None, 3, 3)},
+        adain_formats.decoder,
+        (r"sample\..+",),
     ),
     Format(
         "stylecli transformation net",

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
-from stylecli.checkpoints import transformer_formats, vgg_formats
+from stylecli.checkpoints import adain_formats, transformer_formats
+from stylecli.checkpoints.vgg_formats import stored_config
+from stylecli.nets.adain import MirrorDecoder
+from stylecli.nets.any_style import AnyStyle
+from stylecli.nets.skip_adain import SkipAdaIN
 from stylecli.nets.transformer import TransformerNet
 from stylecli.nets.vgg import VGG
 
@@ -19,31 +23,46 @@ class Network:
     Attributes:
         build: Config to a fresh module.
         stored: Config to what our own files keep of it as JSON.
-        inputs: Inputs of a small sample, by name, the same every time.
+        inputs: A module to inputs of a small sample, by name, the same every time.
         run: A module and sample inputs to outputs by name.
     """
 
     build: Callable[[Any], nn.Module]
     stored: Callable[[Any], dict[str, Any]]
-    inputs: Callable[[], dict[str, Tensor]]
+    inputs: Callable[[Any], dict[str, Tensor]]
     run: Callable[[Any, dict[str, Tensor]], dict[str, Tensor]]
 
 
-def _picture() -> dict[str, Tensor]:
-    return {"input": torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))}
+def _picture(net: nn.Module) -> dict[str, Tensor]:
+    return {"input": torch.rand(1, 3, 32, 32, generator=Generator().manual_seed(0))}
 
 
 def _features(net: VGG, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     return net(inputs["input"], [name for name in net.names if name.startswith("relu") and name.endswith("_1")])
 
 
-def _painted(net: TransformerNet, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+def _features_in(decoder: MirrorDecoder) -> dict[str, Tensor]:
+    return {"input": torch.rand(1, decoder.widths[-1][-1], 4, 4, generator=Generator().manual_seed(0))}
+
+
+def _decoded(net: MirrorDecoder, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {"output": net(inputs["input"])}
+
+
+def _painted(net: AnyStyle, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {"output": net(inputs["input"], inputs["input"].flip(1))}
+
+
+def _transformed(net: TransformerNet, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     # All styles in even shares: no row of (gamma, beta) goes unproved.
     return {"output": net(inputs["input"])}
 
 
 NETWORKS = {
-    "vgg": Network(VGG, vgg_formats.stored_config, _picture, _features),
-    "transformer": Network(TransformerNet, transformer_formats.stored_config, _picture, _painted),
+    "vgg": Network(VGG, stored_config, _picture, _features),
+    "skip-adain": Network(SkipAdaIN, lambda config: {}, _picture, _painted),
+    "adain": Network(adain_formats.build, lambda config: {"vgg": stored_config(config)}, _picture, _painted),
+    "adain-decoder": Network(MirrorDecoder, lambda widths: {"widths": widths}, _features_in, _decoded),
+    "transformer": Network(TransformerNet, transformer_formats.stored_config, _picture, _transformed),
 }
 """By the name that `Format.network` and our own files say."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 _VGG = "Simonyan, Zisserman 2014, arXiv 1409.1556"
 _AUTHORS = "CC BY 4.0 (the authors of VGG)"
+_HUANG = "Huang, Belongie 2017, arXiv 1703.06868"
 _MICHIGAN = "https://web.eecs.umich.edu/~justincj/models/"
 _PYTORCH = "https://download.pytorch.org/models/"
 _BETHGE = "https://bethgelab.org/media/uploads/pytorch_models/"
@@ -96,7 +97,17 @@ ENTRIES: dict[str, Entry] = {
         "804ca2835ecf7539f0cd2a7ac3c18ce81e6f8468969ae7117ac0c148d286bb4a",
         80_102_481,
         _AUTHORS,
-        "Huang, Belongie 2017, arXiv 1703.06868",
+        _HUANG,
+        ("gatys", "adain"),
+    ),
+    "adain-decoder": Entry(
+        "decoder of AdaIN, for vgg19-normalized",
+        (f"{_ADAIN}decoder.pth",),
+        "decoder.pth",
+        size=None,
+        licence="MIT (pytorch-AdaIN)",
+        paper=_HUANG,
+        commands=("adain",),
     ),
     **{
         name: Entry(

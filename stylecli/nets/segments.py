@@ -7,40 +7,55 @@ tiles, `media.tiles` answers from a pass before.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 
 class Moments(NamedTuple):
-    """Per channel mean and biased variance over space, each [N, C, 1, 1]."""
+    """Per channel mean and biased variance over space, each [N, C, 1, 1], and of how many positions [N, 1, 1, 1]."""
 
     mean: Tensor
     variance: Tensor
+    positions: Tensor
 
 
-Ask = Callable[[Mapping[str, Tensor]], Mapping[str, Moments]]
-"""Named features [N, C, H, W] to their moments over the whole picture; what is asked together is measured in one pass.
+class Ask(Protocol):
+    """Answers with moments over the whole picture; what is asked together is measured in one pass."""
 
-The same name is always the same features; a segment asks in the same order every time.
-"""
+    def __call__(
+        self, features: Mapping[str, Tensor], shares: Mapping[str, Tensor] | None = None, /
+    ) -> Mapping[str, Moments]:
+        """Moments of each of `features` [N, C, H, W].
 
-
-def moments(x: Tensor) -> Moments:
-    """Moments of `x` [N, C, H, W]."""
-    if x.is_cpu and not torch.is_grad_enabled():
-        # Twenty times as fast as `var_mean` on channels_last, but without a gradient.
-        pairs = [torch.batch_norm_update_stats(one, None, None, 0.0) for one in x.split(1)]
-        mean, variance = (torch.stack(part)[:, :, None, None] for part in zip(*pairs, strict=True))
-        return Moments(mean, variance)
-    variance, mean = torch.var_mean(x, (2, 3), keepdim=True, correction=0)
-    return Moments(mean, variance)
+        Args:
+            features: The same name is always the same features; a segment asks in the same order every time.
+            shares: By the same names, how much each position counts, [N, 1, H, W]; left out, all count 1.
+        """
 
 
-def measured(features: Mapping[str, Tensor]) -> dict[str, Moments]:
+def moments(x: Tensor, share: Tensor | None = None) -> Moments:
+    """Moments of `x` [N, C, H, W], each position counted by `share` [N, 1, H, W]."""
+    if share is None:
+        count = x.new_full((len(x), 1, 1, 1), x.shape[2] * x.shape[3])
+        if x.is_cpu and not torch.is_grad_enabled():
+            # Twenty times as fast as `var_mean` on channels_last, but without a gradient.
+            pairs = [torch.batch_norm_update_stats(one, None, None, 0.0) for one in x.split(1)]
+            mean, variance = (torch.stack(part)[:, :, None, None] for part in zip(*pairs, strict=True))
+        else:
+            variance, mean = torch.var_mean(x, (2, 3), keepdim=True, correction=0)
+        return Moments(mean, variance, count)
+    count = share.sum((2, 3), keepdim=True)
+    # Nowhere is a region too: its moments do not matter, but must be numbers.
+    mean = (x * share).sum((2, 3), keepdim=True) / count.clamp_min(1e-12)
+    variance = ((x - mean).square() * share).sum((2, 3), keepdim=True) / count.clamp_min(1e-12)
+    return Moments(mean, variance, count)
+
+
+def measured(features: Mapping[str, Tensor], shares: Mapping[str, Tensor] | None = None, /) -> dict[str, Moments]:
     """The `Ask` of a whole picture."""
-    return {name: moments(x) for name, x in features.items()}
+    return {name: moments(x, shares[name] if shares else None) for name, x in features.items()}
 
 
 @dataclass(frozen=True)

@@ -1,42 +1,27 @@
-"""The embedded any-style network: AdaIN (Huang, Belongie 2017, arXiv 1703.06868) at four levels, one pass, small.
+"""The embedded any-style network: AdaIN at four levels and a modulated decoder, small and fast on a CPU.
 
-    x_l  = E_l(content),  y_l = E_l(style)                        l: the picture itself, 1/2, 1/4 and 1/8 of its size
-    t_l  = alpha AdaIN(x_l, y_l) + (1 - alpha) x_l,               AdaIN(x, y) = sd(y) (x - mu(x)) / sd(x) + mu(y)
-    out  = D(t; alpha gamma, alpha beta)                          (gamma, beta) = M(code)
+    f_l   = E_l(content)                        l: the picture itself, 1/2, 1/4 and 1/8 of its size
+    t_l   = f_l + alpha (AdaIN(f_l, E_l(style)) - f_l)
+    out   = D(t; alpha gamma, alpha beta),      (gamma, beta) = M(code(style))
 
-The deepest t_l goes through the decoder, the others join it where it has grown to their size, so that alpha = 0 gives
-the picture back. Each convolution of the decoder is followed by `x (1 + alpha gamma) + alpha beta` (conditional
-modulation as in Dumoulin et al. 2017 and Ghiasi et al. 2017, but without a normalisation of its own): M is a small
-network on the style code, the means and deviations of the style in a frozen VGG. Only the four AdaIN look at the
-statistics of the content, so two passes over a picture of any size are enough.
+Differs from AdaIN (Huang, Belongie 2017, arXiv 1703.06868): E is learned with D; the shallow t_l join the decoder where
+the deep one has grown to their size, so that alpha = 0 gives the picture back; each convolution of the decoder is
+followed by `x (1 + alpha gamma) + alpha beta`, |gamma| < 1, the conditional scale and shift of Dumoulin et al. 2017
+and Ghiasi et al. 2017 without a normalization of its own. M is a small network on the style code: means and deviations
+of the style in a frozen VGG. Statistics of the content are needed at the four levels only, so that two passes over the
+tiles of a picture are enough.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stylecli.nets.any_style import AnyStyle
+from stylecli.nets.segments import moments
 from stylecli.nets.vgg import VGG, VGGConfig
-
-EPSILON = 1e-5
-"""Added to variances, as the reference AdaIN does."""
-
-
-class Moments(NamedTuple):
-    """Per channel mean and deviation, each [N, C, 1, 1]."""
-
-    mean: Tensor
-    deviation: Tensor
-
-
-class Style(NamedTuple):
-    """What a style picture becomes: moments of each level and a modulation (gamma, beta) of each convolution."""
-
-    moments: tuple[Moments, ...]
-    modulation: tuple[tuple[Tensor, Tensor], ...]
 
 
 @dataclass(frozen=True)
@@ -64,20 +49,17 @@ class SkipAdaINConfig:
     )  # fmt: skip
 
 
-def moments(x: Tensor) -> Moments:
-    """Mean and deviation of `x` [N, C, H, W] over space."""
-    variance, mean = torch.var_mean(x, (2, 3), keepdim=True, correction=0)
-    return Moments(mean, (variance + EPSILON).sqrt())
-
-
 def conv(channels: int, out: int, size: int = 3, stride: int = 1) -> nn.Conv2d:
     """A convolution that continues the picture by its border."""
     return nn.Conv2d(channels, out, size, stride, size // 2, padding_mode="replicate" if size > 1 else "zeros")
 
 
-class SkipAdaIN(nn.Module):
-    """See the module; pictures are [N, 3, H, W], RGB in [0, 1], of sides divisible by 8."""
+class SkipAdaIN(AnyStyle):
+    """See the module."""
 
+    levels = (1, 2, 4, 8)
+    epsilon = 1e-3
+    bytes_per_pixel = 300.0
     code_mean: Tensor
     code_deviation: Tensor
 
@@ -96,56 +78,57 @@ class SkipAdaIN(nn.Module):
         blocks |= {"conv2": conv(b, a), "conv2_skip": conv(a, a, 1), "conv2_last": conv(a, config.last)}
         blocks |= {"conv1": conv(config.last, 3), "conv1_skip": conv(3, 3)}
         self.decoder = nn.ModuleDict(blocks)
-        self.modulated = tuple(name for name in blocks if "skip" not in name)
-        self.sizes = [int(self.decoder[name].out_channels) for name in self.modulated]  # type: ignore[arg-type]
+        self.layers = [name for name in blocks if "skip" not in name]
+        self.sizes = [blocks[name].out_channels for name in self.layers]
+        self.modulated = (*[8] * 2 * config.deep, *[4] * (1 + 2 * config.middle), 2, 2, 1)
+        # Pixels that each 3x3 convolution adds, and what nearest-neighbor upsampling may round away.
+        self.reach = -(-(3 + 2 + 4 + 16 + 16 * config.deep + 4 + 8 * config.middle + 2 + 2 + 1 + 7) // 8) * 8
         code = 2 * sum(self.style_vgg.width(layer) for layer in config.layers)
         self.register_buffer("code_mean", torch.zeros(code))
         self.register_buffer("code_deviation", torch.ones(code))
         self.hidden = nn.Linear(code, config.hidden)
         self.heads = nn.Linear(config.hidden, 2 * sum(self.sizes))
 
-    def forward(self, content: Tensor, style: Tensor, alpha: Tensor | float = 1.0) -> Tensor:
-        """`content` in the style of `style`, not clamped; `alpha` is a number or [N, 1, 1, 1]."""
-        features = self.encode(content)
-        return self.decode(features, [moments(x) for x in features], self.style(style), alpha)
+    def fit(self, x: Tensor) -> Tensor:
+        """Continued by its border to sides divisible by 8."""
+        below, right = (-extent % 8 for extent in x.shape[2:])
+        return F.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
 
-    def encode(self, rgb: Tensor) -> list[Tensor]:
-        """Features of `rgb`: itself, then at 1/2, 1/4 and 1/8."""
+    def encode(self, rgb: Tensor) -> tuple[Tensor, ...]:
+        """The picture itself, and features at 1/2, 1/4 and 1/8."""
         net = self.encoder
         half = F.relu(net["conv2"](F.pixel_unshuffle(rgb, 2)))
         quarter = F.relu(net["conv4"](half))
         eighth = F.relu(net["conv8"](quarter))
-        eighth = eighth + net["conv8_2"](F.relu(net["conv8_1"](eighth)))
-        return [rgb, half, quarter, eighth]
+        return rgb, half, quarter, eighth + net["conv8_2"](F.relu(net["conv8_1"](eighth)))
 
     def code(self, rgb: Tensor) -> Tensor:
-        """Means and deviations of `rgb` in the frozen VGG, [N, D], not standardised."""
-        taps = self.style_vgg(rgb, self.config.layers)
-        return torch.cat([part.flatten(1) for x in taps.values() for part in moments(x)], 1)
+        """Means and deviations of `rgb` in the frozen VGG, [N, D]."""
+        found = (moments(x) for x in self.style_vgg(rgb, self.config.layers).values())
+        parts = [part.flatten(1) for each in found for part in (each.mean, (each.variance + 1e-5).sqrt())]
+        return torch.cat(parts, 1)
 
-    def style(self, rgb: Tensor) -> Style:
-        """All that the decoder needs of the style picture `rgb`."""
-        code = (self.code(rgb) - self.code_mean) / self.code_deviation
-        heads = self.heads(F.relu(self.hidden(code)))[:, :, None, None]
-        gammas, betas = (part.split(self.sizes, 1) for part in heads.chunk(2, 1))
-        return Style(tuple(map(moments, self.encode(rgb))), tuple(zip(gammas, betas, strict=True)))
+    def modulation(self, rgb: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+        """(gamma, beta) of each modulated layer for the style picture `rgb`."""
+        # Bounds keep a style unlike all others from driving the decoder out of every range.
+        code = ((self.code(rgb) - self.code_mean) / self.code_deviation).clamp(-4, 4)
+        # Equalized rates (Karras et al. 2018): wide inputs would make each step of Adam a leap.
+        hidden = F.relu(self.hidden(code * code.shape[1] ** -0.5))
+        gammas, betas = self.heads(hidden * hidden.shape[1] ** -0.5)[:, :, None, None].chunk(2, 1)
+        gammas = gammas.tanh()
+        return tuple(zip(gammas.split(self.sizes, 1), betas.split(self.sizes, 1), strict=True))
 
-    def decode(
-        self, features: Sequence[Tensor], content: Sequence[Moments], style: Style, alpha: Tensor | float
-    ) -> Tensor:
-        """RGB from the features of `encode`, the moments of the whole content and a style."""
-        rgb, half, quarter, x = (
-            x + alpha * ((x - own.mean) / own.deviation * wanted.deviation + wanted.mean - x)
-            for x, own, wanted in zip(features, content, style.moments, strict=True)
-        )
-        modulation = dict(zip(self.modulated, style.modulation, strict=True))
+    def decode(self, features: Sequence[Tensor], modulation: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        """RGB of the encoded size."""
+        rgb, half, quarter, x = features
+        scale_shift = dict(zip(self.layers, modulation, strict=True))
 
         def layer(name: str, x: Tensor, skip: Tensor | None = None) -> Tensor:
             y = self.decoder[name](x)
             if skip is not None:
                 y = y + self.decoder[f"{name}_skip"](skip)
-            gamma, beta = modulation[name]
-            return y * (1 + alpha * gamma) + alpha * beta
+            gamma, beta = scale_shift[name]
+            return y * (1 + gamma) + beta
 
         def residual(name: str, x: Tensor) -> Tensor:
             return x + layer(f"{name}b", F.relu(layer(f"{name}a", x)))

@@ -30,7 +30,7 @@ from stylecli.training.loop import Schedule, train
 
 def run(settings: TrainAdainSettings, device: Device, listener: Listener) -> Path:
     """Train in `settings.output`; the path of the averaged weights is returned. Errors are those of `AdainTask`."""
-    schedule = Schedule(settings.steps, settings.learning_rate, decay=0.995, every=settings.every)
+    schedule = Schedule(settings.steps, settings.learning_rate, decay=0.995, every=settings.every, clip=3.0)
     return train(AdainTask(settings, device), schedule, Path(settings.output), listener)
 
 
@@ -64,7 +64,8 @@ class AdainTask:
         # A black picture has next to no Gram matrix: relative to itself alone, it would outweigh all others.
         with torch.inference_mode():
             found, _ = self.judge.grams(torch.cat([style(-1), style(-2)]).to(self.device))
-        self.floors = [0.1 * float(squared(each).mean()) for each in found]
+            sizes = [squared(each).mean() for each in found]
+        self.floors = [0.1 * float(size) for size in sizes]
 
     def _network(self) -> SkipAdaIN:
         encoder = load_vgg(resolve("encoder"), SkipAdaINConfig().layers)
@@ -80,7 +81,14 @@ class AdainTask:
         for name, module in [*net.encoder.items(), *net.decoder.items()]:
             if name.endswith(("b", "_2", "skip", "conv1")):
                 module.weight.data.mul_(0.3)  # type: ignore[operator]
-        nn.init.normal_(net.heads.weight, std=0.01)
+        # The start is the picture with the mean and deviation of the style's colors, from which all else is learned.
+        last, skip = (net.decoder.get_submodule(name) for name in ("conv1", "conv1_skip"))
+        assert isinstance(last, nn.Conv2d)
+        assert isinstance(skip, nn.Conv2d)
+        last.weight.data.mul_(0.1)
+        nn.init.dirac_(skip.weight)
+        nn.init.normal_(net.hidden.weight)
+        nn.init.normal_(net.heads.weight, std=0.1)
         net.heads.bias.data.zero_()
         with torch.inference_mode():
             codes = torch.cat([net.code(self.style(-step)) for step in range(1, 1 + 256 // self.settings.batch)])
@@ -103,8 +111,9 @@ class AdainTask:
         alpha = batch.alpha.to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16):
             raw = self.model(content, style, alpha)
-        output, outside = visible(raw)
+        raw = raw.float()
         strength = alpha.flatten()
+        output, outside = visible(raw)
         seen = strength > 0
         with torch.no_grad():
             wanted, _ = self.judge.grams(style[seen])
@@ -119,7 +128,7 @@ class AdainTask:
         return {
             "style": s.style_weight * (torch.stack(distances).mean(0) * strength[seen]).sum() / n,
             "content": s.content_weight * shift(deep, own).sum() / n,
-            "pixels": s.pixel_weight * ((raw.float() - content).abs().mean((1, 2, 3)) * (1 - strength)).sum() / n,
+            "pixels": s.pixel_weight * ((raw - content).abs().mean((1, 2, 3)) * (1 - strength)).sum() / n,
             "range": outside,
         }
 

@@ -15,6 +15,7 @@ starts from the mean of the rows that are there; the other styles stay what they
 
 import csv
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -57,6 +58,7 @@ def run(settings: TrainFastSettings, device: Device, listener: Listener) -> Path
         warmup=100 if whole else 10,
         decay=0.995 if whole else 0.95,
         every=settings.every,
+        clip=3.0 if settings.scaling == "relative" else math.inf,
     )
     return train(FastTask(settings, device), schedule, Path(settings.output), listener)
 

@@ -51,10 +51,16 @@ class Judge:
     def grams(self, rgb: Tensor) -> tuple[list[Tensor], Tensor]:
         """Gram matrices of `rgb` [N, 3, H, W] at `layers`, [N, C, C] each, and the features at `deepest`."""
         half = rgb.to(torch.bfloat16, memory_format=torch.channels_last)
-        taps: dict[str, Tensor] = {}
+        found: dict[str, Tensor] = {}
         for net, theirs in self.nets:
-            taps |= net.mapped(net(half, theirs))
-        return [gram(taps[layer]) for layer in self.layers], taps[self.deepest]
+            for layer, x in net(half, theirs).items():
+                if layer == self.deepest:
+                    deep = net.mapped({layer: x})[layer]
+                    found[layer] = gram(deep) if layer in self.layers else deep
+                else:
+                    # The Gram matrix of a linear map follows from the small one; wide features are never made.
+                    found[layer] = gram(x, net.linear_map(layer))
+        return [found[layer] for layer in self.layers], deep
 
     def deep(self, rgb: Tensor) -> Tensor:
         """Features of `rgb` at `deepest`."""
@@ -63,10 +69,15 @@ class Judge:
         return net.mapped(net(half, [self.deepest]))[self.deepest]
 
 
-def gram(x: Tensor) -> Tensor:
-    """Second moments of `x` [N, C, H, W] over space, [N, C, C]."""
+def gram(x: Tensor, linear: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    """Second moments over space of `x` [N, C, H, W], or of `matrix x + bias`; [N, D, D]."""
     rows = x.permute(0, 2, 3, 1).flatten(1, 2)
-    return (rows.mT @ rows).float() / rows.shape[1]
+    second = (rows.mT @ rows).float() / rows.shape[1]
+    if linear is None:
+        return second
+    matrix, bias = (part.float() for part in linear)
+    cross = (rows.float().mean(1) @ matrix.T)[:, :, None] * bias
+    return matrix @ second @ matrix.T + cross + cross.mT + bias[:, None] * bias
 
 
 def squared(x: Tensor) -> Tensor:
@@ -81,10 +92,6 @@ def shift(deep: Tensor, own: Tensor) -> Tensor:
 
 
 def visible(raw: Tensor) -> tuple[Tensor, Tensor]:
-    """What is written of a network's output, and a loss that keeps it in [0, 1].
-
-    What is written is clamped; its gradient is not, or a color out of range could never come back.
-    """
-    raw = raw.float()
-    clamped = raw.clamp(0, 1)
-    return raw + (clamped - raw).detach(), (raw - clamped).square().mean()
+    """What is written of a network's output, and a loss: nothing else calls a color back that left the range."""
+    written = raw.float().clamp(0, 1)
+    return written, 5 * (raw.float() - written).abs().mean()

@@ -48,6 +48,7 @@ class Schedule:
         warmup: Steps of linear rise.
         decay: Of the averaged weights.
         every: Steps between snapshots.
+        clip: Largest norm of the gradient; what is longer is shortened.
     """
 
     steps: int
@@ -55,6 +56,7 @@ class Schedule:
     warmup: int = 100
     decay: float = 0.99
     every: int = 250
+    clip: float = math.inf
 
     def rate(self, step: int) -> float:
         """Learning rate at `step` (1 is the first): linear warm-up, then a half cosine."""
@@ -87,9 +89,10 @@ def train(task: Task[Batch], schedule: Schedule, folder: Path, listener: Listene
             raise StyleCliError(f"step {step}: the loss is not a number", "start again from the last snapshot, slower")
         optimizer.zero_grad(set_to_none=True)
         total.backward()
+        norm = torch.nn.utils.clip_grad_norm_(task.model.parameters(), schedule.clip)
         optimizer.step()
         averaged.update_parameters(task.model)
-        row = {"step": step, "loss": float(total.detach())}
+        row = {"step": step, "loss": float(total.detach()), "gradient": float(norm)}
         row |= {name: round(float(loss.detach()), 7) for name, loss in losses.items()}
         with (folder / "log.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
