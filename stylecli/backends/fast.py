@@ -6,12 +6,13 @@ Johnson et al. 2016, Ulyanov et al. 2016, Dumoulin et al. 2017; see `nets/transf
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from stylecli.backends.result import Result
+from stylecli.backends.tiling import as_floats, as_stored, in_tiles, tile_side
 from stylecli.checkpoints import store
 from stylecli.checkpoints.load import converted, fill
 from stylecli.device import Device
@@ -19,22 +20,20 @@ from stylecli.errors import UsageError
 from stylecli.media import color
 from stylecli.media.resize import resize, short_side
 from stylecli.nets.transformer import IDENTITY, TransformerConfig, TransformerNet
+from stylecli.progress import Listener, silent
 from stylecli.settings.fast import FastSettings
 from stylecli.settings.values import nearest
 
+WORKING = 4 * 2**30
+"""Bytes on a CPU where no limit is set: in tiles, every norm's statistics take a pass of their own."""
 
-@dataclass(frozen=True)
-class Result:
-    """What a run gives: the picture [3, H, W] in [0, 1], and what is told of it."""
-
-    image: Tensor
-    losses: dict[str, float] = field(default_factory=dict)
-    interrupted: bool = False
-    notes: tuple[str, ...] = ()
+ROWS = 256
 
 
 class Fast:
     """A loaded net, ready for any number of runs."""
+
+    compact = True
 
     def __init__(self, settings: FastSettings, device: Device) -> None:
         path = store.resolve(settings.weights)
@@ -48,35 +47,60 @@ class Fast:
         self.net = net.eval().requires_grad_(False).to(device.torch).to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
-    def run(self, content: Tensor, styles: Sequence[Tensor], settings: FastSettings, **_: Any) -> Result:
+    def run(
+        self,
+        content: Tensor,
+        styles: Sequence[Tensor],
+        settings: FastSettings,
+        *,
+        listener: Listener = silent,
+        **_: Any,
+    ) -> Result:
         """Paint one picture.
 
         Args:
-            content: [3, H, W] in [0, 1].
+            content: [3, H, W] in [0, 1], or uint8.
             styles: None: the net knows its styles by name.
             settings: As the one this was built with, but for style, alpha, size and colors.
+            listener: Told of every tile.
 
         Raises:
             UsageError: A style that the net does not have, an alpha that it cannot do, or too small a picture.
+            MemoryLimitError: It does not fit, in the smallest tiles either.
         """
         if styles:
             raise UsageError("styles: fast takes names, not pictures", 'such as style="great_wave"')
-        config, mix = self.net.config, self.mix(settings)
-        height, width = content.shape[1:]
+        mix = self.mix(settings)
         if settings.size:
-            content = resize(content, short_side(height, width, settings.size))
+            floats = content.float().div(255) if content.dtype == torch.uint8 else content
             height, width = content.shape[1:]
-        x = content[None].to(self.device.torch, memory_format=torch.channels_last)
-        self._check_memory(height, width)
+            content = resize(floats, short_side(height, width, settings.size))
         with torch.autocast(self.device.torch.type, self.device.dtype, self.device.dtype != torch.float32):
-            painted = self.net(x, mix)
-        image = painted[0].float().clamp_(0, 1).cpu().contiguous()
-        foreign = config.pixels != 1
-        if not foreign or settings.recipe == "stylecli" or settings.preserve_color != "none":
-            image = image[:, :height, :width]
-        if foreign and settings.recipe == "reference":
-            image = image.mul(255).floor_().div_(255)
+            image = self._painted(content[None], mix, settings.recipe == "stylecli", listener)[0]
         return Result(_colored(image, content, settings.preserve_color))
+
+    def _painted(self, x: Tensor, mix: Tensor, ours: bool, listener: Listener) -> Tensor:
+        """`x` [1, 3, H, W] painted, in its type; what the net's own repository would write unless it is `ours`."""
+        (height, width), net = x.shape[2:], self.net
+        ours = ours or net.config.pixels == 1
+        side = tile_side(self.device, height * width, net.bytes_per_pixel, net.reach, WORKING)
+        if side is None:
+            painted = net(as_floats(x, self.device), mix)
+        else:
+            parts = net.segments(mix, (height, width), torch.float16)
+            painted = in_tiles(parts, x, side, self.device, listener, kept=torch.float16)
+        if ours:
+            painted = painted[:, :, :height, :width]
+        image = torch.empty(painted.shape, dtype=x.dtype)
+        for top in range(0, painted.shape[2], ROWS):
+            band = slice(top, top + ROWS)
+            rows = painted[:, :, band].float()
+            if side is not None:
+                rows = net.finish(as_floats(x[:, :, band], self.device), rows.to(self.device.torch), mix)
+            if not ours:
+                rows = rows.clamp(0, 1).mul_(255).floor_().div_(255)
+            image[:, :, band] = as_stored(rows, like=x).cpu()
+        return image
 
     def mix(self, settings: FastSettings) -> Tensor:
         """Share of each of the net's styles, [1, S].
@@ -103,10 +127,6 @@ class Fast:
                 )
             mix[0, 0] += 1 - settings.alpha
         return mix.to(self.device.torch)
-
-    def _check_memory(self, height: int, width: int) -> None:
-        values = 12 + 3 * self.net.config.widths[0] / self.net.config.stem**2
-        self.device.check_memory(round(height * width * 4 * values), f"{width}x{height}", "give a smaller --size")
 
 
 def build(settings: FastSettings, device: Device) -> Fast:
@@ -140,9 +160,11 @@ def styles(weights: str) -> list[dict[str, str]]:
 
 
 def _colored(image: Tensor, content: Tensor, how: str) -> Tensor:
-    """`image` with the colors of `content`, both [3, H, W]."""
+    """`image` with the colors of `content`, both [3, H, W], uint8 or in [0, 1]."""
     if how == "none":
         return image
+    image = image[:, : content.shape[1], : content.shape[2]]
     if how == "luminance":
         return color.luminance(content, image)
+    image, content = (x.float().div(255) if x.dtype == torch.uint8 else x for x in (image, content))
     return getattr(color, how)(image, content).clamp(0, 1)

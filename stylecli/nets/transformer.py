@@ -27,6 +27,7 @@ half the products, and the enlarged features are never made. `out` gives four pi
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -164,12 +165,13 @@ class TransformerNet(nn.Module):
         share = mix[:, 0, None, None, None]
         return torch.lerp(painted[:, :, : rgb.shape[2], : rgb.shape[3]].to(rgb), rgb, share.to(rgb))
 
-    def segments(self, mix: Tensor, size: tuple[int, int]) -> tuple[Segment, ...]:
+    def segments(self, mix: Tensor, size: tuple[int, int], kept: torch.dtype | None = None) -> tuple[Segment, ...]:
         """The net in parts: all the way down, each block, all the way up.
 
         Args:
             mix: As in `forward`.
             size: Height and width of the whole picture; where SAME padding begins depends on them.
+            kept: Type of the features between the parts; None for as they come.
 
         Raises:
             UsageError: A side is shorter than `smallest`.
@@ -179,17 +181,28 @@ class TransformerNet(nn.Module):
             raise UsageError(
                 f"{size[1]}x{size[0]}: too small for this network", f"{config.smallest} pixels a side at least"
             )
-        parts = [self._down(mix, size)]
-        rising: list[Layer] = []
-        for layer in self.plan.values():
-            if layer.name.startswith("block0") and layer.name.endswith("a"):
-                parts.append(self._blocks([layer.name[:-1]], mix))
-            elif not layer.name.startswith(("down", "block0")):
-                rising.append(layer)
-        return (*parts, self._up(rising, mix))
+        layers = list(self.plan.values())
+        down = [layer for layer in layers if layer.name.startswith("down")]
+        blocks = [layer.name[:-1] for layer in layers if layer.name.startswith("block0") and layer.name.endswith("a")]
+        up = [layer for layer in layers if not layer.name.startswith(("down", "block0"))]
+        return (
+            self._down(down, mix, size, kept),
+            *(Segment(partial(self._block, name, mix=mix, kept=kept), reach=2) for name in blocks),
+            self._up(up, mix),
+        )
 
-    def _down(self, mix: Tensor, size: tuple[int, int]) -> Segment:
-        layers = [layer for layer in self.plan.values() if layer.name.startswith("down")]
+    @property
+    def reach(self) -> int:
+        """How far a tile's parts see, in pixels of the picture; an upper bound."""
+        first, *_, last = self.segments(self.even(torch.zeros(())), (2**10, 2**10))
+        return max(first.reach, 2 * self.config.shrink, last.reach * self.config.shrink)
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        """Peak memory of a pass for each pixel of the picture; measured."""
+        return 20 + 14 * self.config.widths[0] / self.config.stem**2
+
+    def _down(self, layers: list[Layer], mix: Tensor, size: tuple[int, int], kept: torch.dtype | None) -> Segment:
         shrink = self.config.shrink
         reach, stride = 0, 1
         for layer in layers:
@@ -202,22 +215,16 @@ class TransformerNet(nn.Module):
                 x = self._convolved(layer, x, (height % 2, width % 2))
                 x = _relu(self._norm(layer.name, x, mix, ask))
                 height, width = ((side + layer.stride - 1) // layer.stride for side in (height, width))
-            return x
+            return x.to(kept or x.dtype)
 
         return Segment(run, reach, shrink, (1, shrink), lambda extent: -(-extent // shrink))
 
-    def _blocks(self, names: list[str], mix: Tensor) -> Segment:
-        def run(x: Tensor, ask: Ask) -> Tensor:
-            for name in names:
-                x = self._block(name, x, mix, ask)
-            return x
-
-        return Segment(run, 2 * len(names))
-
-    def _block(self, name: str, x: Tensor, mix: Tensor, ask: Ask) -> Tensor:
+    def _block(self, name: str, x: Tensor, ask: Ask, *, mix: Tensor, kept: torch.dtype | None = None) -> Tensor:
+        x = x if kept is None else x.float()
         y = _relu(self._norm(f"{name}a", self._convolved(self.plan[f"{name}a"], x), mix, ask))
         y = self._norm(f"{name}b", self._convolved(self.plan[f"{name}b"], y), mix, ask)
-        return y + x if torch.is_grad_enabled() else y.add_(x)
+        y = y + x if torch.is_grad_enabled() else y.add_(x)
+        return y.to(kept or y.dtype)
 
     def _up(self, layers: list[Layer], mix: Tensor) -> Segment:
         # Counted in pixels of the result, then rounded up to those of the input.
@@ -228,9 +235,10 @@ class TransformerNet(nn.Module):
             fine *= 2 if layer.enlarge else 1
 
         def run(x: Tensor, ask: Ask) -> Tensor:
+            x = x.float() if x.dtype == torch.float16 else x
             for layer in layers:
                 if layer.name.startswith("block"):
-                    x = self._block(layer.name[:-1], x, mix, ask) if layer.name.endswith("a") else x
+                    x = self._block(layer.name[:-1], x, ask, mix=mix) if layer.name.endswith("a") else x
                     continue
                 x = self._enlarged(layer, x) if layer.enlarge else self._convolved(layer, x)
                 if layer.normed:
