@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 def stylize(
     method: str,
     content: "Input",
-    styles: "Input | Sequence[Input]",
+    styles: "Input | Sequence[Input]" = (),
     *,
     settings: Any = None,
     device: str = "auto",
@@ -55,7 +55,7 @@ def stylize(
     Args:
         method: Its name, as in the command.
         content: A path, the bytes of a file, a PIL image, or a tensor [3, H, W], RGB in [0, 1].
-        styles: One such picture, or several for one mixture.
+        styles: One such picture, or several for one mixture; none where styles are names, as in `fast`.
         settings: The method's settings; left out, they are made from `options`.
         device: As `--device`.
         precision: As `--precision`.
@@ -85,7 +85,11 @@ def stylize(
     if settings is None:
         settings = build(settings_of(method), options)
     several = list(styles) if isinstance(styles, Sequence) and not isinstance(styles, str | bytes) else [styles]
-    if not several or len(shares or several) != len(several) or len(masks or several) != len(several):
+    if (
+        not (several or hasattr(settings, "style"))
+        or len(shares or several) != len(several)
+        or len(masks or several) != len(several)
+    ):
         raise UsageError(f"styles: {len(several)}, and not as many shares or masks", "one for each style")
     result = _build(method, settings, resolve(device, precision, threads)).run(
         _pixels(content),
@@ -122,8 +126,12 @@ def settings_of(method: str) -> type:
     return next(each for name, each in members.items() if name.lower() == wanted)
 
 
-def plan_files(method: str, contents: Contents, styles: Styles, grid: Sequence[Any], outputs: Outputs) -> list[Job]:
+def plan_files(
+    method: str, contents: Contents, styles: Styles | None, grid: Sequence[Any], outputs: Outputs
+) -> list[Job]:
     """The jobs of a command; nothing heavy is imported, nothing is computed or written.
+
+    `styles` is None where a method's styles are no pictures.
 
     Raises:
         UsageError: Inputs that do not exist, or outputs that would destroy something.
@@ -131,20 +139,24 @@ def plan_files(method: str, contents: Contents, styles: Styles, grid: Sequence[A
     """
     found = expand([(word, 1.0) for word in contents.content], recursive=contents.recursive)
     axes: list[list[Inputs]] = [[{"content": (_alone(one),)} for one in found]]
-    mixed = expand(styles.weighted(), recursive=contents.recursive)
-    masks = tuple(_alone(one) for word in styles.mask for one in expand([(word, 1.0)]))
-    if masks and len(masks) != len(mixed):
-        raise UsageError(f"--mask: {len(masks)} for {len(mixed)} styles", "give one mask for each style")
-    if styles.mixed:
-        axes.append([{"style": tuple(mixed), **({"mask": masks} if masks else {})}])
-    else:
-        axes.append([{"style": (_alone(one),)} for one in mixed])
+    if styles is not None:
+        axes.append(_styles(styles, recursive=contents.recursive))
     axes.append([{role: tuple(expand([(path, 1.0)])) for role, path in _pictures(grid[0]).items()}])
     if wants_singles(outputs):
         return plan(method, axes, grid, outputs)
     # Lossless, in a folder that goes when the sheet is there; its name is made up here, the folder is made later.
     parts = replace(outputs, output=f"{gettempdir()}/stylecli-{token_hex(6)}/", format="png", grid=False, animate=None)
     return [replace(job, kept=False) for job in plan(method, axes, grid, parts)]
+
+
+def _styles(styles: Styles, *, recursive: bool) -> list[Inputs]:
+    mixed = expand(styles.weighted(), recursive=recursive)
+    masks = tuple(_alone(one) for word in styles.mask for one in expand([(word, 1.0)]))
+    if masks and len(masks) != len(mixed):
+        raise UsageError(f"--mask: {len(masks)} for {len(mixed)} styles", "give one mask for each style")
+    if styles.mixed:
+        return [{"style": tuple(mixed), **({"mask": masks} if masks else {})}]
+    return [{"style": (_alone(one),)} for one in mixed]
 
 
 def run_files(

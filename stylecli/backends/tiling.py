@@ -20,7 +20,7 @@ WORKING = 768 * 2**20
 SMALLEST = 64
 
 
-def tile_side(device: Device, pixels: int, bytes_per_pixel: float, reach: int) -> int | None:
+def tile_side(device: Device, pixels: int, bytes_per_pixel: float, reach: int, working: int = WORKING) -> int | None:
     """How long a tile may be, in pixels; None when all `pixels` fit at once.
 
     Args:
@@ -28,6 +28,7 @@ def tile_side(device: Device, pixels: int, bytes_per_pixel: float, reach: int) -
         pixels: Of the whole picture.
         bytes_per_pixel: Peak memory of the network.
         reach: Pixels that a tile carries along on each side.
+        working: Bytes on a CPU where no limit is set.
 
     Raises:
         MemoryLimitError: Not even a small tile fits.
@@ -40,7 +41,7 @@ def tile_side(device: Device, pixels: int, bytes_per_pixel: float, reach: int) -
         # A tile's features are gone before its result is kept; what is held besides is small.
         allowed = int(0.8 * (device.max_memory - psutil.Process().memory_info().rss))
     else:
-        allowed = min(WORKING, psutil.virtual_memory().available // 2)
+        allowed = min(working, psutil.virtual_memory().available // 2)
     if pixels * bytes_per_pixel <= allowed:
         return None
     side = int(math.sqrt(max(allowed, 0) / bytes_per_pixel)) - 2 * reach
@@ -61,8 +62,14 @@ def in_tiles(
     device: Device,
     listener: Listener,
     memory: dict[int, dict[str, Moments]] | None = None,
+    *,
+    kept: torch.dtype | None = None,
 ) -> Tensor:
-    """`x` [1, C, H, W] through `segments` in tiles; uint8 in, uint8 out, else clamped to [0, 1]."""
+    """`x` [1, C, H, W] through `segments` in tiles.
+
+    Returns:
+        uint8 where `x` is, else clamped to [0, 1]; or as it comes, in the type `kept`.
+    """
     start, done = time.monotonic(), 0
 
     def tell(tile: int, total: int) -> None:
@@ -72,7 +79,7 @@ def in_tiles(
         listener(Step(tile + 1, total, time.monotonic() - start, None, "tiles"))
 
     def store(part: Tensor) -> Tensor:
-        return as_stored(part, like=x).cpu()
+        return (as_stored(part, like=x) if kept is None else part.to(kept)).cpu()
 
     return stream(segments, x, side, load=lambda part: as_floats(part, device), store=store, memory=memory, tell=tell)
 

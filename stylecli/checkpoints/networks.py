@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from stylecli.checkpoints import adain_formats
+from stylecli.checkpoints import adain_formats, transformer_formats
 from stylecli.checkpoints.vgg_formats import stored_config
 from stylecli.nets.adain import MirrorDecoder
 from stylecli.nets.any_style import AnyStyle
+from stylecli.nets.transformer import TransformerNet
 from stylecli.nets.transport import Transport
 from stylecli.nets.vgg import VGG
 
@@ -52,10 +53,16 @@ def _painted(net: AnyStyle, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     return {"output": net(inputs["input"], inputs["input"].flip(1))}
 
 
+def _transformed(net: TransformerNet, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    # All styles in even shares: no row of (gamma, beta) goes unproved.
+    return {"output": net(inputs["input"])}
+
+
 NETWORKS = {
     "vgg": Network(VGG, stored_config, _picture, _features),
     "transport": Network(Transport, lambda config: {}, _picture, _painted),
     "adain": Network(adain_formats.build, lambda config: {"vgg": stored_config(config)}, _picture, _painted),
     "adain-decoder": Network(MirrorDecoder, lambda widths: {"widths": widths}, _features_in, _decoded),
+    "transformer": Network(TransformerNet, transformer_formats.stored_config, _picture, _transformed),
 }
 """By the name that `Format.network` and our own files say."""

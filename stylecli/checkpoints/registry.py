@@ -10,6 +10,7 @@ _MICHIGAN = "https://web.eecs.umich.edu/~justincj/models/"
 _PYTORCH = "https://download.pytorch.org/models/"
 _BETHGE = "https://bethgelab.org/media/uploads/pytorch_models/"
 _ADAIN = "https://github.com/naoto0804/pytorch-AdaIN/releases/download/v0.0.0/"
+_EXAMPLES = "https://www.dropbox.com/s/lrvwfehqdcxoza8/saved_models.zip?dl=1"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Entry:
         paper: To cite.
         commands: Which subcommands it is for.
         options: What the file cannot tell of itself, as options of the loader.
+        member: The urls lead to a zip archive, and this is the file in it.
     """
 
     title: str
@@ -38,6 +40,7 @@ class Entry:
     paper: str = ""
     commands: tuple[str, ...] = ("gatys",)
     options: Mapping[str, str] = field(default_factory=dict)
+    member: str = ""
 
 
 ENTRIES: dict[str, Entry] = {
@@ -106,5 +109,17 @@ ENTRIES: dict[str, Entry] = {
         paper=_HUANG,
         commands=("adain",),
     ),
+    **{
+        name: Entry(
+            f"the style {name} of pytorch/examples",
+            (_EXAMPLES,),
+            f"{name}.pth",
+            licence="BSD-3-Clause (pytorch/examples)",
+            paper="Johnson, Alahi, Fei-Fei 2016, arXiv 1603.08155",
+            commands=("fast",),
+            member=f"saved_models/{name}.pth",
+        )
+        for name in ("mosaic", "candy", "rain_princess", "udnie")
+    },
 }
 """By the name that `--weights` takes."""

@@ -13,13 +13,13 @@ from stylecli.settings.shared import Compute, Contents, Outputs, Styles, Telling
 def run(
     method: str,
     contents: Contents,
-    styles: Styles,
+    styles: Styles | None,
     grid: Sequence[Any],
     outputs: Outputs,
     compute: Compute,
     telling: Telling,
 ) -> ExitCode:
-    """Plans the jobs of a method and does them; see `api.plan_files` and `api.run_files` for errors."""
+    """Plans the jobs of a method and does them; see `api.plan_files` and `api.run_files`."""
     from stylecli.api import plan_files
 
     return run_jobs(plan_files(method, contents, styles, grid, outputs), outputs, compute, telling)

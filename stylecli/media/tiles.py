@@ -69,7 +69,7 @@ def stream(
     Args:
         segments: One after the other.
         x: [N, C, H, W] of any type.
-        side: About how long a tile is, in pixels of each segment's input.
+        side: About how long a tile is, in pixels of `x`; deeper ones cover the same of the picture.
         load: Makes of a part of `x` what the first segment takes.
         store: Makes of a part of the last segment's output what is kept.
         memory: Statistics of each segment from an earlier run on the same `x`; those of this run are put into it.
@@ -83,6 +83,7 @@ def stream(
         first, last = index == 0, index == len(segments) - 1
         known = memory.setdefault(index, {})
         x = _through(segment, x, side, known, load if first else _same, store if last else _same, tell)
+        side = max(side * segment.scale[0] // segment.scale[1], 1)
     return x
 
 

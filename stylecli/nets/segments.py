@@ -45,8 +45,14 @@ class Ask(Protocol):
 def moments(x: Tensor, share: Tensor | None = None, full: bool = False) -> Moments:
     """Moments of `x` [N, C, H, W], each position counted by `share` [N, 1, H, W]; with `full` covariance or without."""
     if share is None and not full:
-        variance, mean = torch.var_mean(x, (2, 3), keepdim=True, correction=0)
-        return Moments(mean, variance, x.new_full((len(x), 1, 1, 1), x.shape[2] * x.shape[3]))
+        count = x.new_full((len(x), 1, 1, 1), x.shape[2] * x.shape[3])
+        if x.is_cpu and not torch.is_grad_enabled():
+            # Twenty times as fast as `var_mean` on channels_last, but without a gradient.
+            pairs = [torch.batch_norm_update_stats(one, None, None, 0.0) for one in x.split(1)]
+            mean, variance = (torch.stack(part)[:, :, None, None] for part in zip(*pairs, strict=True))
+        else:
+            variance, mean = torch.var_mean(x, (2, 3), keepdim=True, correction=0)
+        return Moments(mean, variance, count)
     share = torch.ones_like(x[:, :1]) if share is None else share
     count = share.sum((2, 3), keepdim=True)
     # Nowhere is a region too: its moments do not matter, but must be numbers.

@@ -6,7 +6,7 @@ Huang, Belongie 2017, arXiv 1703.06868, section 5:
     content = |f(o) - t|^2                                                                   eq. 12
     style   = sum over relu1_1, 2_1, 3_1, 4_1 of |mu(o) - mu(s)|^2 + |sd(o) - sd(s)|^2       eq. 13
 
-squares are means over their elements, as in naoto0804/pytorch-AdaIN@47950d0 (there with weights 1 and 10, Adam at 1e-4).
+Squares are means over their elements, as in naoto0804/pytorch-AdaIN@47950d0 (there the weights are 1 and 10).
 """
 
 from collections.abc import Iterator, Mapping

@@ -68,8 +68,8 @@ class Schedule:
 def train(task: Task[Batch], schedule: Schedule, folder: Path, listener: Listener) -> Path:
     """Train, or go on where `folder` stopped; the path of the file for `--weights` is returned.
 
-    `folder` holds `snapshot.pt` (everything to go on), `weights.safetensors` (averaged), `log.jsonl`, and where the task
-    has a `sheet` of what the averaged network makes, `sample_N.jpg`.
+    `folder` holds `snapshot.pt` (everything to go on), `weights.safetensors` (averaged), `log.jsonl`, and, where the
+    task has a `sheet` of what the averaged network makes, `sample_N.jpg`.
 
     Raises:
         InputError: The snapshot belongs to another network.

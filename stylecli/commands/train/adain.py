@@ -18,6 +18,6 @@ def command(settings: TrainAdainSettings, compute: Compute, telling: Telling) ->
 
     \b
       stylecli train adain --content photos/ --style paintings/ --output runs/adain
-      stylecli train adain --network published --style-weight 10 --learning-rate 1e-4 --content photos/ --style paintings/
+      stylecli train adain --network published --style-weight 10 --learning-rate 1e-4 --content a/ --style b/
     """
     return run("adain", settings, compute, telling)
