@@ -14,12 +14,16 @@ from importlib import import_module
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
+from secrets import token_hex
+from shutil import rmtree
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from stylecli.batch.inputs import Source, expand
 from stylecli.batch.jobs import Inputs, Job, plan
 from stylecli.batch.pictures import PictureWork, even
 from stylecli.batch.runner import Audience, run
+from stylecli.batch.sheets import make_sheet, plan_sheets, wants_singles
 from stylecli.errors import ExitCode, UsageError, WeightsError
 from stylecli.progress import Listener, silent
 from stylecli.settings.shared import Compute, Contents, Outputs, Styles
@@ -138,7 +142,11 @@ def plan_files(
     if styles is not None:
         axes.append(_styles(styles, recursive=contents.recursive))
     axes.append([{role: tuple(expand([(path, 1.0)])) for role, path in _pictures(grid[0]).items()}])
-    return plan(method, axes, grid, outputs)
+    if wants_singles(outputs):
+        return plan(method, axes, grid, outputs)
+    # Lossless, in a folder that goes when the sheet is there; its name is made up here, the folder is made later.
+    parts = replace(outputs, output=f"{gettempdir()}/stylecli-{token_hex(6)}/", format="png", grid=False, animate=None)
+    return [replace(job, kept=False) for job in plan(method, axes, grid, parts)]
 
 
 def _styles(styles: Styles, *, recursive: bool) -> list[Inputs]:
@@ -174,6 +182,7 @@ def run_files(
         WeightsError: The method's weights are missing, wrong, or not the ones demanded.
         UsageError: A device that this machine does not have.
     """
+    sheets = plan_sheets(jobs, outputs)
     audience.say("loading weights ...")
     from torch import get_num_threads
 
@@ -185,7 +194,15 @@ def run_files(
         if backend.weights.get(name) != sha256:
             raise WeightsError(f"{name}: not the weights that made this file", f"those have the SHA-256 {sha256}")
     used = {"device": str(device.torch), "precision": compute.precision, "threads": get_num_threads()}
-    return run(jobs, PictureWork(backend, outputs, used), audience, reraise=reraise)
+    try:
+        code = run(jobs, PictureWork(backend, outputs, used), audience, reraise=reraise)
+        for sheet in sheets if code in (ExitCode.DONE, ExitCode.SOME_FAILED) else ():
+            make_sheet(sheet, _levels, outputs.quality)
+            audience.made(sheet.path)
+        return code
+    finally:
+        if not jobs[0].kept:
+            rmtree(Path(jobs[0].output).parent, ignore_errors=True)
 
 
 def train(network: str, settings: Any, compute: Compute, listener: Listener = silent) -> Path:
@@ -210,6 +227,12 @@ def _build(method: str, settings: Any, device: Any) -> Any:
 def _pictures(settings: Any) -> dict[str, str]:
     """Files that options name, by the argument of `run` that takes them: a settings class may have `pictures()`."""
     return settings.pictures() if hasattr(settings, "pictures") else {}
+
+
+def _levels(path: str) -> "Tensor":
+    from stylecli.media.images import read_picture
+
+    return read_picture(path, compact=True).pixels
 
 
 def _alone(source: Source) -> Source:

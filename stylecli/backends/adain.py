@@ -2,7 +2,7 @@
 
     t = alpha AdaIN(f(c), f(s)) + (1 - alpha) f(c),   out = decoder(t)
 
-The networks are in `nets.adain` (the published one) and `nets.skip_adain` (the embedded one). A style is encoded once a
+The networks are in `nets.adain` (the published one) and `nets.transport` (the embedded one). A style is encoded once a
 run, a content once for all its styles and alphas. What does not fit into memory goes through in tiles, with the same
 result.
 """

@@ -30,6 +30,7 @@ class Job:
         settings: The method's settings dataclass.
         output: The file to write, `-` for stdout.
         format: One of `FORMATS`.
+        kept: The file stays; else it is only a part of a sheet or clip.
     """
 
     index: int
@@ -38,6 +39,7 @@ class Job:
     settings: Any
     output: str
     format: str
+    kept: bool = True
 
     @property
     def main(self) -> Source:

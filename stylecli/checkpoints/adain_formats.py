@@ -9,7 +9,7 @@ from torch import Tensor
 from stylecli.checkpoints import vgg_formats
 from stylecli.errors import WeightsError
 from stylecli.nets.adain import DEEPEST, AdaIN, MirrorDecoder
-from stylecli.nets.skip_adain import SkipAdaINConfig
+from stylecli.nets.transport import TransportConfig
 from stylecli.nets.vgg import VGG, VGGConfig
 
 Widths = tuple[tuple[int, ...], ...]
@@ -49,21 +49,13 @@ def build(config: VGGConfig) -> AdaIN:
     return AdaIN(VGG(config, DEEPEST), MirrorDecoder((*config.widths[:3], config.widths[3][:1])))
 
 
-def skip(tensors: dict[str, Tensor], config: dict[str, Any]) -> tuple[SkipAdaINConfig, dict[str, Tensor]]:
+def transport(tensors: dict[str, Tensor], config: dict[str, Any]) -> tuple[TransportConfig, dict[str, Tensor]]:
     """Our small any-style network; everything is read off the shapes."""
-    blocks = {
-        kind: sum(bool(re.fullmatch(rf"decoder\.{kind}\d+a\.weight", key)) for key in tensors)
-        for kind in ("deep", "middle")
-    }
-    widths = _vgg_widths(tensors, "style_vgg.convs.")
-    layers = tuple(f"relu{block}_{index}" for block, some in enumerate(widths, 1) for index in range(1, len(some) + 1))
-    a, b, c, last, hidden = (
-        _extent(tensors, f"{name}.weight")
-        for name in ("encoder.conv2", "encoder.conv4", "encoder.conv8", "decoder.conv2_last", "hidden")
+    deep, middle = (
+        sum(bool(re.fullmatch(rf"decoder\.{kind}\d+a\.weight", key)) for key in tensors) for kind in ("deep", "middle")
     )
-    return SkipAdaINConfig(
-        (a, b, c), blocks["deep"], blocks["middle"], last, hidden, VGGConfig(widths), layers
-    ), tensors
+    last, hidden = (_extent(tensors, f"{name}.weight") for name in ("decoder.conv2_last", "hidden"))
+    return TransportConfig(VGGConfig(_vgg_widths(tensors, "vgg.convs.")), deep, middle, last, hidden), tensors
 
 
 def _decoder_widths(tensors: dict[str, Tensor], start: str) -> Widths:

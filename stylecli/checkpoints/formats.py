@@ -90,13 +90,13 @@ FORMATS = (
     ),
     Format(
         "stylecli small any-style network",
-        "skip-adain",
+        "transport",
         {
             "encoder.conv2.weight": (None, 12, 3, 3),
             "decoder.conv1.weight": (3, None, 3, 3),
             "heads.weight": (None, None),
         },
-        adain_formats.skip,
+        adain_formats.transport,
         (r"sample\..+",),
     ),
     Format(

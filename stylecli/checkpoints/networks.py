@@ -11,8 +11,8 @@ from stylecli.checkpoints import adain_formats, transformer_formats
 from stylecli.checkpoints.vgg_formats import stored_config
 from stylecli.nets.adain import MirrorDecoder
 from stylecli.nets.any_style import AnyStyle
-from stylecli.nets.skip_adain import SkipAdaIN
 from stylecli.nets.transformer import TransformerNet
+from stylecli.nets.transport import Transport
 from stylecli.nets.vgg import VGG
 
 
@@ -60,7 +60,7 @@ def _transformed(net: TransformerNet, inputs: dict[str, Tensor]) -> dict[str, Te
 
 NETWORKS = {
     "vgg": Network(VGG, stored_config, _picture, _features),
-    "skip-adain": Network(SkipAdaIN, lambda config: {}, _picture, _painted),
+    "transport": Network(Transport, lambda config: {}, _picture, _painted),
     "adain": Network(adain_formats.build, lambda config: {"vgg": stored_config(config)}, _picture, _painted),
     "adain-decoder": Network(MirrorDecoder, lambda widths: {"widths": widths}, _features_in, _decoded),
     "transformer": Network(TransformerNet, transformer_formats.stored_config, _picture, _transformed),

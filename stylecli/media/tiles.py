@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stylecli.nets.segments import Moments, Segment
+from stylecli.nets.segments import Moments, Segment, second
 
 Span = tuple[int, int]
 """First and last (exclusive) of a tile along one axis."""
@@ -104,7 +104,7 @@ class _Gatherer:
         self.tile: Tile | None = None
 
     def ask(
-        self, features: Mapping[str, Tensor], shares: Mapping[str, Tensor] | None = None, /
+        self, features: Mapping[str, Tensor], shares: Mapping[str, Tensor] | None = None, full: bool = False, /
     ) -> Mapping[str, Moments]:
         """Moments that are known; otherwise they are added to, and the tile ends here."""
         if features.keys() <= self.known.keys():
@@ -114,18 +114,26 @@ class _Gatherer:
             # Sums of a picture's millions of squares cancel in single precision.
             inner = self.tile.inner(x).double()
             share = self.tile.inner(shares[name]).double() if shares else torch.ones_like(inner[:, :1])
-            counted = inner * share
-            sums = [part.sum((2, 3), keepdim=True) for part in (counted, counted * inner, share)]
+            sums = [
+                (inner * share).sum((2, 3), keepdim=True),
+                second(inner, share, full),
+                share.sum((2, 3), keepdim=True),
+            ]
             before = self.sums.setdefault(name, [torch.zeros_like(part) for part in sums])
             self.sums[name] = [a + b for a, b in zip(before, sums, strict=True)]
         raise _UnknownError
 
     def settle(self, dtype: torch.dtype) -> None:
         """Ends a measuring pass."""
-        for name, (total, square, count) in self.sums.items():
-            mean = total / count.clamp_min(1e-12)
-            variance = (square / count.clamp_min(1e-12) - mean.square()).clamp_min(0)
-            self.known[name] = Moments(mean.to(dtype), variance.to(dtype), count.to(dtype))
+        for name, (total, products, count) in self.sums.items():
+            some = count.clamp_min(1e-12)
+            mean = total / some
+            if products.ndim == 3:
+                column = mean[:, :, :, 0]
+                covariance = products / some[:, 0] - column @ column.mT
+            else:
+                covariance = (products / some - mean.square()).clamp_min(0)
+            self.known[name] = Moments(mean.to(dtype), covariance.to(dtype), count.to(dtype))
         self.sums = {}
 
 

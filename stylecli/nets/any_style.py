@@ -2,7 +2,7 @@
 
     AdaIN(x, y) = sd(y) (x - mu(x)) / sd(x) + mu(y)                      Huang, Belongie 2017, arXiv 1703.06868, eq. 8
     t           = x + alpha sum_k m_k (AdaIN(x, y_k) - x)                eq. 14, for several styles (eq. 15) and masks
-    out         = decode(t)
+    out         = decode(t)                                              and detail, see `keeps_detail`
 
 m_k is how much of style k there is: a number for mixtures (they sum to one), a map for masks; mu(x) and sd(x) are then
 those of the region, as in the authors' Torch code. Where no style is, the content stays as it is.
@@ -20,10 +20,10 @@ from stylecli.nets.segments import Ask, Moments, Segment, measured, moments
 
 
 class Target(NamedTuple):
-    """Mean and deviation that a level gets, each [N, C, 1, 1]."""
+    """Mean [N, C, 1, 1] that a level gets, and spread: deviations [N, C, 1, 1] or a covariance [N, C, C]."""
 
     mean: Tensor
-    deviation: Tensor
+    spread: Tensor
 
 
 class Style(NamedTuple):
@@ -46,14 +46,18 @@ class Seen(NamedTuple):
         presence: By subsampling, how much of each style there is.
         asked: Features by name, whose moments over the whole content are needed.
         shares: Presence by the same names, for masks.
-        size: Height and width of the content.
+        rgb: The content.
+        size: Its height and width before `fit`.
+        kept: What later runs need not compute again.
     """
 
     features: tuple[Tensor, ...]
     presence: Mapping[int, Sequence[Tensor | float]]
     asked: Mapping[str, Tensor]
     shares: Mapping[str, Tensor] | None
+    rgb: Tensor
     size: tuple[int, int]
+    kept: dict[str, Tensor]
 
 
 def mix(styles: Sequence[Style], shares: Sequence[float]) -> Style:
@@ -73,6 +77,11 @@ def _sum(parts: Sequence[Tensor], factors: Sequence[Tensor | float]) -> Tensor:
     return torch.stack([part * factor for part, factor in zip(parts, factors, strict=True)]).sum(0)
 
 
+def _times(gain: Tensor, x: Tensor) -> Tensor:
+    """`gain` x, per channel or as a matrix."""
+    return gain * x if gain.ndim == 4 else torch.einsum("ncd,ndhw->nchw", gain, x)
+
+
 def _name(level: int, style: int) -> str:
     return f"level {level}, style {style}"
 
@@ -84,6 +93,8 @@ class AnyStyle(nn.Module):
         levels: Subsampling of each level of the encoder.
         modulated: Subsampling of each modulated layer of the decoder.
         reach: How far an output pixel sees, in pixels; a multiple of the deepest subsampling.
+        keeps_detail: What the decoder cannot give back of a content is added with 1 - alpha.
+        full: Spread is a covariance.
         bytes_per_pixel: Peak memory of `paint` in float32 for each pixel of the content; measured.
         correction: 1 for unbiased variances, as in the reference; 0 for biased ones.
         epsilon: Added to variances; what varies less than its root is not stretched further.
@@ -95,6 +106,8 @@ class AnyStyle(nn.Module):
     bytes_per_pixel: float
     correction = 0
     epsilon = 1e-5
+    keeps_detail = False
+    full = False
 
     @abstractmethod
     def encode(self, rgb: Tensor) -> tuple[Tensor, ...]:
@@ -114,7 +127,9 @@ class AnyStyle(nn.Module):
 
     def style(self, rgb: Tensor) -> Style:
         """All that the decoder needs of the style picture `rgb`."""
-        return Style(tuple(self._target(moments(x)) for x in self.encode(self.fit(rgb))), self.modulation(rgb))
+        rgb = self.fit(rgb)
+        found = (moments(x.float(), None, self.full) for x in self.encode(rgb))
+        return Style(tuple(self.target(each) for each in found), self.modulation(rgb))
 
     def forward(self, content: Tensor, style: Tensor, alpha: Tensor | float = 1.0) -> Tensor:
         """`content` in the style of `style`, not clamped; `alpha` is a number or [N, 1, 1, 1]."""
@@ -134,20 +149,21 @@ class AnyStyle(nn.Module):
             ask: Who measures the content.
         """
         seen = self.see(x)
-        return self.render(seen, ask(seen.asked, seen.shares), styles, alpha)
+        return self.render(seen, ask(seen.asked, seen.shares, self.full), styles, alpha)
 
     def see(self, x: Tensor) -> Seen:
         """What is computed of a content once, whatever the styles and alphas; `x` as for `paint`."""
         size = x.shape[2], x.shape[3]
         x = self.fit(x)
-        features, presence = self.encode(x[:, :3]), self._presence(x[:, 3:])
+        features, presence = tuple(each.float() for each in self.encode(x[:, :3])), self._presence(x[:, 3:])
         named = {
             _name(level, k): (feature, there)
             for level, (feature, stride) in enumerate(zip(features, self.levels, strict=True))
             for k, there in enumerate(presence[stride])
         }
         shares = {name: there for name, (_, there) in named.items() if isinstance(there, Tensor)}
-        return Seen(features, presence, {name: x for name, (x, _) in named.items()}, shares or None, size)
+        asked = {name: feature for name, (feature, _) in named.items()}
+        return Seen(features, presence, asked, shares or None, x[:, :3], size, {})
 
     def render(self, seen: Seen, own: Mapping[str, Moments], styles: Sequence[Style], alpha: Tensor | float) -> Tensor:
         """The content that was `seen`, with moments `own` over all of it, in `styles`."""
@@ -155,9 +171,9 @@ class AnyStyle(nn.Module):
         for level, (x, stride) in enumerate(zip(seen.features, self.levels, strict=True)):
             change: Tensor | float = 0.0
             for k, (style, there) in enumerate(zip(styles, seen.presence[stride], strict=True)):
-                now, wanted = self._target(own[_name(level, k)]), style.targets[level]
-                gain = wanted.deviation / now.deviation - 1
-                change = change + there * ((x - now.mean) * gain + (wanted.mean - now.mean))
+                now, wanted = self.target(own[_name(level, k)]), style.targets[level]
+                moved = _times(self.gain(now, wanted), x - now.mean) + (wanted.mean - now.mean)
+                change = change + there * moved
             painted.append(x + alpha * change)
         modulation = [
             (
@@ -167,15 +183,32 @@ class AnyStyle(nn.Module):
             for layer, stride in enumerate(self.modulated)
         ]
         height, width = seen.size
-        return self.decode(painted, modulation)[:, :, :height, :width]
+        image = self.decode(painted, modulation)
+        if self.keeps_detail:
+            strength = alpha * sum(seen.presence[1])
+            if isinstance(strength, Tensor) or strength < 1:
+                image = image + (1 - strength) * self._detail(seen)
+        return image[:, :, :height, :width]
 
-    def _target(self, found: Moments) -> Target:
+    def gain(self, now: Target, wanted: Target) -> Tensor:
+        """What the distance from the mean is multiplied by, less 1: per channel [N, C, 1, 1], or a matrix [N, C, C]."""
+        return wanted.spread / now.spread - 1
+
+    def target(self, found: Moments) -> Target:
+        """What `gain` compares, of measured moments."""
         unbiased = found.positions / (found.positions - self.correction).clamp_min(1)
-        return Target(found.mean, (found.variance * unbiased + self.epsilon).sqrt())
+        return Target(found.mean, (found.covariance * unbiased + self.epsilon).sqrt())
+
+    def _detail(self, seen: Seen) -> Tensor:
+        if "detail" not in seen.kept:
+            nothing = [(torch.zeros(1), torch.zeros(1))] * len(self.modulated)
+            nothing = [(part.to(seen.rgb), part.to(seen.rgb)) for part, _ in nothing]
+            seen.kept["detail"] = seen.rgb - self.decode(seen.features, nothing)
+        return seen.kept["detail"]
 
     def _presence(self, masks: Tensor) -> dict[int, Sequence[Tensor | float]]:
         """How much of each style there is, by subsampling."""
-        strides = {*self.levels, *self.modulated}
+        strides = {1, *self.levels, *self.modulated}
         if not masks.shape[1]:
             return dict.fromkeys(strides, (1.0,))
         masks = masks / masks.sum(1, keepdim=True).clamp_min(1)

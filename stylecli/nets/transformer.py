@@ -257,7 +257,7 @@ class TransformerNet(nn.Module):
             x = F.batch_norm(x, mean, variance, None, None, self.training, 0.1, epsilon)  # type: ignore[arg-type]
             return _scaled(x, gamma, beta)
         own = ask({name: x})[name]
-        scale = gamma * (own.variance + epsilon).rsqrt()
+        scale = gamma * (own.covariance + epsilon).rsqrt()
         return _scaled(x, scale, beta - own.mean * scale)
 
     def _convolved(self, layer: Layer, x: Tensor, odd: tuple[int, int] = (1, 1)) -> Tensor:

@@ -106,6 +106,14 @@ class Outputs:
     format: str | None = option(
         None, "file format; default: the suffix of -o or --name, else the content's", choices=FORMATS, panel="Outputs"
     )
+    grid: bool = option(
+        False,
+        "make one labelled sheet of all results of a content: -o names it, or the folder for it and the results",
+        panel="Outputs",
+    )
+    animate: str | None = option(
+        None, "make a clip of all results of a content: .gif, .webp or .mp4", unit="file", panel="Outputs"
+    )
     overwrite: bool = option(False, "replace files that exist (never an input)", panel="Outputs")
     skip_existing: bool = option(
         False, "skip jobs whose file holds the same settings, inputs and weights", panel="Outputs"

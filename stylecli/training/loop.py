@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from stylecli.errors import InputError, StyleCliError
 from stylecli.files import atomic_write
+from stylecli.media.images import write_picture
 from stylecli.progress import Listener, Step
 
 Batch = TypeVar("Batch")
@@ -67,7 +68,8 @@ class Schedule:
 def train(task: Task[Batch], schedule: Schedule, folder: Path, listener: Listener) -> Path:
     """Train, or go on where `folder` stopped; the path of the file for `--weights` is returned.
 
-    `folder` holds `snapshot.pt` (everything to go on), `weights.safetensors` (averaged) and `log.jsonl`.
+    `folder` holds `snapshot.pt` (everything to go on), `weights.safetensors` (averaged), `log.jsonl`, and, where the
+    task has a `sheet` of what the averaged network makes, `sample_N.jpg`.
 
     Raises:
         InputError: The snapshot belongs to another network.
@@ -99,6 +101,8 @@ def train(task: Task[Batch], schedule: Schedule, folder: Path, listener: Listene
         if step % schedule.every == 0 or step == schedule.steps:
             _snapshot(task.model, averaged, optimizer, folder, step)
             task.export(averaged.module, folder / "weights.safetensors", row)
+            if sheet := getattr(task, "sheet", None):
+                write_picture(sheet(averaged.module), folder / f"sample_{step:06}.jpg")
         listener(Step(step, schedule.steps, time.monotonic() - start, row["loss"]))
     return folder / "weights.safetensors"
 
