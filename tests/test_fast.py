@@ -13,6 +13,7 @@ from PIL import Image
 
 from stylecli import api
 from stylecli.backends import fast
+from stylecli.checkpoints import store
 from stylecli.device import resolve
 from stylecli.errors import UsageError
 from stylecli.settings.fast import FastSettings
@@ -94,6 +95,12 @@ def test_the_styles_are_listed(cli: Cli, tiny_fast: Path):
         json.loads(line) for line in cli("fast", "--list-styles", "--weights", tiny_fast, "--json").stdout.splitlines()
     ]
     assert rows[0] == {"name": "wave", "title": "The Wave", "artist": "Hokusai", "year": "1831"}
+
+
+def test_a_shell_completes_styles(monkeypatch: pytest.MonkeyPatch, tiny_fast: Path):
+    monkeypatch.setattr(store, "embedded", lambda: tiny_fast.parent)
+    assert store.complete_styles("wa") == ["wave"]
+    assert store.complete_styles("x") == []
 
 
 @pytest.mark.parametrize(

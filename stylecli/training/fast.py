@@ -46,7 +46,7 @@ def run(settings: TrainFastSettings, device: Device, listener: Listener) -> Path
     whole = settings.from_scratch
     settings = dataclasses.replace(
         settings,
-        steps=settings.steps or (10000 if whole else 200),
+        steps=settings.steps or (10000 if whole else 400),
         batch=settings.batch or (8 if whole else 4),
         learning_rate=(1e-3 if whole else 1e-2) if settings.learning_rate is None else settings.learning_rate,
     )
