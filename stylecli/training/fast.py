@@ -203,6 +203,7 @@ class FastTask:
         about = {
             "title": f"transformation net of {len(self.about['styles'])} styles",
             "paper": "Johnson 2016, arXiv 1603.08155; Dumoulin 2017, arXiv 1610.07629",
+            "commands": ["fast"],
             "licence": s.licence,
             "data": s.data,
             "pictures": len(self.content.paths),
