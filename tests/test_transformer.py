@@ -1,5 +1,6 @@
 """Transformation nets: the function is that of a plain port, styles mix, tiles make the same picture."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +9,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from goldens import SHARED
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from stylecli.checkpoints.load import build, describe
+from stylecli.checkpoints.load import build, describe, prove
+from stylecli.checkpoints.save import save_network
+from stylecli.checkpoints.transformer_formats import stored_config
 from stylecli.errors import UsageError, WeightsError
 from stylecli.media.tiles import stream
 from stylecli.nets.transformer import TransformerConfig, TransformerNet
@@ -191,3 +194,31 @@ def test_the_smallest_picture(config: TransformerConfig):
     if config.smallest > 1:
         with pytest.raises(UsageError, match=f"30x{config.smallest - 1}: too small for this network"):
             net(torch.rand(1, 3, config.smallest - 1, 30))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"widths": 3}, "without its config"),
+        ({"styles": []}, "of no known shape"),
+        ({"blocks": [10**12]}, "of no known shape"),
+        ({"stem": 3}, "of no known shape"),
+        ({"norm": "layer"}, "of no known shape"),
+        ({"styles": ["a"]}, "another shape"),
+        ({"blocks": [1, 1]}, "belongs to no layer"),
+        ({"widths": [4, 6, 10**9]}, "damaged"),
+    ],
+)
+def test_our_own_files_and_a_config_that_was_changed(tmp_path: Path, change: dict[str, object], message: str):
+    net, path = made(OURS), tmp_path / "a.safetensors"
+    save_network(net, path, network="transformer", config=stored_config(OURS), about={}, half=False)
+    network, config, back = build(path)
+    assert (network, config) == ("transformer", OURS)
+    assert all(torch.equal(value, back.state_dict()[name]) for name, value in net.state_dict().items())
+    assert prove(path) == 0
+
+    tensors = {name: value.clone() for name, value in load_file(path).items()}
+    said = {"network": "transformer", "config": {**stored_config(OURS), **change}}
+    save_file(tensors, path, {"stylecli": json.dumps(said)})
+    with pytest.raises(WeightsError, match=message):
+        build(path)
