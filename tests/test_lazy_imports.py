@@ -31,6 +31,8 @@ def loaded(call: str, folder: Path) -> set[str]:
         ["--help"],
         ["--version"],
         ["gatys", "--help"],
+        ["fast", "--help"],
+        ["fast", "a.png", "--style", "wave", "--alpha", "0:1:3", "--dry-run"],
         ["replay", "--help"],
         ["gatys", "a.png", "--style", "s.png", "--steps", "1:9:3", "--dry-run"],
         ["gatys", "nope.png", "--style", "s.png"],

@@ -46,7 +46,7 @@ def run(settings: TrainFastSettings, device: Device, listener: Listener) -> Path
     whole = settings.from_scratch
     settings = dataclasses.replace(
         settings,
-        steps=settings.steps or (10000 if whole else 200),
+        steps=settings.steps or (10000 if whole else 400),
         batch=settings.batch or (8 if whole else 4),
         learning_rate=(1e-3 if whole else 1e-2) if settings.learning_rate is None else settings.learning_rate,
     )
@@ -203,6 +203,7 @@ class FastTask:
         about = {
             "title": f"transformation net of {len(self.about['styles'])} styles",
             "paper": "Johnson 2016, arXiv 1603.08155; Dumoulin 2017, arXiv 1610.07629",
+            "commands": ["fast"],
             "licence": s.licence,
             "data": s.data,
             "pictures": len(self.content.paths),
