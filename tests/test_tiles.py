@@ -20,7 +20,9 @@ def small(kind: str) -> AnyStyle:
     torch.manual_seed(0)
     widths = ((4, 4), (6, 6), (8, 8, 8, 8), (10,))
     if kind == "published":
-        net: AnyStyle = AdaIN(VGG(VGGConfig(widths, padding="reflect", ceil_mode=True), "relu4_1"), MirrorDecoder(widths))
+        net: AnyStyle = AdaIN(
+            VGG(VGGConfig(widths, padding="reflect", ceil_mode=True), "relu4_1"), MirrorDecoder(widths)
+        )
     else:
         net = Transport(TransportConfig(VGGConfig(widths), hidden=16))
     for module in net.modules():
