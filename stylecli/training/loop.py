@@ -27,7 +27,10 @@ class Task(Protocol[Batch]):
 
     @property
     def model(self) -> nn.Module:
-        """What is trained: its parameters, and nothing frozen."""
+        """What is trained: its parameters, and nothing frozen.
+
+        A task may also have `groups()`, lists of them as Adam takes them, each with a `factor` on the rate.
+        """
 
     def batches(self, first: int, last: int) -> Iterator[Batch]:
         """The batches of steps `first` to `last`; the same for the same step in every run."""
@@ -76,7 +79,8 @@ def train(task: Task[Batch], schedule: Schedule, folder: Path, listener: Listene
         StyleCliError: The loss is not a number.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    optimizer = torch.optim.Adam(task.model.parameters(), lr=schedule.learning_rate, betas=(0.9, 0.99))
+    groups = getattr(task, "groups", task.model.parameters)()
+    optimizer = torch.optim.Adam(groups, lr=schedule.learning_rate, betas=(0.9, 0.99))
     averaged = torch.optim.swa_utils.AveragedModel(
         task.model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(schedule.decay)
     )
@@ -84,7 +88,7 @@ def train(task: Task[Batch], schedule: Schedule, folder: Path, listener: Listene
     start = time.monotonic()
     for step, batch in enumerate(task.batches(done + 1, schedule.steps), done + 1):
         for group in optimizer.param_groups:
-            group["lr"] = schedule.rate(step)
+            group["lr"] = schedule.rate(step) * group.get("factor", 1.0)
         losses = task.losses(batch)
         total = torch.stack(list(losses.values())).sum()
         if not math.isfinite(float(total.detach())):
