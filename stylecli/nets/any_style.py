@@ -18,6 +18,9 @@ from torch import Tensor, nn
 
 from stylecli.nets.segments import Ask, Moments, Segment, measured, moments
 
+Modulation = Sequence[tuple[Tensor, Tensor]]
+"""(gamma, beta) of each modulated layer of a decoder, [N, C, 1, 1] or a map."""
+
 
 class Target(NamedTuple):
     """Mean [N, C, 1, 1] that a level gets, and spread: deviations [N, C, 1, 1] or a covariance [N, C, C]."""
@@ -77,9 +80,31 @@ def _sum(parts: Sequence[Tensor], factors: Sequence[Tensor | float]) -> Tensor:
     return torch.stack([part * factor for part, factor in zip(parts, factors, strict=True)]).sum(0)
 
 
-def _times(gain: Tensor, x: Tensor) -> Tensor:
-    """`gain` x, per channel or as a matrix."""
-    return gain * x if gain.ndim == 4 else torch.einsum("ncd,ndhw->nchw", gain, x)
+def _moved(
+    x: Tensor, changes: Sequence[tuple[Tensor, Tensor]], presence: Sequence[Tensor | float], alpha: Tensor | float
+) -> Tensor:
+    """`x + alpha sum_k presence_k (gain_k x + shift_k)` for `changes` of (gain, shift)."""
+    gain, shift = changes[0]
+    if gain.ndim == 4:
+        parts = [there * torch.addcmul(shift, gain, x) for (gain, shift), there in zip(changes, presence, strict=True)]
+        return x + alpha * torch.stack(parts).sum(0)
+    n, channels, height, width = x.shape
+    rows = x.permute(0, 2, 3, 1).reshape(n, -1, channels)
+    if len(changes) == 1 and not isinstance(presence[0], Tensor):
+        # All in one product, with nothing of the size of the features beside it.
+        strength = alpha.reshape(-1, 1, 1) if isinstance(alpha, Tensor) else alpha
+        matrix = torch.eye(channels, dtype=x.dtype, device=x.device) + strength * presence[0] * gain
+        moved = torch.baddbmm(strength * presence[0] * shift[:, :, :, 0].mT, rows, matrix.mT)
+    else:
+        moved = rows
+        for (gain, shift), there in zip(changes, presence, strict=True):
+            share = (
+                alpha * there
+                if not isinstance(there, Tensor)
+                else (alpha * there).permute(0, 2, 3, 1).reshape(n, -1, 1)
+            )
+            moved = moved + share * torch.baddbmm(shift[:, :, :, 0].mT, rows, gain.mT)
+    return moved.reshape(n, height, width, channels).permute(0, 3, 1, 2)
 
 
 def _name(level: int, style: int) -> str:
@@ -114,12 +139,8 @@ class AnyStyle(nn.Module):
         """Features at each level, shallow to deep."""
 
     @abstractmethod
-    def decode(self, features: Sequence[Tensor], modulation: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    def decode(self, features: Sequence[Tensor], modulation: Modulation) -> Tensor:
         """RGB, at least as large as the encoded picture, not clamped."""
-
-    def modulation(self, rgb: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
-        """(gamma, beta) of each modulated layer for the style picture `rgb`."""
-        return ()
 
     def fit(self, x: Tensor) -> Tensor:
         """`x` with what the encoder needs added to the right and below."""
@@ -127,9 +148,12 @@ class AnyStyle(nn.Module):
 
     def style(self, rgb: Tensor) -> Style:
         """All that the decoder needs of the style picture `rgb`."""
-        rgb = self.fit(rgb)
-        found = (moments(x.float(), None, self.full) for x in self.encode(rgb))
-        return Style(tuple(self.target(each) for each in found), self.modulation(rgb))
+        return self.described(self.encode(self.fit(rgb)))
+
+    def described(self, features: Sequence[Tensor], modulation: Modulation = ()) -> Style:
+        """A style of its features at each level, and a modulation."""
+        found = (moments(x.float(), None, self.full) for x in features)
+        return Style(tuple(self.target(each) for each in found), tuple(modulation))
 
     def forward(self, content: Tensor, style: Tensor, alpha: Tensor | float = 1.0) -> Tensor:
         """`content` in the style of `style`, not clamped; `alpha` is a number or [N, 1, 1, 1]."""
@@ -169,12 +193,10 @@ class AnyStyle(nn.Module):
         """The content that was `seen`, with moments `own` over all of it, in `styles`."""
         painted = []
         for level, (x, stride) in enumerate(zip(seen.features, self.levels, strict=True)):
-            change: Tensor | float = 0.0
-            for k, (style, there) in enumerate(zip(styles, seen.presence[stride], strict=True)):
-                now, wanted = self.target(own[_name(level, k)]), style.targets[level]
-                moved = _times(self.gain(now, wanted), x - now.mean) + (wanted.mean - now.mean)
-                change = change + there * moved
-            painted.append(x + alpha * change)
+            changes = [
+                self._change(self.target(own[_name(level, k)]), style.targets[level]) for k, style in enumerate(styles)
+            ]
+            painted.append(_moved(x, changes, seen.presence[stride], alpha))
         modulation = [
             (
                 alpha * _sum([style.modulation[layer][0] for style in styles], seen.presence[stride]),
@@ -190,6 +212,11 @@ class AnyStyle(nn.Module):
                 image = image + (1 - strength) * self._detail(seen)
         return image[:, :, :height, :width]
 
+    def _change(self, now: Target, wanted: Target) -> tuple[Tensor, Tensor]:
+        gain = self.gain(now, wanted)
+        center = gain * now.mean if gain.ndim == 4 else (gain @ now.mean[:, :, :, 0])[:, :, :, None]
+        return gain, wanted.mean - now.mean - center
+
     def gain(self, now: Target, wanted: Target) -> Tensor:
         """What the distance from the mean is multiplied by, less 1: per channel [N, C, 1, 1], or a matrix [N, C, C]."""
         return wanted.spread / now.spread - 1
@@ -201,9 +228,8 @@ class AnyStyle(nn.Module):
 
     def _detail(self, seen: Seen) -> Tensor:
         if "detail" not in seen.kept:
-            nothing = [(torch.zeros(1), torch.zeros(1))] * len(self.modulated)
-            nothing = [(part.to(seen.rgb), part.to(seen.rgb)) for part, _ in nothing]
-            seen.kept["detail"] = seen.rgb - self.decode(seen.features, nothing)
+            nothing = seen.rgb.new_zeros(1, 1, 1, 1)
+            seen.kept["detail"] = seen.rgb - self.decode(seen.features, [(nothing, nothing)] * len(self.modulated))
         return seen.kept["detail"]
 
     def _presence(self, masks: Tensor) -> dict[int, Sequence[Tensor | float]]:

@@ -51,7 +51,10 @@ def moments(x: Tensor, share: Tensor | None = None, full: bool = False) -> Momen
         else:
             variance, mean = torch.var_mean(x, (2, 3), keepdim=True, correction=0)
         return Moments(mean, variance, count)
-    share = torch.ones_like(x[:, :1]) if share is None else share
+    if share is None:
+        mean = x.mean((2, 3), keepdim=True)
+        count = x.new_full((len(x), 1, 1, 1), x.shape[2] * x.shape[3])
+        return Moments(mean, second(x - mean, None, full) / count[:, 0], count)
     count = share.sum((2, 3), keepdim=True)
     # Nowhere is a region too: its moments do not matter, but must be numbers.
     mean = (x * share).sum((2, 3), keepdim=True) / count.clamp_min(1e-12)
@@ -75,12 +78,12 @@ class _Measured(torch.autograd.Function):
         return torch.addcmul(to_mean - 2 * to_variance * mean, x, 2 * to_variance)
 
 
-def second(x: Tensor, share: Tensor, full: bool) -> Tensor:
+def second(x: Tensor, share: Tensor | None, full: bool) -> Tensor:
     """Sum of products over positions: [N, C, C], or without `full` of squares: [N, C, 1, 1]."""
     if not full:
-        return (x.square() * share).sum((2, 3), keepdim=True)
+        return (x.square() if share is None else x.square() * share).sum((2, 3), keepdim=True)
     rows = x.permute(0, 2, 3, 1).flatten(1, 2)
-    return rows.mT @ (rows * share.flatten(1)[:, :, None])
+    return rows.mT @ (rows if share is None else rows * share.flatten(1)[:, :, None])
 
 
 def measured(

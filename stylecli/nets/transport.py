@@ -15,14 +15,15 @@ deviations of the style in the VGG. Statistics of the content are needed at the 
 the tiles of a picture are enough.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylecli.nets.any_style import AnyStyle, Target
+from stylecli.nets.any_style import AnyStyle, Modulation, Style, Target
+from stylecli.nets.phases import interleaved, phases
 from stylecli.nets.segments import Moments, moments
 from stylecli.nets.vgg import VGG, VGGConfig
 
@@ -49,9 +50,9 @@ class TransportConfig:
     hidden: int = 512
 
 
-def conv(channels: int, out: int, size: int = 3) -> nn.Conv2d:
-    """A convolution that continues the picture by its border."""
-    return nn.Conv2d(channels, out, size, 1, size // 2, padding_mode="replicate" if size > 1 else "zeros")
+def conv(channels: int, out: int) -> nn.Conv2d:
+    """Weights of a 3x3 convolution."""
+    return nn.Conv2d(channels, out, 3)
 
 
 class Transport(AnyStyle):
@@ -97,16 +98,23 @@ class Transport(AnyStyle):
         """The picture at half its size, relu2_1, relu3_1, relu4_1."""
         return (F.avg_pool2d(rgb, 2), *self.vgg(rgb, LEVELS).values())
 
-    def code(self, rgb: Tensor) -> Tensor:
-        """Means and deviations of `rgb` at every ReLU, [N, D]."""
-        found = (moments(x.float()) for x in self.vgg(rgb, self.taps).values())
+    def style(self, rgb: Tensor) -> Style:
+        """All that the decoder needs of the style picture `rgb`."""
+        rgb = self.fit(rgb)
+        taps = self.vgg(rgb, self.taps)
+        levels = (F.avg_pool2d(rgb, 2), *(taps[layer] for layer in LEVELS))
+        return self.described(levels, self.modulation(self.code(taps)))
+
+    def code(self, taps: Mapping[str, Tensor]) -> Tensor:
+        """Means and deviations of features at every ReLU, [N, D]."""
+        found = (moments(x.float()) for x in taps.values())
         parts = [part.flatten(1) for each in found for part in (each.mean, (each.covariance + 1e-5).sqrt())]
         return torch.cat(parts, 1)
 
-    def modulation(self, rgb: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
-        """(gamma, beta) of each modulated layer for the style picture `rgb`."""
+    def modulation(self, code: Tensor) -> Modulation:
+        """(gamma, beta) of each modulated layer for a style code."""
         # Bounds keep a style unlike all others from driving the decoder out of every range.
-        code = ((self.code(rgb) - self.code_mean) / self.code_deviation).clamp(-4, 4)
+        code = ((code - self.code_mean) / self.code_deviation).clamp(-4, 4)
         # Equalized rates (Karras et al. 2018): wide inputs would make each step of Adam a leap.
         hidden = F.relu(self.hidden(code * code.shape[1] ** -0.5))
         gammas, betas = self.heads(hidden * hidden.shape[1] ** -0.5)[:, :, None, None].chunk(2, 1)
@@ -127,30 +135,50 @@ class Transport(AnyStyle):
         matrix = inverse @ _roots(root @ wanted.spread.double() @ root)[0] @ inverse
         return (matrix - torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)).to(now.spread.dtype)
 
-    def decode(self, features: Sequence[Tensor], modulation: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    def decode(self, features: Sequence[Tensor], modulation: Modulation) -> Tensor:
         """RGB of the encoded size."""
         small, half, quarter, x = features
-        scale_shift = dict(zip(self.layers, modulation, strict=True))
+        scales = dict(zip(self.layers, modulation, strict=True))
 
-        def layer(name: str, x: Tensor, skip: Tensor | None = None) -> Tensor:
-            y = self.decoder[name](x)
-            if skip is not None:
-                y = y + self.decoder[f"{name}_skip"](skip)
-            gamma, beta = scale_shift[name]
-            return y * (1 + gamma) + beta
+        def layer(name: str, x: Tensor, skip: Tensor | None = None, *, relu: bool = True, grow: bool = False) -> Tensor:
+            y = self._layer(name, x, *scales[name], skip=skip, grow=grow)
+            return F.relu(y, inplace=True) if relu else y
 
-        def residual(name: str, x: Tensor) -> Tensor:
-            return x + layer(f"{name}b", F.relu(layer(f"{name}a", x)))
-
-        x = F.relu(layer("conv8", x))
+        x = layer("conv8", x)
         for index in range(self.config.deep):
-            x = residual(f"deep{index}", x)
-        x = F.relu(layer("conv4", F.interpolate(x, scale_factor=2.0), quarter))
+            x = x + layer(f"deep{index}b", layer(f"deep{index}a", x), relu=False)
+        x = layer("conv4", x, quarter, grow=True)
         for index in range(self.config.middle):
-            x = residual(f"middle{index}", x)
-        x = F.relu(layer("conv2", F.interpolate(x, scale_factor=2.0), torch.cat([small, half], 1)))
-        x = F.relu(layer("conv2_last", x))
-        return layer("conv1", F.interpolate(x, scale_factor=2.0))
+            x = x + layer(f"middle{index}b", layer(f"middle{index}a", x), relu=False)
+        x = layer("conv2", x, torch.cat([small, half], 1), grow=True)
+        x = layer("conv2_last", x)
+        return layer("conv1", x, relu=False, grow=True)
+
+    def _layer(self, name: str, x: Tensor, gamma: Tensor, beta: Tensor, *, skip: Tensor | None, grow: bool) -> Tensor:
+        """A convolution of `x`, enlarged x2 before where it grows, plus one of `skip`; scaled and shifted."""
+        # One style for all of the picture is folded into the weights.
+        folded = gamma.shape[0] == 1 and gamma.shape[2:] == (1, 1)
+        weight, bias = self._weights(name, gamma if folded else None)
+        if folded:
+            bias = bias + beta.flatten()
+        if grow:
+            weight, bias = phases(weight, bias)
+        y = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight, bias)
+        if grow:
+            y = interleaved(y, shift=1)
+        if skip is not None:
+            y += F.conv2d(
+                F.pad(skip, (1, 1, 1, 1), mode="replicate"), *self._weights(f"{name}_skip", gamma if folded else None)
+            )
+        return y if folded else y * (1 + gamma) + beta
+
+    def _weights(self, name: str, gamma: Tensor | None) -> tuple[Tensor, Tensor]:
+        conv = self.decoder.get_submodule(name)
+        assert isinstance(conv, nn.Conv2d)
+        assert conv.bias is not None
+        if gamma is None:
+            return conv.weight, conv.bias
+        return conv.weight * (1 + gamma).reshape(-1, 1, 1, 1), conv.bias * (1 + gamma).flatten()
 
 
 def _roots(matrix: Tensor) -> tuple[Tensor, Tensor]:

@@ -123,7 +123,7 @@ class VGG(nn.Module):
             if name.startswith("conv"):
                 x = self.convs[name](x)
             elif name.startswith("relu"):
-                x = F.relu(x)
+                x = F.relu(x, inplace=name.replace("relu", "conv") not in wanted)
             else:
                 x = self._pool(x, name)
             if name in wanted:

@@ -81,7 +81,8 @@ class AdainTask:
         nn.init.normal_(net.heads.weight, std=0.1)
         net.heads.bias.data.zero_()
         with torch.inference_mode():
-            codes = torch.cat([net.code(self.source.style(-step)) for step in range(1, 1 + 256 // self.settings.batch)])
+            some = (self.source.style(-step) for step in range(1, 1 + 256 // self.settings.batch))
+            codes = torch.cat([net.code(net.vgg(crops, net.taps)) for crops in some])
         net.code_mean.copy_(codes.mean(0))
         net.code_deviation.copy_(codes.std(0) + 1e-3)
         return net
