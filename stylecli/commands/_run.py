@@ -53,4 +53,6 @@ def _sentence(job: Job, jobs: Sequence[Job]) -> str:
     """A job in words: its inputs, its output, and the settings that differ between jobs."""
     names = " + ".join(one.name for some in job.inputs.values() for one in some)
     varied = [name for name in vars(job.settings) if len({getattr(each.settings, name) for each in jobs}) > 1]
-    return "  ".join([f"{names} -> {job.output}", *(f"{name}={getattr(job.settings, name)}" for name in varied)])
+    return "  ".join(
+        [f"{names or job.method} -> {job.output}", *(f"{name}={getattr(job.settings, name)}" for name in varied)]
+    )

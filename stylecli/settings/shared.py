@@ -11,6 +11,7 @@ from stylecli.settings.fields import option
 from stylecli.settings.values import check
 
 FORMATS = ("png", "jpg", "webp", "tiff", "avif")
+CLIPS = ("webp", "gif", "mp4")
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -104,7 +105,10 @@ class Outputs:
         panel="Outputs",
     )
     format: str | None = option(
-        None, "file format; default: the suffix of -o or --name, else the content's", choices=FORMATS, panel="Outputs"
+        None,
+        "file format; default: the suffix of -o or --name, else the content's",
+        choices=(*FORMATS, "gif", "mp4"),
+        panel="Outputs",
     )
     overwrite: bool = option(False, "replace files that exist (never an input)", panel="Outputs")
     skip_existing: bool = option(
