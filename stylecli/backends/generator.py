@@ -116,13 +116,12 @@ class OpenGenerator:
         if not count:
             raise UsageError(f"--class {settings.class_[:40]}: the network knows no classes", "leave it out")
         found: list[int] = []
-        for word in settings.class_.split(","):
-            known = [*names].index(word) if word in names else None
-            numbers = () if known is not None or not word[:1].isdigit() else lists.integers(word, "--class")
-            found += numbers if known is None else [known]
-            if (known is None and not numbers) or max(found) >= count:
+        for word in lists.words(settings.class_, "--class"):
+            number = names.index(word) if word in names else int(word) if word.isdigit() else count
+            if number >= count:
                 said = ", ".join(f"{i} {name}" for i, name in enumerate(names[:20])) or f"0 to {count - 1}"
                 raise UsageError(f"--class {word[:40]}: not a class of this network", said)
+            found.append(number)
         return tuple(found)
 
     def one_class(self, settings: options.Generator) -> int | None:

@@ -45,6 +45,18 @@ def sources(text: str, name: str) -> tuple[int | tuple[str, int | None], ...]:
     return tuple(found)
 
 
+def words(text: str, name: str) -> tuple[str, ...]:
+    """Numbers and names: `0-2,cat` to ("0", "1", "2", "cat"); empty text is one empty word.
+
+    Raises:
+        UsageError: A range that is none.
+    """
+    found: list[str] = []
+    for word in text.split(","):
+        found += map(str, integers(word, name)) if _RANGE.fullmatch(word.strip()) else [word.strip()]
+    return tuple(found)
+
+
 def paths(*texts: str) -> list[str]:
     """The files among such lists, each once."""
     rows = (_ROW.fullmatch(word.strip()) for text in texts for word in text.split(","))

@@ -6,7 +6,7 @@ from pathlib import Path
 from stylecli.commands._options import from_settings
 from stylecli.commands.stylegan._run import run
 from stylecli.errors import ExitCode
-from stylecli.settings.seeds import numbers, sources
+from stylecli.settings import seeds as lists
 from stylecli.settings.shared import Compute, Outputs, Telling
 from stylecli.settings.stylegan import StyleganSampleSettings
 
@@ -30,7 +30,7 @@ def _singles(settings: StyleganSampleSettings) -> list[tuple[str, StyleganSample
     from stylecli.batch.generated import latent_rows
 
     words: list[tuple[str, str]] = []
-    for source in sources(settings.seeds, "--seeds"):
+    for source in lists.sources(settings.seeds, "--seeds"):
         if isinstance(source, int):
             words.append((f"seed{source}", str(source)))
             continue
@@ -38,8 +38,8 @@ def _singles(settings: StyleganSampleSettings) -> list[tuple[str, StyleganSample
         count = latent_rows(path)
         rows = range(count) if row is None else [row]
         words += [(Path(path).stem + (f"-{i}" if count > 1 else ""), f"{path}[{i}]") for i in rows]
-    psis = numbers(settings.psi, "--psi")
-    classes = settings.class_.split(",")
+    psis = lists.numbers(settings.psi, "--psi")
+    classes = lists.words(settings.class_, "--class")
     return [
         (
             f"stylegan_{name}" + f"_{kind}" * (len(classes) > 1) + f"_psi{psi:g}" * (len(psis) > 1),
