@@ -109,7 +109,7 @@ class StyledLayer(Modulated):
         if noise is not None:
             x = x.add_(noise * (self.strength * GAIN))
         x = F.leaky_relu_(x, SLOPE)
-        return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
+        return x if self.clamp is None else _clamped(x, self.clamp)
 
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if not self.up:
@@ -127,7 +127,7 @@ class RGB(Modulated):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """`x` [N, in, H, W] to [N, 3, H, W]."""
         rgb = self._modulated(x, self.affine(w), None, self.bias)
-        return rgb if self.clamp is None else rgb.clamp(-self.clamp, self.clamp)
+        return rgb if self.clamp is None else _clamped(rgb, self.clamp)
 
 
 class StyleGAN2(StyleGenerator):
@@ -158,3 +158,8 @@ class StyleGAN2(StyleGenerator):
             assert isinstance(layer, StyledLayer)
             layer.energy = layer.squares()
         return self
+
+
+def _clamped(x: Tensor, bound: float) -> Tensor:
+    # In place where no gradient needs what was there: a quarter of the time.
+    return x.clamp(-bound, bound) if x.requires_grad else x.clamp_(-bound, bound)
