@@ -14,6 +14,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
+from secrets import token_hex
+from shutil import rmtree
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from stylecli.batch.generated import GeneratedWork
@@ -21,9 +24,10 @@ from stylecli.batch.inputs import Source, expand
 from stylecli.batch.jobs import Inputs, Job, plan
 from stylecli.batch.pictures import PictureWork, even
 from stylecli.batch.runner import Audience, run
+from stylecli.batch.sheets import make_sheet, plan_sheets, wants_singles
 from stylecli.errors import ExitCode, UsageError, WeightsError
 from stylecli.progress import Listener, silent
-from stylecli.settings.shared import Compute, Contents, Outputs, Styles
+from stylecli.settings.shared import Compute, Contents, Files, Outputs, Styles
 from stylecli.settings.values import build, kinds
 
 if TYPE_CHECKING:
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
 def stylize(
     method: str,
     content: "Input",
-    styles: "Input | Sequence[Input]",
+    styles: "Input | Sequence[Input]" = (),
     *,
     settings: Any = None,
     device: str = "auto",
@@ -52,7 +56,7 @@ def stylize(
     Args:
         method: Its name, as in the command.
         content: A path, the bytes of a file, a PIL image, or a tensor [3, H, W], RGB in [0, 1].
-        styles: One such picture, or several for one mixture.
+        styles: One such picture, or several for one mixture; none where styles are names, as in `fast`.
         settings: The method's settings; left out, they are made from `options`.
         device: As `--device`.
         precision: As `--precision`.
@@ -82,7 +86,11 @@ def stylize(
     if settings is None:
         settings = build(settings_of(method), options)
     several = list(styles) if isinstance(styles, Sequence) and not isinstance(styles, str | bytes) else [styles]
-    if not several or len(shares or several) != len(several) or len(masks or several) != len(several):
+    if (
+        not (several or hasattr(settings, "style"))
+        or len(shares or several) != len(several)
+        or len(masks or several) != len(several)
+    ):
         raise UsageError(f"styles: {len(several)}, and not as many shares or masks", "one for each style")
     result = _build(method, settings, resolve(device, precision, threads)).run(
         _pixels(content),
@@ -168,8 +176,12 @@ def settings_of(method: str) -> type:
     raise UsageError(f"{method}: no such method", "was it made by a newer version?")
 
 
-def plan_files(method: str, contents: Contents, styles: Styles, grid: Sequence[Any], outputs: Outputs) -> list[Job]:
+def plan_files(
+    method: str, contents: Contents, styles: Styles | None, grid: Sequence[Any], outputs: Outputs
+) -> list[Job]:
     """The jobs of a command; nothing heavy is imported, nothing is computed or written.
+
+    `styles` is None where a method's styles are no pictures.
 
     Raises:
         UsageError: Inputs that do not exist, or outputs that would destroy something.
@@ -177,21 +189,29 @@ def plan_files(method: str, contents: Contents, styles: Styles, grid: Sequence[A
     """
     found = expand([(word, 1.0) for word in contents.content], recursive=contents.recursive)
     axes: list[list[Inputs]] = [[{"content": (_alone(one),)} for one in found]]
-    mixed = expand(styles.weighted(), recursive=contents.recursive)
+    if styles is not None:
+        axes.append(_styles(styles, recursive=contents.recursive))
+    axes.append([{role: tuple(expand([(path, 1.0)])) for role, path in _pictures(grid[0]).items()}])
+    if wants_singles(outputs):
+        return plan(method, axes, grid, outputs)
+    # Lossless, in a folder that goes when the sheet is there; its name is made up here, the folder is made later.
+    parts = replace(outputs, output=f"{gettempdir()}/stylecli-{token_hex(6)}/", format="png", grid=False, animate=None)
+    return [replace(job, kept=False) for job in plan(method, axes, grid, parts)]
+
+
+def _styles(styles: Styles, *, recursive: bool) -> list[Inputs]:
+    mixed = expand(styles.weighted(), recursive=recursive)
     masks = tuple(_alone(one) for word in styles.mask for one in expand([(word, 1.0)]))
     if masks and len(masks) != len(mixed):
         raise UsageError(f"--mask: {len(masks)} for {len(mixed)} styles", "give one mask for each style")
     if styles.mixed:
-        axes.append([{"style": tuple(mixed), **({"mask": masks} if masks else {})}])
-    else:
-        axes.append([{"style": (_alone(one),)} for one in mixed])
-    axes.append([{role: tuple(expand([(path, 1.0)])) for role, path in _pictures(grid[0]).items()}])
-    return plan(method, axes, grid, outputs)
+        return [{"style": tuple(mixed), **({"mask": masks} if masks else {})}]
+    return [{"style": (_alone(one),)} for one in mixed]
 
 
 def run_files(
     jobs: Sequence[Job],
-    outputs: Outputs,
+    outputs: Files,
     compute: Compute,
     audience: Audience,
     *,
@@ -212,6 +232,7 @@ def run_files(
         WeightsError: The method's weights are missing, wrong, or not the ones demanded.
         UsageError: A device that this machine does not have.
     """
+    sheets = plan_sheets(jobs, outputs) if isinstance(outputs, Outputs) else []
     audience.say("loading weights ...")
     from torch import get_num_threads
 
@@ -223,9 +244,17 @@ def run_files(
         if backend.weights.get(name) != sha256:
             raise WeightsError(f"{name}: not the weights that made this file", f"those have the SHA-256 {sha256}")
     used = {"device": str(device.torch), "precision": compute.precision, "threads": get_num_threads()}
-    # What has no content is not made of a picture but generated.
-    work = PictureWork(backend, outputs, used) if "content" in jobs[0].inputs else GeneratedWork(backend, outputs, used)
-    return run(jobs, work, audience, reraise=reraise)
+    try:
+        # What has no content is not made of a picture but generated.
+        work = (PictureWork if "content" in jobs[0].inputs else GeneratedWork)(backend, outputs, used)
+        code = run(jobs, work, audience, reraise=reraise)
+        for sheet in sheets if code in (ExitCode.DONE, ExitCode.SOME_FAILED) else ():
+            make_sheet(sheet, _levels, outputs.quality)
+            audience.made(sheet.path)
+        return code
+    finally:
+        if not jobs[0].kept:
+            rmtree(Path(jobs[0].output).parent, ignore_errors=True)
 
 
 def train(network: str, settings: Any, compute: Compute, listener: Listener = silent) -> Path:
@@ -250,6 +279,12 @@ def _build(method: str, settings: Any, device: Any) -> Any:
 def _pictures(settings: Any) -> dict[str, str]:
     """Files that options name, by the argument of `run` that takes them: a settings class may have `pictures()`."""
     return settings.pictures() if hasattr(settings, "pictures") else {}
+
+
+def _levels(path: str) -> "Tensor":
+    from stylecli.media.images import read_picture
+
+    return read_picture(path, compact=True).pixels
 
 
 def _alone(source: Source) -> Source:

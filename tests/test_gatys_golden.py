@@ -1,12 +1,12 @@
 """`gatys` against what the original repositories computed (`../shared/golden/gatys`)."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from goldens import SHARED, Golden, needs_goldens
 from torch import Tensor
 
 from stylecli.backends.gatys import Gatys, Result
@@ -14,46 +14,7 @@ from stylecli.device import resolve
 from stylecli.media.color import luminance
 from stylecli.settings.gatys import GatysSettings
 
-SHARED = Path(__file__).parents[2] / "shared"
-pytestmark = pytest.mark.skipif(not (SHARED / "golden").is_dir(), reason="../shared/golden is absent")
-
-
-class Golden:
-    """One case: its description, arrays, and its checkpoint under the official name."""
-
-    def __init__(self, case: str, folder: Path) -> None:
-        source = SHARED / "golden" / case
-        self.case = json.loads((source / "case.json").read_text())
-        self.io = dict(np.load(source / "io.npz"))
-        self.weights = folder / self.case["checkpoint"]["filename"].split()[0]
-        torch.save(_filled(self.case), self.weights)
-
-    def picture(self, name: str) -> Tensor:
-        return torch.from_numpy(self.io[name]).permute(2, 0, 1).float() / 255
-
-    def check(self, name: str, value: Any) -> None:
-        """`value` is the golden `name` within its stated tolerances, on the maximum and where given on the mean."""
-        difference = np.abs(np.asarray(value, np.float64) - self.io[name])
-        rows = difference.reshape(len(difference), -1)
-        for reduce, bounds in ((np.max, "tolerances"), (np.mean, "tolerances_mean")):
-            bound = self.case[bounds].get(name)
-            if isinstance(bound, list):
-                found = reduce(rows, axis=1)
-                assert (found <= np.array(bound)).all(), (name, bounds, found.tolist(), bound)
-            elif bound is not None:
-                assert reduce(difference) <= bound, (name, bounds, reduce(difference), bound)
-
-
-def _filled(case: dict[str, Any]) -> dict[str, Tensor]:
-    import sys
-
-    sys.path.insert(0, str(SHARED / "golden"))
-    try:
-        from fill import fill_state
-    finally:
-        sys.path.pop(0)
-    shapes = {tensor["key"]: tensor["shape"] for tensor in case["checkpoint"]["tensors"]}
-    return {key: value.reshape(shapes[key]) for key, value in fill_state(case).items()}
+pytestmark = needs_goldens
 
 
 class Trace:

@@ -33,6 +33,9 @@ class Log:
     def end(self, report: Report) -> None:
         self.ended.append(report)
 
+    def made(self, path: str) -> None:
+        raise AssertionError(path)
+
     def close(self, reports: list[Report]) -> None:  # type: ignore[override]
         self.closed += 1
         assert reports == self.ended

@@ -223,8 +223,6 @@ def test_saved_latents_give_the_picture_again(make: Make, cli: Callable[..., Res
 
 @pytest.mark.parametrize("suffix", [".webp", ".gif", ".mp4"])
 def test_a_clip_and_its_replay(suffix: str, make: Make, cli: Callable[..., Result]):
-    if suffix == ".mp4":
-        pytest.importorskip("av", reason="PyAV is not installed")
     done = cli("stylegan", "interpolate", "--weights", make(), "--seeds", "0-2", "--steps", "4", "-o", f"a{suffix}")
     assert done.exit_code == 0, done.stderr
     assert json.loads(read_settings(f"a{suffix}") or "")["method"] == "stylegan interpolate"

@@ -35,7 +35,7 @@ class Result:
     """What a command of a generator gives.
 
     Attributes:
-        image: [3, H, W], nominally in [0, 1]: the picture, or the sheet of all.
+        image: The picture [3, H, W], nominally in [0, 1], or the sheet of all, uint8.
         pictures: All of them, [N, 3, H, W], not clamped; rows of a sheet one after the other.
         latents: w of each, [N, layers, w_dim].
         frames: Those of a clip, in place of the others.

@@ -7,7 +7,7 @@ Karras, Laine, Aila 2019 (arXiv 1812.04948), Karras et al. 2020 (arXiv 1912.0495
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.store import resolve
 from stylecli.device import Device
 from stylecli.losses.perceptual_path_length import feature_distance, filtered_mean, middle, slerp
-from stylecli.media.grids import sheet
+from stylecli.media import grids
 from stylecli.media.resize import resize
 from stylecli.nets.vgg import VGG
 from stylecli.optimise.projection import Search, project
@@ -83,11 +83,11 @@ class StyleGAN(OpenGenerator):
             return Result(made[0], made, ws, notes=tuple(self.notes))
         if len(psis) > 1:
             rows, labels = _rows(made, len(found)), [f"psi {psi:g}" for psi in psis]
-            image = sheet(rows, labels, [each.name for each in found])
+            image = _sheet(rows, labels, [each.name for each in found])
         else:
             wide = settings.columns or (len(found) // len(chosen) if len(chosen) > 1 else round(len(found) ** 0.5))
             names = [self._name(label) for label in chosen] if len(chosen) > 1 and not settings.columns else []
-            image = sheet(_rows(made, wide), names)
+            image = _sheet(_rows(made, wide), names)
         return Result(image, made, ws, notes=tuple(self.notes))
 
     def _name(self, label: int) -> str:
@@ -100,7 +100,7 @@ class StyleGAN(OpenGenerator):
         ws = torch.cat([self.truncated(each.w[None], psi, settings) for each in found for psi in psis])
         made = self.pictures(ws, [each.seed for each in found for _ in psis], settings, listener)
         names = [each.name for each in found] if len(found) > 1 else []
-        image = sheet(_rows(made, len(psis)), names, [f"psi {psi:g}" for psi in psis])
+        image = _sheet(_rows(made, len(psis)), names, [f"psi {psi:g}" for psi in psis])
         return Result(image, made, ws, notes=tuple(self.notes))
 
     def _mix(self, settings: options.StyleganMixSettings, listener: Listener, _: Any) -> Result:
@@ -122,13 +122,13 @@ class StyleGAN(OpenGenerator):
         seeds = [index if from_file else each.seed for _ in rows for index, each in enumerate(columns)]
         if settings.plain:
             made = self.pictures(ws, seeds, settings, listener)
-            return Result(sheet(_rows(made, len(columns))), made, ws, notes=tuple(self.notes))
+            return Result(_sheet(_rows(made, len(columns))), made, ws, notes=tuple(self.notes))
         numbers = [index if from_file else each.seed for some in (columns, rows) for index, each in enumerate(some)]
         made = self.pictures(torch.cat([taken, given, ws]), [*numbers, *seeds], settings, listener)
         top, left, made = made.split([len(columns), len(rows), len(ws)])
         body = [[one, *row] for one, row in zip(left, _rows(made, len(columns)), strict=True)]
         names = ["", *(each.name for each in rows)], ["", *(each.name for each in columns)]
-        return Result(sheet([[None, *top], *body], *names), made, ws, notes=tuple(self.notes))
+        return Result(_sheet([[torch.ones(3, 1, 1), *top], *body], *names), made, ws, notes=tuple(self.notes))
 
     def _interpolate(self, settings: options.StyleganInterpolateSettings, listener: Listener, _: Any) -> Result:
         (psi,), label = lists.numbers(settings.psi, "--psi"), self.one_class(settings)
@@ -224,6 +224,13 @@ class StyleGAN(OpenGenerator):
             listener(Step(done + count, settings.samples, time.monotonic() - start))
         self.note(f"distances by {settings.encoder}, not by LPIPS: compare only with numbers of the same kind")
         return Result(losses={"ppl": filtered_mean(torch.cat(values))}, notes=tuple(self.notes))
+
+
+def _sheet(
+    rows: Sequence[Sequence[Tensor]], row_labels: Sequence[str] = (), column_labels: Sequence[str] = ()
+) -> Tensor:
+    """All at their full size, uint8 [3, H, W]."""
+    return grids.sheet(rows, row_labels, column_labels, cell=rows[-1][0].shape[-1])
 
 
 def _rows(pictures: Tensor, count: int) -> list[list[Tensor]]:

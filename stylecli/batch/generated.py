@@ -16,12 +16,10 @@ from stylecli.batch.record import ENCODING, make
 from stylecli.batch.runner import Outcome
 from stylecli.errors import InputError, UsageError
 from stylecli.progress import Listener
-from stylecli.settings.shared import CLIPS, Outputs
+from stylecli.settings.shared import CLIPS, Files
 
 
-def plan_generated(
-    method: str, wanted: Sequence[tuple[str, Any]], outputs: Outputs, *, clip: bool = False
-) -> list[Job]:
+def plan_generated(method: str, wanted: Sequence[tuple[str, Any]], outputs: Files, *, clip: bool = False) -> list[Job]:
     """A job for each (stem of its file, settings).
 
     Args:
@@ -86,7 +84,7 @@ class GeneratedWork:
     """
 
     backend: Any
-    outputs: Outputs
+    outputs: Files
     compute: Mapping[str, Any]
 
     def __call__(self, job: Job, listener: Listener) -> Outcome:
@@ -114,7 +112,13 @@ class GeneratedWork:
         told = replace(record, interrupted=result.interrupted)
         notes = [*(photo.notes if photo else ()), *result.notes]
         if result.frames is not None:
-            write_clip(result.frames, job.output, result.seconds, settings=told.dumps(), quality=self.outputs.quality)
+            write_clip(
+                result.frames,
+                job.output,
+                seconds=result.seconds,
+                settings=told.dumps(),
+                quality=self.outputs.quality,
+            )
         else:
             bits = self.outputs.bits
             notes += write_picture(

@@ -10,7 +10,7 @@ from typing import Any
 from stylecli.batch.inputs import Source
 from stylecli.batch.names import default_template, fill
 from stylecli.errors import UsageError
-from stylecli.settings.shared import FORMATS, Outputs
+from stylecli.settings.shared import FORMATS, Files, Outputs
 
 STDOUT = "-"
 DEEP = ("png", "tiff")
@@ -31,6 +31,7 @@ class Job:
         settings: The method's settings dataclass.
         output: The file to write, `-` for stdout.
         format: One of `FORMATS` or `CLIPS`.
+        kept: The file stays; else it is only a part of a sheet or clip.
     """
 
     index: int
@@ -39,6 +40,7 @@ class Job:
     settings: Any
     output: str
     format: str
+    kept: bool = True
 
     @property
     def main(self) -> Source:
@@ -89,7 +91,7 @@ def plan(method: str, axes: Sequence[Sequence[Inputs]], grid: Sequence[Any], out
     return jobs
 
 
-def guard(jobs: Sequence[Job], outputs: Outputs) -> None:
+def guard(jobs: Sequence[Job], outputs: Files) -> None:
     """Refuses, before anything is computed, outputs that are inputs, that exist, or that cannot hold `--bits`.
 
     Raises:
@@ -102,7 +104,7 @@ def guard(jobs: Sequence[Job], outputs: Outputs) -> None:
             raise UsageError(f"{job.output}: {job.format} holds 8 bits a channel, not 16", "--format png, or tiff")
 
 
-def folder_of(outputs: Outputs, count: int, suffixes: Sequence[str] = tuple(SUFFIXES)) -> Path | None:
+def folder_of(outputs: Files, count: int, suffixes: Sequence[str] = tuple(SUFFIXES)) -> Path | None:
     """The folder for results, None when `-o` names the one file."""
     output = outputs.output
     if output is None:
@@ -170,7 +172,7 @@ def _identity(path: str) -> tuple[int, int] | str:
     return found.st_dev, found.st_ino
 
 
-def _spare_existing(jobs: Sequence[Job], outputs: Outputs) -> None:
+def _spare_existing(jobs: Sequence[Job], outputs: Files) -> None:
     if outputs.overwrite or outputs.skip_existing:
         return
     there = [job.output for job in jobs if job.output != STDOUT and os.path.lexists(job.output)]

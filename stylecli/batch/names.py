@@ -15,10 +15,10 @@ LONGEST = 80
 
 def default_template(axes: Sequence[Sequence[Mapping[str, Any]]], grid: Sequence[Any]) -> str:
     """`{stem}_{method}_{style}` and every option whose value is not the same in all jobs."""
-    roles = dict.fromkeys(role for axis in axes for part in axis for role in part)
+    styled = any("style" in part for axis in axes for part in axis) or bool(getattr(grid[0], "style", ()))
     swept = [f.name for f in dataclasses.fields(grid[0]) if len({getattr(each, f.name) for each in grid}) > 1]
-    parts = ["{stem}", "{method}", *(["{style}"] if "style" in roles else [])]
-    return "_".join([*parts, *(f"{name.replace('_', '-')}{{{name}}}" for name in swept)]) + ".{ext}"
+    parts = ["{stem}", "{method}", *(["{style}"] if styled else [])]
+    return "_".join([*parts, *(f"{name.replace('_', '-')}{{{name}}}" for name in swept if name != "style")]) + ".{ext}"
 
 
 def fill(

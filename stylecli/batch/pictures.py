@@ -14,7 +14,7 @@ from stylecli.batch.record import ENCODING, Record, loads, make
 from stylecli.batch.runner import Outcome
 from stylecli.errors import OutputError, StyleCliError
 from stylecli.progress import Listener
-from stylecli.settings.shared import Outputs
+from stylecli.settings.shared import Files
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from stylecli.media.images import Picture
 
 GIVEN = ("content", "style", "mask")
+KEPT = 256 * 2**20
+"""Bytes of pictures that are kept: styles come again with every content, contents with every style."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,13 @@ class PictureWork:
         backend: The built method: `weights`, and `run(content, styles, settings, ...)` on tensors.
         outputs: How files are encoded, and what becomes of those that exist.
         compute: `device`, `precision` and `threads`, as the record keeps them.
+        read: Pictures that were read last.
     """
 
     backend: Any
-    outputs: Outputs
+    outputs: Files
     compute: dict[str, Any]
+    read: dict[str, "Picture"] = dataclasses.field(default_factory=dict)
 
     def __call__(self, job: Job, listener: Listener) -> Outcome:
         """Makes the job's file, unless the file already is what the job would make.
@@ -51,7 +55,7 @@ class PictureWork:
             if self.outputs.skip_existing and holds(job, record, overwrite=self.outputs.overwrite):
                 return Outcome(skipped=True)
             prepare(Path(job.output).parent)
-        pictures = {role: [_read(one) for one in some] for role, some in job.inputs.items() if role != "mask"}
+        pictures = {role: [self._read(one) for one in some] for role, some in job.inputs.items() if role != "mask"}
         content, styles = pictures["content"][0], pictures.get("style", [])
         shares = [style.share for style in job.inputs.get("style", ())]
         masks = _masks(job, content.pixels)
@@ -87,6 +91,18 @@ class PictureWork:
         ]
         return Outcome(dict(result.losses), tuple(notes), interrupted=result.interrupted)
 
+    def _read(self, source: Source) -> "Picture":
+        """A picture; the same object again while it is kept, so that a method knows what it has already encoded."""
+        from stylecli.media.images import read_picture
+
+        compact = getattr(self.backend, "compact", False) and self.outputs.bits != "16"
+        key = source.sha256()
+        picture = self.read.pop(key, None) or read_picture(_where(source), name=source.name, compact=compact)
+        self.read[key] = picture
+        while len(self.read) > 1 and sum(each.pixels.nbytes for each in self.read.values()) > KEPT:
+            self.read.pop(next(iter(self.read)))
+        return picture
+
 
 def even(shares: Sequence[float]) -> list[float]:
     """The shares of a mixture, with a sum of 1."""
@@ -104,12 +120,6 @@ def _masks(job: Job, content: "Tensor") -> "list[Tensor] | None":
 
 def _where(source: Source) -> str | bytes:
     return source.path if source.data is None else source.data
-
-
-def _read(source: Source) -> "Picture":
-    from stylecli.media.images import read_picture
-
-    return read_picture(_where(source), name=source.name)
 
 
 def _write(pixels: "Tensor", output: str, content: "Picture", record: Record) -> tuple[str, ...]:

@@ -50,6 +50,9 @@ class Audience(Protocol):
     def end(self, report: Report) -> None:
         """A job is over."""
 
+    def made(self, path: str) -> None:
+        """A sheet or clip was made of the results."""
+
     def close(self, reports: Sequence[Report]) -> None:
         """No job is left, or the run was stopped."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from stylecli.checkpoints import stylegan1_formats, stylegan2_formats, vgg_formats
+from stylecli.checkpoints import adain_formats, stylegan1_formats, stylegan2_formats, transformer_formats, vgg_formats
 from stylecli.errors import WeightsError
 
 Shape = tuple[int | None, ...]
@@ -159,6 +159,58 @@ FORMATS = (
         "stylegan1",
         {"synthesis.layer0.const": (1, None, 4, 4), "synthesis.output0.weight": (3, None, 1, 1)},
         stylegan1_formats.genforce,
+    ),
+    Format(
+        "stylecli small any-style network",
+        "transport",
+        {
+            "encoder.conv2.weight": (None, 12, 3, 3),
+            "decoder.conv1.weight": (3, None, 3, 3),
+            "heads.weight": (None, None),
+        },
+        adain_formats.transport,
+        (r"sample\..+",),
+    ),
+    Format(
+        "stylecli AdaIN",
+        "adain",
+        {"vgg.convs.conv1_1.weight": (None, 3, 3, 3), "decoder.convs.conv1_1.weight": (3, None, 3, 3)},
+        adain_formats.pair,
+        (r"sample\..+",),
+    ),
+    Format(
+        "AdaIN decoder (pytorch-AdaIN)",
+        "adain-decoder",
+        {"1.weight": (None, None, 3, 3), "5.weight": (None, None, 3, 3), "28.weight": (3, None, 3, 3)},
+        adain_formats.numbered_decoder,
+    ),
+    Format(
+        "stylecli AdaIN decoder",
+        "adain-decoder",
+        {"convs.conv4_1.weight": (None, None, 3, 3), "convs.conv1_1.weight": (3, None, 3, 3)},
+        adain_formats.decoder,
+        (r"sample\..+",),
+    ),
+    Format(
+        "stylecli transformation net",
+        "transformer",
+        {"convs.down1.weight": (None, 3, 9, 9), "convs.out.weight": (None, None, 9, 9)},
+        transformer_formats.ours,
+        (r"sample\..+",),
+    ),
+    Format(
+        "transformation net, pytorch/examples",
+        "transformer",
+        {"conv1.conv2d.weight": (None, 3, 9, 9), "deconv3.conv2d.weight": (3, None, 9, 9), "in1.weight": (None,)},
+        transformer_formats.examples,
+        # Instance norms of PyTorch before 0.4 saved statistics that they did not use.
+        (r"(res\d+\.)?in\d+\.(running_mean|running_var|num_batches_tracked)",),
+    ),
+    Format(
+        "transformation net, lengstrom/fast-style-transfer",
+        "transformer",
+        {"conv1.conv.weight": (None, 3, 9, 9), "conv4.conv.weight": (3, None, 9, 9), "conv4.norm.weight": (3,)},
+        transformer_formats.lengstrom,
     ),
 )
 

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
-from stylecli.checkpoints import stylegan2_formats
+from stylecli.checkpoints import adain_formats, stylegan2_formats, transformer_formats
 from stylecli.checkpoints.vgg_formats import stored_config
+from stylecli.nets.adain import MirrorDecoder
+from stylecli.nets.any_style import AnyStyle
 from stylecli.nets.style_generator import StyleGenerator
 from stylecli.nets.stylegan1 import StyleGAN1
 from stylecli.nets.stylegan2 import StyleGAN2
+from stylecli.nets.transformer import TransformerNet
+from stylecli.nets.transport import Transport
 from stylecli.nets.vgg import VGG
 
 
@@ -22,38 +26,58 @@ class Network:
     Attributes:
         build: Config to a fresh module.
         stored: Config to what our own files keep of it as JSON.
-        inputs: Inputs of a small sample, by name, the same every time.
+        inputs: A module to inputs of a small sample, by name, the same every time.
         run: A module and sample inputs to outputs by name.
     """
 
     build: Callable[[Any], nn.Module]
     stored: Callable[[Any], dict[str, Any]]
-    inputs: Callable[[], dict[str, Tensor]]
+    inputs: Callable[[Any], dict[str, Tensor]]
     run: Callable[[Any, dict[str, Tensor]], dict[str, Tensor]]
 
 
-def _picture() -> dict[str, Tensor]:
-    return {"input": torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))}
+def _picture(net: nn.Module) -> dict[str, Tensor]:
+    return {"input": torch.rand(1, 3, 32, 32, generator=Generator().manual_seed(0))}
 
 
 def _features(net: VGG, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     return net(inputs["input"], [name for name in net.names if name.startswith("relu") and name.endswith("_1")])
 
 
-def _latent() -> dict[str, Tensor]:
-    # As many numbers as the widest z of a known file has; each network takes the first it needs.
-    return {"z": torch.randn(1, 512, generator=torch.Generator().manual_seed(0)), "label": torch.zeros(1)}
+def _latent(net: StyleGenerator) -> dict[str, Tensor]:
+    return {"z": torch.randn(1, net.config.z_dim, generator=Generator().manual_seed(0))}
 
 
 def _generated(net: StyleGenerator, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    label = inputs["label"].long() if net.config.classes else None
-    w = net.mapping(inputs["z"][:, : net.config.z_dim], label)
+    z = inputs["z"]
+    w = net.mapping(z, torch.zeros(len(z), dtype=torch.long) if net.config.classes else None)
     return {"w": w, "picture": net.synthesize(w[:, None].expand(-1, len(net.pixels), -1), net.noises())}
+
+
+def _features_in(decoder: MirrorDecoder) -> dict[str, Tensor]:
+    return {"input": torch.rand(1, decoder.widths[-1][-1], 4, 4, generator=Generator().manual_seed(0))}
+
+
+def _decoded(net: MirrorDecoder, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {"output": net(inputs["input"])}
+
+
+def _painted(net: AnyStyle, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {"output": net(inputs["input"], inputs["input"].flip(1))}
+
+
+def _transformed(net: TransformerNet, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    # All styles in even shares: no row of (gamma, beta) goes unproved.
+    return {"output": net(inputs["input"])}
 
 
 NETWORKS = {
     "vgg": Network(VGG, stored_config, _picture, _features),
     "stylegan1": Network(StyleGAN1, stylegan2_formats.stored_config, _latent, _generated),
     "stylegan2": Network(StyleGAN2, stylegan2_formats.stored_config, _latent, _generated),
+    "transport": Network(Transport, lambda config: {}, _picture, _painted),
+    "adain": Network(adain_formats.build, lambda config: {"vgg": stored_config(config)}, _picture, _painted),
+    "adain-decoder": Network(MirrorDecoder, lambda widths: {"widths": widths}, _features_in, _decoded),
+    "transformer": Network(TransformerNet, transformer_formats.stored_config, _picture, _transformed),
 }
 """By the name that `Format.network` and our own files say."""

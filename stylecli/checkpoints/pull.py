@@ -1,6 +1,9 @@
 """Pulling public weights: resumed, hashed, and under their name only when they are whole."""
 
 import errno
+import shutil
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -45,6 +48,8 @@ def pull(wanted: Known, bar: Any = None) -> Path:
         part.parent.mkdir(parents=True, exist_ok=True)
         with part.open("ab") as file:
             _fetch(wanted, entry, file, bar)
+        if entry.member:
+            _unpack(wanted, part, entry.member)
         try:
             digest = check_digest(part, wanted.sha256)
         except WeightsError as error:
@@ -57,6 +62,19 @@ def pull(wanted: Known, bar: Any = None) -> Path:
         wrong = _WRONG.get(error.errno or 0, f"cannot be written: {error.strerror or error}".lower())
         raise WeightsError(f"{part.parent}: {wrong}", "set STYLECLI_WEIGHTS to another folder") from error
     return wanted.path
+
+
+def _unpack(wanted: Known, part: Path, member: str) -> None:
+    """Puts the file `member` in place of the archive that holds it."""
+    archive = part.with_suffix(".zip")
+    part.replace(archive)
+    try:
+        with zipfile.ZipFile(archive) as packed, packed.open(member) as found, part.open("wb") as file:
+            shutil.copyfileobj(found, file)
+    except (zipfile.BadZipFile, KeyError, EOFError, zlib.error) as error:
+        raise WeightsError(f"{wanted.name}: no archive with {member} came", by_hand(wanted)) from error
+    finally:
+        archive.unlink()
 
 
 def _fetch(wanted: Known, entry: Entry, file: BinaryIO, bar: Any) -> None:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 _VGG = "Simonyan, Zisserman 2014, arXiv 1409.1556"
 _AUTHORS = "CC BY 4.0 (the authors of VGG)"
+_HUANG = "Huang, Belongie 2017, arXiv 1703.06868"
 _MICHIGAN = "https://web.eecs.umich.edu/~justincj/models/"
 _PYTORCH = "https://download.pytorch.org/models/"
 _BETHGE = "https://bethgelab.org/media/uploads/pytorch_models/"
 _ADAIN = "https://github.com/naoto0804/pytorch-AdaIN/releases/download/v0.0.0/"
+_EXAMPLES = "https://www.dropbox.com/s/lrvwfehqdcxoza8/saved_models.zip?dl=1"
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Entry:
         paper: To cite.
         commands: Which subcommands it is for.
         options: What the file cannot tell of itself, as options of the loader.
+        member: The urls lead to a zip archive, and this is the file in it.
     """
 
     title: str
@@ -37,6 +40,7 @@ class Entry:
     paper: str = ""
     commands: tuple[str, ...] = ("gatys",)
     options: Mapping[str, str] = field(default_factory=dict)
+    member: str = ""
 
 
 ENTRIES: dict[str, Entry] = {
@@ -93,7 +97,29 @@ ENTRIES: dict[str, Entry] = {
         "804ca2835ecf7539f0cd2a7ac3c18ce81e6f8468969ae7117ac0c148d286bb4a",
         80_102_481,
         _AUTHORS,
-        "Huang, Belongie 2017, arXiv 1703.06868",
+        _HUANG,
+        ("gatys", "adain"),
     ),
+    "adain-decoder": Entry(
+        "decoder of AdaIN, for vgg19-normalized",
+        (f"{_ADAIN}decoder.pth",),
+        "decoder.pth",
+        size=None,
+        licence="MIT (pytorch-AdaIN)",
+        paper=_HUANG,
+        commands=("adain",),
+    ),
+    **{
+        name: Entry(
+            f"the style {name} of pytorch/examples",
+            (_EXAMPLES,),
+            f"{name}.pth",
+            licence="BSD-3-Clause (pytorch/examples)",
+            paper="Johnson, Alahi, Fei-Fei 2016, arXiv 1603.08155",
+            commands=("fast",),
+            member=f"saved_models/{name}.pth",
+        )
+        for name in ("mosaic", "candy", "rain_princess", "udnie")
+    },
 }
 """By the name that `--weights` takes."""

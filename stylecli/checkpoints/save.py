@@ -44,7 +44,9 @@ def save_network(
     """
     tensors = {name: _stored(value.detach().cpu(), half) for name, value in net.state_dict().items()}
     if network in NETWORKS:
-        inputs = {name: value.detach().cpu().float() for name, value in (sample or NETWORKS[network].inputs()).items()}
+        inputs = {
+            name: value.detach().cpu().float() for name, value in (sample or NETWORKS[network].inputs(net)).items()
+        }
         proof = copy.deepcopy(net).cpu().float().eval()
         proof.load_state_dict(tensors)
         with torch.inference_mode():

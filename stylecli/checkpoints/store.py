@@ -77,6 +77,14 @@ def complete(incomplete: str) -> list[str]:
     return [name for name in known() if name.startswith(incomplete)]
 
 
+def complete_styles(incomplete: str) -> list[str]:
+    """Styles of embedded nets that begin so, for shell completion."""
+    styles = [
+        each["name"] for path in sorted(embedded().glob("*.safetensors")) for each in about(path).get("styles", [])
+    ]
+    return [name for name in styles if name.startswith(incomplete)]
+
+
 def resolve(name: str) -> Path:
     """The file that `name` means; nothing is pulled.
 

@@ -94,10 +94,12 @@ def _parameter(field: "dataclasses.Field[Any]", kind: Kind) -> inspect.Parameter
 
 
 def _completion(field: "dataclasses.Field[Any]") -> Callable[[str], list[str]] | None:
-    """What a shell offers behind an option: names of weights, or the choices."""
+    """What a shell offers behind an option: names of weights or of embedded styles, or the choices."""
     if field.name == "weights":
         # Imported when a shell asks, not whenever a command starts.
         return lambda incomplete: import_module("stylecli.checkpoints.store").complete(incomplete)
+    if field.metadata["unit"] == "name":
+        return lambda incomplete: import_module("stylecli.checkpoints.store").complete_styles(incomplete)
     choices = field.metadata["choices"]
     return (lambda incomplete: [each for each in choices if each.startswith(incomplete)]) if choices else None
 

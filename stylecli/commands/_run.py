@@ -7,19 +7,19 @@ from typing import Any
 from stylecli.batch.jobs import STDOUT, Job
 from stylecli.commands._telling import Teller, line
 from stylecli.errors import ExitCode, UsageError
-from stylecli.settings.shared import Compute, Contents, Outputs, Styles, Telling
+from stylecli.settings.shared import Compute, Contents, Files, Outputs, Styles, Telling
 
 
 def run(
     method: str,
     contents: Contents,
-    styles: Styles,
+    styles: Styles | None,
     grid: Sequence[Any],
     outputs: Outputs,
     compute: Compute,
     telling: Telling,
 ) -> ExitCode:
-    """Plans the jobs of a method and does them; see `api.plan_files` and `api.run_files` for errors."""
+    """Plans the jobs of a method and does them; see `api.plan_files` and `api.run_files`."""
     from stylecli.api import plan_files
 
     return run_jobs(plan_files(method, contents, styles, grid, outputs), outputs, compute, telling)
@@ -27,7 +27,7 @@ def run(
 
 def run_jobs(
     jobs: Sequence[Job],
-    outputs: Outputs,
+    outputs: Files,
     compute: Compute,
     telling: Telling,
     *,

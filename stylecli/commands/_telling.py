@@ -68,7 +68,7 @@ class Teller:
         job, outcome = report.job, report.outcome
         if self.telling.json:
             print(json.dumps(line(job, report)), flush=True)
-        elif outcome and not (outcome.skipped or self.telling.quiet or job.output == STDOUT):
+        elif outcome and job.kept and not (outcome.skipped or self.telling.quiet or job.output == STDOUT):
             print(job.output, flush=True)
         if outcome:
             if outcome.skipped:
@@ -78,6 +78,13 @@ class Teller:
             if self.telling.verbose:
                 losses = "".join(f", {name} {value:.4g}" for name, value in outcome.losses.items())
                 self.say(f"{job.output}: {report.seconds:.1f} s{losses}")
+
+    def made(self, path: str) -> None:
+        """Prints the path of a sheet or clip."""
+        if self.telling.json:
+            print(json.dumps({"output": path}), flush=True)
+        elif not self.telling.quiet:
+            print(path, flush=True)
 
     def close(self, reports: Sequence[Report]) -> None:
         """Ends with the failures: a line and a hint for a single job, a table for several."""
@@ -117,7 +124,7 @@ def line(job: Job, report: Report | None = None) -> dict[str, object]:
         "method": job.method,
         "input": job.main.name if job.inputs else None,
         "inputs": {role: [one.name for one in some] for role, some in job.inputs.items()},
-        "output": job.output,
+        "output": job.output if job.kept else None,
         "seconds": round(report.seconds, 3) if report else None,
         "settings": dataclasses.asdict(job.settings),
         "losses": outcome.losses if outcome else {},

@@ -140,17 +140,20 @@ def _checked(name: str, known: store.Known | None) -> tuple[dict[str, Any], Styl
 @app.command()
 def convert(
     source: str = typer.Argument(metavar="IN", autocompletion=store.complete),
-    target: Path = typer.Argument(metavar="OUT.safetensors"),
+    target: Path = typer.Argument(metavar="OUT.safetensors|OUT.onnx"),
     half: bool = typer.Option(False, "--half", metavar="", help="Store float16: half the size."),
     overwrite: bool = typer.Option(False, "--overwrite", metavar="", help="Replace OUT if it exists (never IN)."),
 ) -> None:
-    """Write any known format as our own safetensors.
+    """Write any known format as our own safetensors, or a net of `fast` as ONNX.
 
-    The new file carries its config, where it came from, and a sample that proves it.
+    The new safetensors carry their config, where they came from, and a sample that proves them. ONNX is float32, for
+    pictures of any size: `content` [1, 3, H, W] in [0, 1] and, of several styles, `mix` [1, S], the share of each.
     """
     path = store.resolve(source)
-    if target.suffix != ".safetensors":
-        raise UsageError(f"{target}: not a .safetensors file", f"name it {target.stem}.safetensors")
+    if target.suffix not in (".safetensors", ".onnx"):
+        raise UsageError(f"{target}: not a .safetensors or .onnx file", f"name it {target.stem}.safetensors")
+    if half and target.suffix == ".onnx":
+        raise UsageError("--half: ONNX stays float32", "convert to .safetensors for half the size")
     if target.exists() and (target.samefile(path) or not overwrite):
         hint = "choose another name" if target.samefile(path) else "add --overwrite to replace it"
         raise UsageError(f"{target}: exists", hint)
@@ -161,6 +164,12 @@ def convert(
     check_finite(path)
     described, known = describe(path), store.known().get(source)
     network, config, net = build(path, dict(known.entry.options) if known and known.entry else None)
+    if target.suffix == ".onnx":
+        from stylecli.checkpoints.onnx import save_onnx
+
+        save_onnx(net, target)
+        print(target)
+        return
     about = {"source": {"file": path.name, "sha256": store.sha256(path), "format": described.format}, **described.about}
     if known and known.entry:
         about |= {"title": known.entry.title, "licence": known.entry.licence, "paper": known.entry.paper}

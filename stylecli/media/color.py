@@ -21,8 +21,8 @@ def luminance(content: Tensor, stylized: Tensor, *, exact: bool = False) -> Tens
     """The brightness of the stylized picture (Y) with the colors of the content (Cb, Cr).
 
     Args:
-        content: [3, H, W] in [0, 1].
-        stylized: [3, H, W]; clamped to [0, 1].
+        content: [3, H, W] in [0, 1], or uint8 unless `exact`.
+        stylized: [3, H, W]; clamped to [0, 1]. Or uint8, which the result is then too.
         exact: Compute in floats, as 16-bit outputs need. By default Pillow's 8-bit integers are used like in
             `-original_colors` of ProGamerGov/neural-style-pt@7251405; they round down, by one level on average.
 
@@ -36,7 +36,8 @@ def luminance(content: Tensor, stylized: Tensor, *, exact: bool = False) -> Tens
         return (torch.linalg.inv(to_ycbcr) @ ycbcr).clamp_(0, 1).to(stylized).reshape(stylized.shape)
     bands = [Image.fromarray(quantize(picture, 8)).convert("YCbCr").split() for picture in (stylized, content)]
     merged = Image.merge("YCbCr", (bands[0][0], *bands[1][1:])).convert("RGB")
-    return torch.from_numpy(np.array(merged)).permute(2, 0, 1).to(stylized).div_(255)
+    levels = torch.from_numpy(np.array(merged)).permute(2, 0, 1).to(stylized)
+    return levels if stylized.dtype == torch.uint8 else levels.div_(255)
 
 
 def histogram(source: Tensor, target: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ class Picture:
     """A picture as networks take it.
 
     Attributes:
-        pixels: [3, H, W] float32, sRGB in [0, 1].
+        pixels: [3, H, W] float32, sRGB in [0, 1]; or uint8 levels, a quarter of the memory, where asked for.
         alpha: [1, H, W] float32 in [0, 1], None for opaque pictures.
         carried: What goes along to pictures made from this one.
         notes: What the user should know (`animated: first of 12 frames used`), a line each.
@@ -36,7 +36,7 @@ class Picture:
     notes: tuple[str, ...] = ()
 
 
-def read_picture(source: str | Path | bytes, *, name: str | None = None) -> Picture:
+def read_picture(source: str | Path | bytes, *, name: str | None = None, compact: bool = False) -> Picture:
     """Reads a JPEG, PNG, WebP, TIFF, GIF, BMP or AVIF, at its full depth.
 
     EXIF orientation is applied, embedded profiles (gray, RGB, CMYK) are converted to sRGB, and the first frame of an
@@ -45,6 +45,7 @@ def read_picture(source: str | Path | bytes, *, name: str | None = None) -> Pict
     Args:
         source: A path, or the bytes of a file.
         name: What errors call it; by default its path.
+        compact: Keep pictures of 8 bits as uint8.
 
     Raises:
         InputError: Missing, a folder, empty, not permitted, not a picture, truncated, damaged, or above one gigapixel.
@@ -52,7 +53,11 @@ def read_picture(source: str | Path | bytes, *, name: str | None = None) -> Pict
     name = name or ("<bytes>" if isinstance(source, bytes) else str(source))
     decoded = decode(read_bytes(source, name), name)
     alpha = None if decoded.alpha is None else _unit(decoded.alpha[..., None])
-    return Picture(_unit(decoded.color), alpha, decoded.carried, decoded.notes)
+    if compact and decoded.color.dtype == np.uint8:
+        pixels = torch.from_numpy(np.ascontiguousarray(decoded.color.transpose(2, 0, 1)))
+    else:
+        pixels = _unit(decoded.color)
+    return Picture(pixels, alpha, decoded.carried, decoded.notes)
 
 
 def write_picture(
@@ -71,7 +76,7 @@ def write_picture(
     """Writes a picture, whole or not at all.
 
     Args:
-        pixels: [3, H, W] or [1, 3, H, W], sRGB; values beyond [0, 1] are clamped.
+        pixels: [3, H, W] or [1, 3, H, W], sRGB; values beyond [0, 1] are clamped, uint8 are levels.
         destination: A path, or an open binary file.
         format: `jpeg`, `png`, `webp`, `tiff` or `avif`; by default what the path's extension says.
         alpha: [1, H, W] in [0, 1]; JPEG has none, so there the picture is laid on white.
@@ -99,13 +104,14 @@ def write_picture(
         carried = Carried(format)
     notes: list[str] = []
     pixels = pixels.detach().reshape(pixels.shape[-3:])
-    if not bool(torch.isfinite(pixels).all()):
+    if pixels.is_floating_point() and not bool(torch.isfinite(pixels).all()):
         raise OutputError(f"{name}: the picture has values that are not finite", "lower the weights or the step size")
     if max(pixels.shape[1:]) > target.longest:
         raise OutputError(
             f"{name}: {format} pictures have at most {target.longest:,} pixels a side", "write PNG or TIFF"
         )
     if alpha is not None and not target.alpha:
+        pixels = pixels.float().div(255) if pixels.dtype == torch.uint8 else pixels
         share = alpha.detach().to(pixels).reshape(1, *pixels.shape[1:])
         pixels, alpha = pixels * share + (1 - share), None
         notes.append(f"transparent parts drawn on white: {format} has no alpha")
@@ -143,7 +149,10 @@ def picture_format(name: str) -> str:
 
 
 def quantize(pixels: Tensor, bits: int, rounding: Rounding = "round") -> np.ndarray:
-    """The whole levels of a picture [C, H, W] in [0, 1]: [H, W, C] uint8 or uint16."""
+    """The whole levels of a picture [C, H, W] in [0, 1], or of uint8: [H, W, C] uint8 or uint16."""
+    if pixels.dtype == torch.uint8:
+        given: np.ndarray = np.ascontiguousarray(pixels.permute(1, 2, 0).cpu().numpy())
+        return given if bits == 8 else given.astype(np.uint16) * 257
     top, half = 2**bits - 1, 0.5 if rounding == "round" else 0.0
     levels = pixels.detach().float().clamp(0, 1).mul(top).add_(half).floor_()
     array: np.ndarray = levels.permute(1, 2, 0).cpu().numpy()

@@ -91,7 +91,7 @@ class Styles:
 
 
 @dataclass(frozen=True)
-class Outputs:
+class Files:
     """Where results go and how they are encoded."""
 
     output: str | None = short(
@@ -125,6 +125,20 @@ class Outputs:
             raise UsageError("--output: empty", "a file, a folder or - for stdout")
         if self.output == "-" and self.name:
             raise UsageError("--name: nothing to name on stdout", "leave out --name, or -o -")
+
+
+@dataclass(frozen=True)
+class Outputs(Files):
+    """The same for methods on pictures, whose sweeps can become a sheet or a clip."""
+
+    grid: bool = option(
+        False,
+        "make one labelled sheet of all results of a content: -o names it, or the folder for it and the results",
+        panel="Outputs",
+    )
+    animate: str | None = option(
+        None, "make a clip of all results of a content: .gif, .webp or .mp4", unit="file", panel="Outputs"
+    )
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,13 @@ class TrainAdainSettings:
 
     content: tuple[str, ...] = option((), "folders of pictures to paint, with all below them", unit="folder")
     style: tuple[str, ...] = option((), "folders of pictures to take styles from", unit="folder")
-    teacher: str = option("encoder", "network that losses look through: a name, or a file of any VGG dialect")
+    network: str = option(
+        "embedded", "ours, or the decoder of the paper for a given encoder", choices=("embedded", "published")
+    )
+    teacher: str = option(
+        "encoder",
+        "network that losses look through, and the encoder of the published kind: a name, or a file of any VGG dialect",
+    )
     deep_teacher: str = option("", "network with a map for relu4_1; default: the teacher itself", unit="file")
     pixels: str = option(
         "auto", "pixel scale of a teacher that does not tell it", choices=("auto", "caffe", "torchvision")

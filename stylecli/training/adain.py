@@ -1,84 +1,42 @@
-"""`train adain`: an any-style network.
+"""`train adain`: an any-style network, the embedded kind or the published one (`training.adain_published`).
 
-The losses of the embedded network are what a stylization is for, in features of a fixed network F, at every alpha:
+The losses of the embedded kind say what a stylization is for, in features of a fixed network F, at every alpha:
 
-    style    alpha times the mean over relu1_1, 2_1, 3_1, 4_1 of |G(o) - G(s)|^2 / |G(s)|^2,  G = F F^T / (h w)
+    style    alpha times the mean over relu1_1, 2_1, 3_1, 4_1 of log(1 + |G(o) - G(s)|^2 / |G(s)|^2),  G = F F^T / (h w)
     content  |N(o) - N(c)|^2 / |N(c)|^2,  N = relu4_1 with each channel at zero mean and unit deviation
     pixels   1 - alpha times the mean of |o - c|
+    range    mean distance of o from [0, 1]
 
-so that alpha = 0 is learned as the picture itself, and the way between is learned too.
+so that at alpha = 0 the decoder learns the picture itself, and the way between is learned too.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.store import resolve
 from stylecli.device import Device
-from stylecli.losses.content import normalized
-from stylecli.nets.skip_adain import SkipAdaIN, SkipAdaINConfig
-from stylecli.nets.vgg import VGG
+from stylecli.media.grids import sheet
+from stylecli.nets.any_style import AnyStyle
+from stylecli.nets.transport import Transport, TransportConfig
 from stylecli.progress import Listener
 from stylecli.settings.train_adain import TrainAdainSettings
-from stylecli.training.data import Crops, find_pictures
+from stylecli.training.adain_published import PublishedTask
+from stylecli.training.judge import Judge, shift, squared, visible
 from stylecli.training.loop import Schedule, train
-
-LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+from stylecli.training.pairs import Pairs, PairSource
 
 
 def run(settings: TrainAdainSettings, device: Device, listener: Listener) -> Path:
-    """Train in `settings.output`; the path of the averaged weights is returned. Errors are those of `AdainTask`."""
-    schedule = Schedule(settings.steps, settings.learning_rate, decay=0.995, every=settings.every)
-    return train(AdainTask(settings, device), schedule, Path(settings.output), listener)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Contents and styles [N, 3, H, W] in [0, 1], alpha [N, 1, 1, 1]."""
-
-    content: Tensor
-    style: Tensor
-    alpha: Tensor
-
-
-class Judge:
-    """The fixed networks that losses look through: `LAYERS` of VGG-19, the deepest from a network with a map to it."""
-
-    def __init__(self, settings: TrainAdainSettings, device: torch.device) -> None:
-        self.nets: list[tuple[VGG, tuple[str, ...]]] = []
-        shallow = resolve(settings.teacher)
-        deep = resolve(settings.deep_teacher or settings.teacher)
-        parts = [(shallow, LAYERS)] if shallow == deep else [(shallow, LAYERS[:3]), (deep, LAYERS[3:])]
-        for path, layers in parts:
-            net = load_vgg(path, layers, pixels=settings.pixels).to(device, torch.bfloat16)
-            for conv in net.convs.values():
-                conv.to(memory_format=torch.channels_last)
-            self.nets.append((net, layers))
-
-    def __call__(self, rgb: Tensor, layers: tuple[str, ...] = LAYERS) -> list[Tensor]:
-        """Features of `rgb` at `layers`, bfloat16."""
-        half = rgb.to(torch.bfloat16, memory_format=torch.channels_last)
-        taps: dict[str, Tensor] = {}
-        for net, theirs in self.nets:
-            if wanted := [layer for layer in theirs if layer in layers]:
-                taps |= net.mapped(net(half, wanted))
-        return [taps[layer] for layer in layers]
-
-
-def gram(x: Tensor) -> Tensor:
-    """Second moments of `x` [N, C, H, W] over space, [N, C, C]."""
-    rows = x.permute(0, 2, 3, 1).flatten(1, 2)
-    return (rows.mT @ rows).float() / rows.shape[1]
-
-
-def squared(x: Tensor) -> Tensor:
-    """Sum of squares of each sample, [N]."""
-    return x.float().square().flatten(1).sum(1)
+    """Train in `settings.output`; the path of the averaged weights is returned. Errors are those of the tasks."""
+    task = PublishedTask(settings, device) if settings.network == "published" else AdainTask(settings, device)
+    schedule = Schedule(settings.steps, settings.learning_rate, decay=0.995, every=settings.every, clip=3.0)
+    return train(task, schedule, Path(settings.output), listener)
 
 
 class AdainTask:
@@ -92,94 +50,101 @@ class AdainTask:
     def __init__(self, settings: TrainAdainSettings, device: Device) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.device = settings, device.torch
-        self.judge = Judge(settings, self.device)
-        content, style = (
-            Crops(tuple(find_pictures([Path(f) for f in folders])), settings.crop, settings.batch, seed, zoom=1.5)
-            for folders, seed in ((settings.content, settings.seed), (settings.style, settings.seed + 1))
-        )
-        self.content, self.style = content, style
+        self.judge = Judge(settings.teacher, settings.deep_teacher, settings.pixels, self.device)
+        self.source = PairSource(settings.content, settings.style, settings.crop, settings.batch, settings.seed)
         self.model = self._network().to(memory_format=torch.channels_last).to(self.device)
         # A black picture has next to no Gram matrix: relative to itself alone, it would outweigh all others.
         with torch.inference_mode():
-            sizes = [squared(gram(x)).mean() for x in self.judge(torch.cat([style(-1), style(-2)]).to(self.device))]
-        self.floors = [0.1 * float(size) for size in sizes]
+            some = torch.cat([self.source.style(-1), self.source.style(-2)]).to(self.device)
+            self.floors = [0.1 * float(squared(each).mean()) for each in self.judge.grams(some)[0]]
 
-    def _network(self) -> SkipAdaIN:
-        encoder = load_vgg(resolve("encoder"), SkipAdaINConfig().layers)
-        net = SkipAdaIN(SkipAdaINConfig())
-        wanted = net.style_vgg.state_dict()
-        net.style_vgg.load_state_dict({name: value for name, value in encoder.state_dict().items() if name in wanted})
-        net.style_vgg.requires_grad_(False)
-        for module in net.modules():
-            if isinstance(module, nn.Conv2d) and module.weight.requires_grad:
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                assert module.bias is not None
-                module.bias.data.zero_()
-        for name, module in [*net.encoder.items(), *net.decoder.items()]:
-            if name.endswith(("b", "_2", "skip", "conv1")):
-                module.weight.data.mul_(0.3)  # type: ignore[operator, union-attr]
-        nn.init.normal_(net.heads.weight, std=0.01)
+    def _network(self) -> Transport:
+        encoder = load_vgg(resolve("encoder"), ["relu4_1"])
+        widths = (*encoder.config.widths[:3], encoder.config.widths[3][:1])
+        net = Transport(TransportConfig(replace(encoder.config, widths=widths, maps=())))
+        wanted = net.vgg.state_dict()
+        net.vgg.load_state_dict({name: value for name, value in encoder.state_dict().items() if name in wanted})
+        net.vgg.requires_grad_(False)
+        # The decoder is what is learned; the detail that it loses is not.
+        net.keeps_detail = False
+        for name, module in net.decoder.named_children():
+            assert isinstance(module, nn.Conv2d)
+            assert module.bias is not None
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            module.bias.data.zero_()
+            if name.endswith("b"):
+                module.weight.data.mul_(0.3)
+            if name == "conv1":
+                module.bias.data.fill_(0.5)
+                module.weight.data.mul_(0.1)
+        nn.init.normal_(net.hidden.weight)
+        nn.init.normal_(net.heads.weight, std=0.1)
         net.heads.bias.data.zero_()
         with torch.inference_mode():
-            codes = torch.cat([net.code(self.style(-step)) for step in range(1, 1 + 256 // self.settings.batch)])
+            codes = torch.cat([net.code(self.source.style(-step)) for step in range(1, 1 + 256 // self.settings.batch)])
         net.code_mean.copy_(codes.mean(0))
         net.code_deviation.copy_(codes.std(0) + 1e-3)
         return net
 
-    def batches(self, first: int, last: int) -> Iterator[Batch]:
-        """Seeded crops, and an alpha for each: half of them 1, the others anywhere, with at least one 0."""
-        pairs = zip(self.content.ahead(first, last), self.style.ahead(first, last), strict=True)
-        for step, (content, style) in enumerate(pairs, first):
-            alpha = torch.rand(len(content), generator=Generator().manual_seed(self.settings.seed + step))
-            alpha[: (len(alpha) + 1) // 2] = 1
-            alpha[-1] = 0
-            yield Batch(content, style, alpha[:, None, None, None])
+    def batches(self, first: int, last: int) -> Iterator[Pairs]:
+        """Seeded pairs at all strengths."""
+        return self.source.batches(first, last, strengths=True)
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Style, content and pixels, each with its weight."""
+    def losses(self, batch: Pairs) -> dict[str, Tensor]:
+        """Style, content, pixels and range, each with its weight."""
         content, style = (x.to(self.device, memory_format=torch.channels_last) for x in (batch.content, batch.style))
         alpha = batch.alpha.to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16):
             raw = self.model(content, style, alpha)
-        raw = raw.float()
         strength = alpha.flatten()
-        outside = (raw - raw.clamp(0, 1)).square().mean()
-        # What is written is clamped; its gradient is not, or a color out of range could never come back.
-        output = raw + (raw.clamp(0, 1) - raw).detach()
+        output, outside = visible(raw)
         seen = strength > 0
         with torch.no_grad():
-            wanted = [gram(x) for x in self.judge(style[seen])]
-            own = normalized(self.judge(content[seen], LAYERS[-1:])[0].float())
-        given = self.judge(output[seen])
+            wanted, _ = self.judge.grams(style[seen])
+            own = self.judge.deep(content[seen])
+        given, deep = self.judge.grams(output[seen])
         # The logarithm keeps a single hopeless pair from throwing the others off; near zero it changes nothing.
         distances = [
-            (squared(gram(x) - g) / (squared(g) + floor)).log1p()
+            (squared(x - g) / (squared(g) + floor)).log1p()
             for x, g, floor in zip(given, wanted, self.floors, strict=True)
         ]
-        shift = squared(normalized(given[-1].float()) - own) / squared(own)
         n, s = len(content), self.settings
         return {
             "style": s.style_weight * (torch.stack(distances).mean(0) * strength[seen]).sum() / n,
-            "content": s.content_weight * shift.sum() / n,
-            "pixels": s.pixel_weight * ((raw - content).abs().mean((1, 2, 3)) * (1 - strength)).sum() / n,
+            "content": s.content_weight * shift(deep, own).sum() / n,
+            "pixels": s.pixel_weight * ((raw.float() - content).abs().mean((1, 2, 3)) * (1 - strength)).sum() / n,
             "range": outside,
         }
 
+    def sheet(self, averaged: nn.Module) -> Tensor:
+        """Four contents in four styles."""
+        return sample_sheet(averaged, self.source, self.device)
+
     def export(self, averaged: nn.Module, path: Path, row: Mapping[str, float]) -> None:
         """The averaged network, with a sample that proves it."""
-        assert isinstance(averaged, SkipAdaIN)
+        assert isinstance(averaged, Transport)
         save_network(
             averaged,
             path,
-            network="skip-adain",
+            network="transport",
             config={},
             about={
                 "title": "small any-style network",
+                "commands": ["adain"],
                 "paper": "AdaIN, arXiv 1703.06868",
                 "licence": self.settings.licence,
                 "data": self.settings.data,
-                "pictures": [len(self.content.paths), len(self.style.paths)],
+                "pictures": [len(self.source.content.paths), len(self.source.style.paths)],
                 "recipe": {"command": "train adain", **asdict(self.settings)},
                 "losses": row,
             },
         )
+
+
+@torch.inference_mode()
+def sample_sheet(net: nn.Module, source: PairSource, device: torch.device) -> Tensor:
+    """Contents across, styles down, always the same ones."""
+    assert isinstance(net, AnyStyle)
+    contents, styles = (crops(0)[:4].to(device) for crops in (source.content, source.style))
+    rows = [net(contents, style[None].expand_as(contents)).clamp(0, 1).float().cpu() for style in styles]
+    return sheet([[*contents.cpu()], *map(list, rows)], heads=[None, *styles.cpu()])

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from stylecli.errors import InputError, StyleCliError
 from stylecli.files import atomic_write
+from stylecli.media.images import write_picture
 from stylecli.progress import Listener, Step
 
 Batch = TypeVar("Batch")
@@ -48,6 +49,7 @@ class Schedule:
         warmup: Steps of linear rise.
         decay: Of the averaged weights.
         every: Steps between snapshots.
+        clip: Largest norm of the gradient; what is longer is shortened.
     """
 
     steps: int
@@ -55,6 +57,7 @@ class Schedule:
     warmup: int = 100
     decay: float = 0.99
     every: int = 250
+    clip: float = math.inf
 
     def rate(self, step: int) -> float:
         """Learning rate at `step` (1 is the first): linear warm-up, then a half cosine."""
@@ -65,7 +68,8 @@ class Schedule:
 def train(task: Task[Batch], schedule: Schedule, folder: Path, listener: Listener) -> Path:
     """Train, or go on where `folder` stopped; the path of the file for `--weights` is returned.
 
-    `folder` holds `snapshot.pt` (everything to go on), `weights.safetensors` (averaged) and `log.jsonl`.
+    `folder` holds `snapshot.pt` (everything to go on), `weights.safetensors` (averaged), `log.jsonl`, and, where the
+    task has a `sheet` of what the averaged network makes, `sample_N.jpg`.
 
     Raises:
         InputError: The snapshot belongs to another network.
@@ -87,15 +91,18 @@ def train(task: Task[Batch], schedule: Schedule, folder: Path, listener: Listene
             raise StyleCliError(f"step {step}: the loss is not a number", "start again from the last snapshot, slower")
         optimizer.zero_grad(set_to_none=True)
         total.backward()
+        norm = torch.nn.utils.clip_grad_norm_(task.model.parameters(), schedule.clip)
         optimizer.step()
         averaged.update_parameters(task.model)
-        row = {"step": step, "loss": float(total.detach())}
+        row = {"step": step, "loss": float(total.detach()), "gradient": float(norm)}
         row |= {name: round(float(loss.detach()), 7) for name, loss in losses.items()}
         with (folder / "log.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
         if step % schedule.every == 0 or step == schedule.steps:
             _snapshot(task.model, averaged, optimizer, folder, step)
             task.export(averaged.module, folder / "weights.safetensors", row)
+            if sheet := getattr(task, "sheet", None):
+                write_picture(sheet(averaged.module), folder / f"sample_{step:06}.jpg")
         listener(Step(step, schedule.steps, time.monotonic() - start, row["loss"]))
     return folder / "weights.safetensors"
 

@@ -5,13 +5,13 @@ from typing import Any
 
 from stylecli.commands._run import run_jobs
 from stylecli.errors import ExitCode
-from stylecli.settings.shared import Compute, Outputs, Telling
+from stylecli.settings.shared import Compute, Files, Telling
 
 
 def run(
     command: str,
     wanted: Sequence[tuple[str, Any]],
-    outputs: Outputs,
+    outputs: Files,
     compute: Compute,
     telling: Telling,
     *,

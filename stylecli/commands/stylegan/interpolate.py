@@ -3,12 +3,12 @@
 from stylecli.commands._options import from_settings
 from stylecli.commands.stylegan._run import run
 from stylecli.errors import ExitCode
-from stylecli.settings.shared import Compute, Outputs, Telling
+from stylecli.settings.shared import Compute, Files, Telling
 from stylecli.settings.stylegan import StyleganInterpolateSettings
 
 
 @from_settings
-def command(settings: StyleganInterpolateSettings, outputs: Outputs, compute: Compute, telling: Telling) -> ExitCode:
+def command(settings: StyleganInterpolateSettings, outputs: Files, compute: Compute, telling: Telling) -> ExitCode:
     """A looping clip through seeds or saved latents: .webp, .gif or .mp4.
 
     \b

@@ -3,12 +3,12 @@
 from stylecli.commands._options import from_settings
 from stylecli.commands.stylegan._run import run
 from stylecli.errors import ExitCode
-from stylecli.settings.shared import Compute, Outputs, Telling
+from stylecli.settings.shared import Compute, Files, Telling
 from stylecli.settings.stylegan import StyleganMixSettings
 
 
 @from_settings
-def command(settings: StyleganMixSettings, outputs: Outputs, compute: Compute, telling: Telling) -> ExitCode:
+def command(settings: StyleganMixSettings, outputs: Files, compute: Compute, telling: Telling) -> ExitCode:
     """Style mixing (Karras et al. 2019, figure 3): each row with the styles of each column in some layers.
 
     \b

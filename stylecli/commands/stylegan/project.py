@@ -5,12 +5,12 @@ from pathlib import Path
 from stylecli.commands._options import from_settings
 from stylecli.commands.stylegan._run import run
 from stylecli.errors import ExitCode
-from stylecli.settings.shared import Compute, Outputs, Telling
+from stylecli.settings.shared import Compute, Files, Telling
 from stylecli.settings.stylegan import StyleganProjectSettings
 
 
 @from_settings
-def command(settings: StyleganProjectSettings, outputs: Outputs, compute: Compute, telling: Telling) -> ExitCode:
+def command(settings: StyleganProjectSettings, outputs: Files, compute: Compute, telling: Telling) -> ExitCode:
     """Find the w of each layer whose picture is nearest to PHOTO; they are written beside it as .safetensors.
 
     \b

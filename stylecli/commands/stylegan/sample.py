@@ -7,12 +7,12 @@ from stylecli.commands._options import from_settings
 from stylecli.commands.stylegan._run import run
 from stylecli.errors import ExitCode
 from stylecli.settings import seeds as lists
-from stylecli.settings.shared import Compute, Outputs, Telling
+from stylecli.settings.shared import Compute, Files, Telling
 from stylecli.settings.stylegan import StyleganSampleSettings
 
 
 @from_settings
-def command(settings: StyleganSampleSettings, outputs: Outputs, compute: Compute, telling: Telling) -> ExitCode:
+def command(settings: StyleganSampleSettings, outputs: Files, compute: Compute, telling: Telling) -> ExitCode:
     """Pictures of seeds or saved latents, one by one or on a sheet.
 
     \b

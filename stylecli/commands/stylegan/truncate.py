@@ -3,12 +3,12 @@
 from stylecli.commands._options import from_settings
 from stylecli.commands.stylegan._run import run
 from stylecli.errors import ExitCode
-from stylecli.settings.shared import Compute, Outputs, Telling
+from stylecli.settings.shared import Compute, Files, Telling
 from stylecli.settings.stylegan import StyleganTruncateSettings
 
 
 @from_settings
-def command(settings: StyleganTruncateSettings, outputs: Outputs, compute: Compute, telling: Telling) -> ExitCode:
+def command(settings: StyleganTruncateSettings, outputs: Files, compute: Compute, telling: Telling) -> ExitCode:
     """The truncation trick on a strip (Karras et al. 2019, figure 8): psi from -1, an opposite, to 1, the picture.
 
     \b

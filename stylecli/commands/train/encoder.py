@@ -1,7 +1,7 @@
 """Distill VGG-19 into a small encoder with the same layer names."""
 
 from stylecli.commands._options import from_settings
-from stylecli.commands._telling import Teller
+from stylecli.commands._training import run
 from stylecli.errors import ExitCode
 from stylecli.settings.shared import Compute, Telling
 from stylecli.settings.train_encoder import TrainEncoderSettings
@@ -20,13 +20,4 @@ def command(settings: TrainEncoderSettings, compute: Compute, telling: Telling) 
       stylecli weights pull vgg19
       stylecli train encoder --content photos/ --content paintings/ --output runs/encoder
     """
-    from stylecli import api
-
-    teller = Teller(telling)
-    try:
-        path = api.train("encoder", settings, compute, teller.bar_for("encoder"))
-    finally:
-        teller.clear()
-    if not telling.quiet:
-        print(path)
-    return ExitCode.DONE
+    return run("encoder", settings, compute, telling)

@@ -1,0 +1,189 @@
+"""Any style in one pass: AdaIN (Huang, Belongie 2017, arXiv 1703.06868), for pictures of any size.
+
+    t = alpha AdaIN(f(c), f(s)) + (1 - alpha) f(c),   out = decoder(t)
+
+The networks are in `nets.adain` (the published one) and `nets.transport` (the embedded one). A style is encoded once a
+run, a content once for all its styles and alphas. What does not fit into memory goes through in tiles, with the same
+result.
+"""
+
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
+
+from stylecli.backends.result import Result
+from stylecli.backends.tiling import as_floats, as_stored, in_tiles, tile_side
+from stylecli.checkpoints.load import build as open_weights
+from stylecli.checkpoints.load import load_vgg
+from stylecli.checkpoints.store import resolve, sha256
+from stylecli.device import Device
+from stylecli.errors import WeightsError
+from stylecli.media import color
+from stylecli.media.eight_bit import resize_8bit
+from stylecli.media.resize import resize, short_side
+from stylecli.nets.adain import DEEPEST, AdaIN, MirrorDecoder
+from stylecli.nets.any_style import AnyStyle, Seen, Style, mix
+from stylecli.nets.segments import Moments, measured
+from stylecli.progress import Listener, silent
+from stylecli.settings.adain import AdainSettings
+
+LARGEST_STYLE = 1024
+"""Short side in pixels beyond which a style is made smaller: strokes of thousands of pixels are nobody's wish."""
+
+ENOUGH = 2**22
+"""Pixels that are enough to know the colors of a content by."""
+
+
+@dataclass
+class _Content:
+    """What was computed of the content that came last.
+
+    Attributes:
+        pixels: The picture it came from.
+        key: The settings that it depends on.
+        x: [1, 3 + K, H, W]: sized, with masks behind the colors.
+        side: Of a tile; None where it goes through whole.
+        seen: Its features and their moments, where it went through whole.
+        memory: Its statistics, where it went through in tiles.
+    """
+
+    pixels: Any
+    key: tuple[Any, ...]
+    x: Tensor
+    side: int | None
+    seen: tuple[Seen, Mapping[str, Moments]] | None = None
+    memory: dict[int, dict[str, Moments]] = field(default_factory=dict)
+
+
+class Adain:
+    """A loaded any-style network, ready for any number of pictures."""
+
+    compact = True
+
+    def __init__(self, settings: AdainSettings, device: Device) -> None:
+        self.device = device
+        path = resolve(settings.weights)
+        self.weights = {settings.weights: sha256(path)}
+        network, _, net = open_weights(path)
+        if isinstance(net, MirrorDecoder):
+            vgg = resolve(settings.vgg)
+            self.weights[settings.vgg] = sha256(vgg)
+            net = _paired(load_vgg(vgg, [DEEPEST]), net, settings)
+        if not isinstance(net, AnyStyle):
+            raise WeightsError(f"{settings.weights}: holds a {network}, not an any-style network", "--weights adain")
+        self.net = net.to(device.torch).to(memory_format=torch.channels_last)
+        self.styles: WeakIdKeyDictionary = WeakIdKeyDictionary()
+        self.last: _Content | None = None
+
+    @torch.inference_mode()
+    def run(
+        self,
+        content: Tensor,
+        styles: Sequence[Tensor],
+        settings: AdainSettings,
+        *,
+        blend: Sequence[float] | None = None,
+        masks: Sequence[Tensor] | None = None,
+        listener: Listener = silent,
+        **_: Any,
+    ) -> Result:
+        """Stylize one picture.
+
+        Args:
+            content: [3, H, W] in [0, 1], or uint8.
+            styles: Style pictures, each [3, h, w] in [0, 1], or uint8, of any size.
+            settings: As the one this was built with, but for alpha, sizes and colors.
+            blend: Share of each style, with a sum of 1; equal by default.
+            masks: One a style, [1, H, W] in [0, 1]: where in the content that style goes.
+            listener: Told of every tile.
+
+        Raises:
+            MemoryLimitError: It does not fit, in the smallest tiles either.
+        """
+        seen = self._content(content, masks, settings)
+        described = [self._style(style, seen.x, settings) for style in styles]
+        if masks is None:
+            described = [mix(described, blend or [1 / len(described)] * len(described))]
+        with torch.autocast(self.device.torch.type, self.device.dtype, enabled=self.device.dtype != torch.float32):
+            image = self._painted(seen, described, settings.alpha, listener)
+        if settings.preserve_color == "luminance":
+            image = color.luminance(seen.x[0, :3], image)
+        return Result(image)
+
+    def _painted(self, content: _Content, styles: Sequence[Style], alpha: float, listener: Listener) -> Tensor:
+        if content.side is not None:
+            segment = self.net.segment(styles, alpha)
+            return in_tiles([segment], content.x, content.side, self.device, listener, content.memory)[0]
+        if content.seen is None:
+            seen = self.net.see(as_floats(content.x, self.device))
+            content.seen = seen, measured(seen.asked, seen.shares)
+        return as_stored(self.net.render(*content.seen, styles, alpha).float(), like=content.x)[0].cpu()
+
+    def _content(self, pixels: Tensor, masks: Sequence[Tensor] | None, settings: AdainSettings) -> _Content:
+        key = (settings.size, settings.crop, settings.recipe, [*map(id, masks or ())])
+        if self.last is None or self.last.pixels() is not pixels or self.last.key != key:
+            x = self._sized(pixels, settings.size, settings)
+            if masks:
+                together = torch.cat([self._sized(mask, settings.size, settings).to(torch.float32) for mask in masks])
+                x = torch.cat([x, together.mul(255).round().byte() if x.dtype == torch.uint8 else together])
+            side = tile_side(self.device, x.shape[1] * x.shape[2], self.net.bytes_per_pixel, self.net.reach)
+            self.last = _Content(weakref.ref(pixels), key, x[None], side)
+        return self.last
+
+    def _style(self, pixels: Tensor, content: Tensor, settings: AdainSettings) -> Style:
+        recolor = settings.preserve_color in ("histogram", "coral")
+        key = (settings.style_size, settings.crop, settings.recipe, min(content.shape[2:]))
+        known = self.styles.setdefault(pixels, {})
+        if key in known and not recolor:
+            style: Style = known[key]
+            return style
+        wanted = settings.style_size or min(*content.shape[2:], *pixels.shape[1:], LARGEST_STYLE)
+        sized = as_floats(self._sized(pixels, wanted, settings)[None], Device(torch.device("cpu")))[0]
+        if recolor:
+            every = max(1, int((content.shape[2] * content.shape[3] / ENOUGH) ** 0.5))
+            seen = as_floats(content[:, :3, ::every, ::every], Device(torch.device("cpu")))[0]
+            sized = getattr(color, settings.preserve_color)(sized, seen)
+        known[key] = self.net.style(as_floats(sized[None], self.device))
+        described: Style = known[key]
+        return described
+
+    def _sized(self, pixels: Tensor, size: int | None, settings: AdainSettings) -> Tensor:
+        """[C, H, W] with a short side of `size`, cut to the central square where that is asked for."""
+        if size is not None:
+            published = settings.recipe == "pytorch-adain"
+            floats = pixels.float().div(255) if pixels.dtype == torch.uint8 else pixels
+            height, width = pixels.shape[1:]
+            shape = short_side(height, width, size, "truncate" if published else "round")
+            if shape != (height, width):
+                pixels = resize_8bit(floats, shape, filter="bilinear") if published else resize(floats, shape)
+        if settings.crop:
+            height, width = pixels.shape[1:]
+            side = min(height, width)
+            # torchvision's CenterCrop rounds half to even.
+            top, left = round((height - side) / 2), round((width - side) / 2)
+            pixels = pixels[:, top : top + side, left : left + side]
+        return pixels
+
+
+def build(settings: AdainSettings, device: Device) -> Adain:
+    """The backend for `settings`: opens the weights.
+
+    Raises:
+        WeightsError: They are missing, of another family, or unsafe.
+    """
+    return Adain(settings, device)
+
+
+def _paired(vgg: Any, decoder: MirrorDecoder, settings: AdainSettings) -> AdaIN:
+    built = (*vgg.config.widths[:3], vgg.config.widths[3][:1])
+    if built != decoder.widths:
+        raise WeightsError(
+            f"{settings.weights}: a decoder for {decoder.widths[-1][0]} channels, {settings.vgg} gives others",
+            "name its encoder with --vgg",
+        )
+    return AdaIN(vgg, decoder).eval()

@@ -1,0 +1,170 @@
+"""One pass of an image transformation net: a picture in a style, or a mixture of styles, that the net has learned.
+
+Johnson et al. 2016, Ulyanov et al. 2016, Dumoulin et al. 2017; see `nets/transformer.py`.
+
+    (gamma, beta) = (1 - alpha) (gamma, beta)_identity + alpha sum_s share_s (gamma, beta)_s
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stylecli.backends.result import Result
+from stylecli.backends.tiling import as_floats, as_stored, in_tiles, tile_side
+from stylecli.checkpoints import store
+from stylecli.checkpoints.load import converted, fill
+from stylecli.device import Device
+from stylecli.errors import UsageError
+from stylecli.media import color
+from stylecli.media.resize import resize, short_side
+from stylecli.nets.transformer import IDENTITY, TransformerConfig, TransformerNet
+from stylecli.progress import Listener, silent
+from stylecli.settings.fast import FastSettings
+from stylecli.settings.values import nearest
+
+WORKING = 4 * 2**30
+"""Bytes on a CPU where no limit is set: in tiles, every norm's statistics take a pass of their own."""
+
+ROWS = 256
+
+
+class Fast:
+    """A loaded net, ready for any number of runs."""
+
+    compact = True
+
+    def __init__(self, settings: FastSettings, device: Device) -> None:
+        path = store.resolve(settings.weights)
+        self.device = device
+        self.weights = {settings.weights: store.sha256(path)}
+        self.name = settings.weights
+        config, state = converted(path, "transformer")
+        with torch.device("meta"):
+            net = TransformerNet(config)
+        fill(net, state, str(path))
+        self.net = net.eval().requires_grad_(False).to(device.torch).to(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def run(
+        self,
+        content: Tensor,
+        styles: Sequence[Tensor],
+        settings: FastSettings,
+        *,
+        listener: Listener = silent,
+        **_: Any,
+    ) -> Result:
+        """Paint one picture.
+
+        Args:
+            content: [3, H, W] in [0, 1], or uint8.
+            styles: None: the net knows its styles by name.
+            settings: As the one this was built with, but for style, alpha, size and colors.
+            listener: Told of every tile.
+
+        Raises:
+            UsageError: A style that the net does not have, an alpha that it cannot do, or too small a picture.
+            MemoryLimitError: It does not fit, in the smallest tiles either.
+        """
+        if styles:
+            raise UsageError("styles: fast takes names, not pictures", 'such as style="great_wave"')
+        mix = self.mix(settings)
+        if settings.size:
+            floats = content.float().div(255) if content.dtype == torch.uint8 else content
+            height, width = content.shape[1:]
+            content = resize(floats, short_side(height, width, settings.size))
+        with torch.autocast(self.device.torch.type, self.device.dtype, self.device.dtype != torch.float32):
+            image = self._painted(content[None], mix, settings.recipe == "stylecli", listener)[0]
+        return Result(_colored(image, content, settings.preserve_color))
+
+    def _painted(self, x: Tensor, mix: Tensor, ours: bool, listener: Listener) -> Tensor:
+        """`x` [1, 3, H, W] painted, in its type; what the net's own repository would write unless it is `ours`."""
+        (height, width), net = x.shape[2:], self.net
+        ours = ours or net.config.pixels == 1
+        side = tile_side(self.device, height * width, net.bytes_per_pixel, net.reach, WORKING)
+        if side is None:
+            painted = net(as_floats(x, self.device), mix)
+        else:
+            parts = net.segments(mix, (height, width), torch.float16)
+            painted = in_tiles(parts, x, side, self.device, listener, kept=torch.float16)
+        if ours:
+            painted = painted[:, :, :height, :width]
+        image = torch.empty(painted.shape, dtype=x.dtype)
+        for top in range(0, painted.shape[2], ROWS):
+            band = slice(top, top + ROWS)
+            rows = painted[:, :, band].float()
+            if side is not None:
+                rows = net.finish(as_floats(x[:, :, band], self.device), rows.to(self.device.torch), mix)
+            if not ours:
+                rows = rows.clamp(0, 1).mul_(255).floor_().div_(255)
+            image[:, :, band] = as_stored(rows, like=x).cpu()
+        return image
+
+    def mix(self, settings: FastSettings) -> Tensor:
+        """Share of each of the net's styles, [1, S].
+
+        Raises:
+            UsageError: A style that it does not have, none where there are several, or an alpha without an identity.
+        """
+        config = self.net.config
+        names = [name for name in config.styles if name != IDENTITY]
+        shares = settings.shares or ({names[0]: 1.0} if len(names) == 1 else {})
+        if not shares:
+            raise UsageError("--style: missing", f"one of {', '.join(names)}")
+        for name in shares:
+            if name not in config.styles:
+                raise UsageError(f"--style {name}: not a style of {self.name}", nearest(name, names))
+        mix = torch.zeros(1, len(config.styles))
+        for name, share in shares.items():
+            mix[0, config.styles.index(name)] = settings.alpha * share
+        if settings.alpha < 1:
+            if not config.identity:
+                raise UsageError(
+                    f"--alpha {settings.alpha:g}: {self.name} has no identity style, it paints in full or not at all",
+                    "leave out --alpha; nets of `stylecli train fast` have one",
+                )
+            mix[0, 0] += 1 - settings.alpha
+        return mix.to(self.device.torch)
+
+
+def build(settings: FastSettings, device: Device) -> Fast:
+    """The backend for `settings`: opens the weights.
+
+    Raises:
+        WeightsError: They are missing, of another family, or unsafe.
+        UsageError: As `Fast.mix`.
+    """
+    built = Fast(settings, device)
+    built.mix(settings)
+    return built
+
+
+def styles(weights: str) -> list[dict[str, str]]:
+    """Name, title, artist and year of each style of a net.
+
+    Raises:
+        WeightsError: It is missing, of another family, or unsafe.
+    """
+    path = store.resolve(weights)
+    config: TransformerConfig = converted(path, "transformer")[0]
+    said = store.about(path).get("styles", [])
+    told = {str(each.get("name")): each for each in said if isinstance(each, dict)} if isinstance(said, list) else {}
+    keys = ("title", "artist", "year")
+    return [
+        {"name": name, **{key: str(told.get(name, {}).get(key, "")) for key in keys}}
+        for name in config.styles
+        if name != IDENTITY
+    ]
+
+
+def _colored(image: Tensor, content: Tensor, how: str) -> Tensor:
+    """`image` with the colors of `content`, both [3, H, W], uint8 or in [0, 1]."""
+    if how == "none":
+        return image
+    image = image[:, : content.shape[1], : content.shape[2]]
+    if how == "luminance":
+        return color.luminance(content, image)
+    image, content = (x.float().div(255) if x.dtype == torch.uint8 else x for x in (image, content))
+    return getattr(color, how)(image, content).clamp(0, 1)

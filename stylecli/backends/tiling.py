@@ -1,0 +1,97 @@
+"""Whether a picture goes through a network whole or in tiles, and how it does."""
+
+import math
+import time
+from collections.abc import Sequence
+
+import psutil
+import torch
+from torch import Tensor
+
+from stylecli.device import Device
+from stylecli.errors import MemoryLimitError
+from stylecli.media.tiles import stream
+from stylecli.nets.segments import Moments, Segment
+from stylecli.progress import Listener, Step
+
+WORKING = 768 * 2**20
+"""Bytes for the features of a tile on a CPU where no limit is set: larger ones were not faster."""
+
+SMALLEST = 64
+
+
+def tile_side(device: Device, pixels: int, bytes_per_pixel: float, reach: int, working: int = WORKING) -> int | None:
+    """How long a tile may be, in pixels; None when all `pixels` fit at once.
+
+    Args:
+        device: Its limit counts what the process holds already.
+        pixels: Of the whole picture.
+        bytes_per_pixel: Peak memory of the network.
+        reach: Pixels that a tile carries along on each side.
+        working: Bytes on a CPU where no limit is set.
+
+    Raises:
+        MemoryLimitError: Not even a small tile fits.
+    """
+    if device.torch.type == "cuda":
+        allowed = torch.cuda.mem_get_info(device.torch)[0] // 2
+        if device.max_memory is not None:
+            allowed = min(allowed, device.max_memory)
+    elif device.max_memory is not None:
+        # A tile's features are gone before its result is kept; what is held besides is small.
+        allowed = int(0.8 * (device.max_memory - psutil.Process().memory_info().rss))
+    else:
+        allowed = min(working, psutil.virtual_memory().available // 2)
+    if pixels * bytes_per_pixel <= allowed:
+        return None
+    side = int(math.sqrt(max(allowed, 0) / bytes_per_pixel)) - 2 * reach
+    if side < SMALLEST:
+        held = psutil.Process().memory_info().rss
+        least = held + (SMALLEST + 2 * reach) ** 2 * bytes_per_pixel / 0.8
+        raise MemoryLimitError(
+            f"{pixels / 1e6:.1f} megapixels: {least / 2**20:.0f} MiB are needed even in the smallest tiles",
+            "raise --max-memory, or use a smaller --size",
+        )
+    return side
+
+
+def in_tiles(
+    segments: Sequence[Segment],
+    x: Tensor,
+    side: int,
+    device: Device,
+    listener: Listener,
+    memory: dict[int, dict[str, Moments]] | None = None,
+    *,
+    kept: torch.dtype | None = None,
+) -> Tensor:
+    """`x` [1, C, H, W] through `segments` in tiles.
+
+    Returns:
+        uint8 where `x` is, else clamped to [0, 1]; or as it comes, in the type `kept`.
+    """
+    start, done = time.monotonic(), 0
+
+    def tell(tile: int, total: int) -> None:
+        nonlocal done
+        done += 1
+        # How many passes there are is not known before; the bar shows each by itself.
+        listener(Step(tile + 1, total, time.monotonic() - start, None, "tiles"))
+
+    def store(part: Tensor) -> Tensor:
+        return (as_stored(part, like=x) if kept is None else part.to(kept)).cpu()
+
+    return stream(segments, x, side, load=lambda part: as_floats(part, device), store=store, memory=memory, tell=tell)
+
+
+def as_floats(x: Tensor, device: Device) -> Tensor:
+    """Levels or values as the network takes them, on the device."""
+    moved = x.to(device.torch)
+    floats = moved.float().div_(255) if x.dtype == torch.uint8 else moved.float()
+    return floats.contiguous(memory_format=torch.channels_last)
+
+
+def as_stored(y: Tensor, like: Tensor) -> Tensor:
+    """A result in the type of its content: rounded to levels, or clamped values."""
+    y = y.clamp(0, 1)
+    return y.mul_(255).add_(0.5).floor_().byte() if like.dtype == torch.uint8 else y

@@ -1,0 +1,130 @@
+"""Sheets and clips of a sweep, made from the files that its jobs wrote."""
+
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stylecli.batch.jobs import STDOUT, Job
+from stylecli.errors import StyleCliError, UsageError
+from stylecli.settings.shared import Outputs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A picture or a clip to be made of all results of one content.
+
+    Attributes:
+        path: The file.
+        jobs: Its results: in rows of one style each for a sheet, in time for a clip.
+        moving: A clip.
+    """
+
+    path: str
+    jobs: Sequence[Job]
+    moving: bool = False
+
+
+def plan_sheets(jobs: Sequence[Job], outputs: Outputs) -> list[Sheet]:
+    """What `--grid` and `--animate` ask for; empty without them.
+
+    Args:
+        jobs: The plan.
+        outputs: Where results go.
+
+    Raises:
+        UsageError: A file that exists, or a clip of an unknown kind.
+    """
+    if not jobs or not (outputs.grid or outputs.animate):
+        return []
+    groups = [list(group) for _, group in itertools.groupby(jobs, key=lambda job: job.main)]
+    sheets = []
+    for group in groups:
+        main = group[0].main
+        if outputs.grid:
+            path = Path(f"{main.stem}_{group[0].method}_grid.png")
+            if group[0].kept:
+                path = Path(outputs.output or "") / main.below / path
+            elif outputs.output:
+                path = _own(Path(outputs.output), main.stem, groups)
+            sheets.append(Sheet(str(path), group))
+        if outputs.animate:
+            sheets.append(Sheet(str(_own(Path(outputs.animate), main.stem, groups)), group, moving=True))
+    inputs = {str(Path(one.path).resolve()) for job in jobs for some in job.inputs.values() for one in some}
+    for each in sheets:
+        there = os.path.lexists(each.path)
+        if str(Path(each.path).resolve()) in inputs:
+            raise UsageError(f"{each.path}: would overwrite an input", "name another file")
+        if there and not (outputs.overwrite or outputs.skip_existing):
+            raise UsageError(f"{each.path}: already there", "--overwrite replaces it")
+    return sheets
+
+
+def make_sheet(plan: Sheet, read: Callable[[str], "Tensor"], quality: int) -> None:
+    """Makes the file of `plan` from what its jobs wrote; results that are missing leave a gray field.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    from stylecli.media.clips import write_clip
+    from stylecli.media.grids import sheet
+    from stylecli.media.images import write_picture
+
+    def found(path: str) -> "Tensor | None":
+        try:
+            return read(path)
+        except StyleCliError:
+            return None
+
+    Path(plan.path).parent.mkdir(parents=True, exist_ok=True)
+    if plan.moving:
+        frames = [picture for job in plan.jobs if (picture := found(job.output)) is not None]
+        if frames:
+            # There and back again, so that the clip has no jump where it begins anew.
+            write_clip([*frames, *frames[-2:0:-1]], plan.path, seconds=max(0.05, min(0.4, 3 / len(frames))))
+        return
+    rows = [list(row) for _, row in itertools.groupby(plan.jobs, key=_others)]
+    styles = [row[0].inputs.get("style", ()) for row in rows]
+    picture = sheet(
+        [[found(job.output) for job in row] for row in rows],
+        ["+".join(one.stem for one in some) for some in styles],
+        [_differing(job, plan.jobs) for job in rows[0]],
+        heads=[found(some[0].path) if len(some) == 1 else None for some in styles],
+        corner=found(plan.jobs[0].main.path),
+    )
+    write_picture(picture, plan.path, quality=quality)
+
+
+def _others(job: Job) -> object:
+    """All inputs of a job but the main one."""
+    return [[one.path for one in some] for some in list(job.inputs.values())[1:]]
+
+
+def _differing(job: Job, jobs: Sequence[Job]) -> str:
+    """The settings that vary among `jobs`, with their values in `job`."""
+    names = [f.name for f in fields(job.settings) if len({str(getattr(each.settings, f.name)) for each in jobs}) > 1]
+    values = {name: getattr(job.settings, name) for name in names}
+    return ", ".join(
+        f"{name.replace('_', '-')} {value:g}" if isinstance(value, float) else f"{name.replace('_', '-')} {value}"
+        for name, value in values.items()
+    )
+
+
+def _own(path: Path, stem: str, groups: Sequence[object]) -> Path:
+    """A name of its own for each content, where the user gave one for all."""
+    return path.with_name(f"{path.stem}_{stem}{path.suffix}") if len(groups) > 1 else path
+
+
+def wants_singles(outputs: Outputs) -> bool:
+    """Whether the results themselves are kept, next to sheets and clips: where they have a folder to go to."""
+    if not (outputs.grid or outputs.animate):
+        return True
+    output = outputs.output
+    if output == STDOUT:
+        raise UsageError("-o -: a sheet goes to a file", "such as -o sheet.png")
+    return bool(outputs.name) or bool(output and (output.endswith(("/", os.sep)) or Path(output).is_dir()))

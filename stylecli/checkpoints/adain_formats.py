@@ -1,0 +1,78 @@
+"""The layouts of any-style networks: pytorch-AdaIN's decoder, and our own."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from stylecli.checkpoints import vgg_formats
+from stylecli.errors import WeightsError
+from stylecli.nets.adain import DEEPEST, AdaIN, MirrorDecoder
+from stylecli.nets.transport import TransportConfig
+from stylecli.nets.vgg import VGG, VGGConfig
+
+Widths = tuple[tuple[int, ...], ...]
+NUMBERS = (1, 5, 8, 11, 14, 18, 21, 25, 28)
+"""Of the convolutions in pytorch-AdaIN's `nn.Sequential`: pad, convolution, ReLU, and upsampling between blocks."""
+
+NAMES = ("conv4_1", "conv3_4", "conv3_3", "conv3_2", "conv3_1", "conv2_2", "conv2_1", "conv1_2", "conv1_1")
+
+
+def numbered_decoder(tensors: dict[str, Tensor], config: dict[str, Any]) -> tuple[Widths, dict[str, Tensor]]:
+    """`decoder.pth` of naoto0804/pytorch-AdaIN: `1.weight` ... `28.weight`."""
+    return decoder(
+        {
+            f"convs.{name}.{kind}": tensors[f"{number}.{kind}"]
+            for number, name in zip(NUMBERS, NAMES, strict=True)
+            for kind in ("weight", "bias")
+            if f"{number}.{kind}" in tensors
+        }
+        | {key: value for key, value in tensors.items() if int(key.split(".")[0]) not in NUMBERS},
+        config,
+    )
+
+
+def decoder(tensors: dict[str, Tensor], config: dict[str, Any]) -> tuple[Widths, dict[str, Tensor]]:
+    """Our own names: `convs.conv4_1.weight`."""
+    return _decoder_widths(tensors, "convs."), tensors
+
+
+def pair(tensors: dict[str, Tensor], config: dict[str, Any]) -> tuple[VGGConfig, dict[str, Tensor]]:
+    """Our own file of both halves: `vgg.convs.conv1_1.weight`, `decoder.convs.conv1_1.weight`."""
+    built, _ = vgg_formats.ours({}, config.get("vgg", {}))
+    return replace(built, widths=_vgg_widths(tensors, "vgg.convs."), maps=()), tensors
+
+
+def build(config: VGGConfig) -> AdaIN:
+    """The pair for a VGG's config."""
+    return AdaIN(VGG(config, DEEPEST), MirrorDecoder((*config.widths[:3], config.widths[3][:1])))
+
+
+def transport(tensors: dict[str, Tensor], config: dict[str, Any]) -> tuple[TransportConfig, dict[str, Tensor]]:
+    """Our small any-style network; everything is read off the shapes."""
+    deep, middle = (
+        sum(bool(re.fullmatch(rf"decoder\.{kind}\d+a\.weight", key)) for key in tensors) for kind in ("deep", "middle")
+    )
+    last, hidden = (_extent(tensors, f"{name}.weight") for name in ("decoder.conv2_last", "hidden"))
+    return TransportConfig(VGGConfig(_vgg_widths(tensors, "vgg.convs.")), deep, middle, last, hidden), tensors
+
+
+def _decoder_widths(tensors: dict[str, Tensor], start: str) -> Widths:
+    """Widths of the encoder that a decoder mirrors: input channels of each of its convolutions."""
+    found = [_extent(tensors, f"{start}{name}.weight", 1) for name in reversed(NAMES)]
+    return tuple(found[:2]), tuple(found[2:4]), tuple(found[4:8]), tuple(found[8:])
+
+
+def _vgg_widths(tensors: dict[str, Tensor], start: str) -> Widths:
+    blocks: dict[int, list[int]] = {}
+    found = (re.fullmatch(rf"{re.escape(start)}conv(\d)_(\d)\.weight", key) for key in tensors)
+    for block, index in sorted((int(match[1]), int(match[2])) for match in found if match):
+        blocks.setdefault(block, []).append(_extent(tensors, f"{start}conv{block}_{index}.weight"))
+    return tuple(tuple(widths) for widths in blocks.values())
+
+
+def _extent(tensors: dict[str, Tensor], name: str, axis: int = 0) -> int:
+    if name not in tensors or tensors[name].ndim <= axis:
+        raise WeightsError(f"{name} is missing")
+    return tensors[name].shape[axis]

@@ -1,0 +1,94 @@
+"""The dialects of the transformation net: pytorch/examples, lengstrom's models as safetensors, and our own."""
+
+import json
+import re
+from dataclasses import asdict
+from typing import Any
+
+from torch import Tensor
+
+from stylecli.errors import WeightsError
+from stylecli.nets.transformer import TransformerConfig
+
+Converted = tuple[TransformerConfig, dict[str, Tensor]]
+LARGEST = 100
+"""Blocks; a file from a stranger must not decide how much is built."""
+
+
+def ours(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
+    """Our own layout: names are the network's, the config is stored beside them."""
+    try:
+        styles = tuple(str(style) for style in config["styles"])
+        widths, blocks = (tuple(int(number) for number in config[name]) for name in ("widths", "blocks"))
+        stem, norm, pixels = int(config["stem"]), str(config["norm"]), float(config["pixels"])
+        built = TransformerConfig(styles, widths, blocks, stem, norm, bool(config["tensorflow"]), pixels)
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError("a stylecli net without its config", "the file was changed after it was written") from error
+    fits = styles and widths and len(blocks) <= len(widths) <= 10 and all(0 <= b <= LARGEST for b in blocks)
+    if not (fits and stem in (1, 2) and norm in ("instance", "batch")):
+        raise WeightsError("a stylecli net of no known shape", "the file was changed after it was written")
+    return built, tensors
+
+
+def stored_config(config: TransformerConfig) -> dict[str, Any]:
+    """What `ours` reads back."""
+    return json.loads(json.dumps(asdict(config)))
+
+
+def examples(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
+    """pytorch/examples@77f55b9: `conv1.conv2d.weight`, `in1.weight`, `res1.in1.weight`, `deconv3.conv2d.weight`."""
+    return _translated(tensors, r"(res\d+\.)?(conv|deconv)\d\.conv2d\.weight", TransformerConfig, _examples_names)
+
+
+def lengstrom(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
+    """lengstrom/fast-style-transfer, published as `conv1.conv.weight`, `res1.conv1.norm.bias`, `up1.conv.weight`."""
+    return _translated(
+        tensors,
+        r"(res\d+\.conv|conv|up)\d\.conv\.weight",
+        lambda **shape: TransformerConfig(tensorflow=True, **shape),
+        _lengstrom_names,
+    )
+
+
+def _translated(tensors: dict[str, Tensor], convolution: str, build: Any, names: Any) -> Converted:
+    """Config from the shapes, then every tensor of ours from theirs; what is left over belongs to no layer."""
+    count = sum(bool(re.fullmatch(convolution, key)) for key in tensors)
+    # Three on the way down, three on the way up, two a block.
+    shape = tuple(_taken(tensors, names(f"down{level}")[0] + "weight").shape[0] for level in (1, 2, 3))
+    config = build(widths=shape, blocks=((count - 6) // 2,))
+    state, used = {}, set()
+    for layer in config.layers():
+        conv, norm = names(layer.name)
+        for kind in ("weight",) if config.tensorflow else ("weight", "bias"):
+            state[f"convs.{layer.name}.{kind}"] = _taken(tensors, f"{conv}{kind}")
+            used.add(f"{conv}{kind}")
+        for row, kind in (("gamma", "weight"), ("beta", "bias")) if layer.normed else ():
+            state[f"norms.{layer.name}.{row}"] = _taken(tensors, f"{norm}{kind}")[None]
+            used.add(f"{norm}{kind}")
+    if extra := next((key for key in tensors if key not in used), None):
+        raise WeightsError(f"{extra} belongs to no layer")
+    return config, state
+
+
+def _examples_names(layer: str) -> tuple[str, str]:
+    """Prefixes of a layer's convolution and norm."""
+    if block := re.fullmatch(r"block0_(\d+)([ab])", layer):
+        part = "ab".index(block[2]) + 1
+        return f"res{block[1]}.conv{part}.conv2d.", f"res{block[1]}.in{part}."
+    kind, number = ("deconv", 3) if layer == "out" else (layer[:-1], int(layer[-1]))
+    conv = "conv" if kind == "down" else "deconv"
+    return f"{conv}{number}.conv2d.", f"in{number + 3 * (conv == 'deconv')}."
+
+
+def _lengstrom_names(layer: str) -> tuple[str, str]:
+    if block := re.fullmatch(r"block0_(\d+)([ab])", layer):
+        start = f"res{block[1]}.conv{'ab'.index(block[2]) + 1}."
+    else:
+        start = "conv4." if layer == "out" else f"{layer.replace('down', 'conv')}."
+    return f"{start}conv.", f"{start}norm."
+
+
+def _taken(tensors: dict[str, Tensor], name: str) -> Tensor:
+    if name not in tensors:
+        raise WeightsError(f"{name} is missing")
+    return tensors[name]

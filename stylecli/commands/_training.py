@@ -1,0 +1,21 @@
+"""From settings to a training: what every `train` command does."""
+
+from typing import Any
+
+from stylecli.commands._telling import Teller
+from stylecli.errors import ExitCode
+from stylecli.settings.shared import Compute, Telling
+
+
+def run(network: str, settings: Any, compute: Compute, telling: Telling) -> ExitCode:
+    """Trains, with a bar on a terminal; the path of the weights is printed. Errors are those of `api.train`."""
+    from stylecli import api
+
+    teller = Teller(telling)
+    try:
+        path = api.train(network, settings, compute, teller.bar_for(network))
+    finally:
+        teller.clear()
+    if not telling.quiet:
+        print(path)
+    return ExitCode.DONE

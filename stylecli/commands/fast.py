@@ -1,0 +1,47 @@
+"""Paint a picture in one pass, in a style that a network has learned: seconds a picture."""
+
+import json
+
+from stylecli.commands._options import from_settings
+from stylecli.commands._run import run
+from stylecli.errors import ExitCode
+from stylecli.settings.fast import Blending, FastContents, FastSettings
+from stylecli.settings.shared import Compute, Outputs, Telling
+
+
+@from_settings
+def command(
+    contents: FastContents,
+    blending: Blending,
+    grid: tuple[FastSettings, ...],
+    outputs: Outputs,
+    compute: Compute,
+    telling: Telling,
+) -> ExitCode:
+    """Paint CONTENT in a style that the network has learned (Johnson 2016, Dumoulin 2017).
+
+    Options marked … may be given several times, numbers also as first:last:count; every combination is a job.
+
+    \b
+      stylecli fast --list-styles
+      stylecli fast photo.jpg --style great_wave --style the_scream
+      stylecli fast photo.jpg --style great_wave --alpha 0:1:5 -o sweep/
+      stylecli fast photos/ -r --style great_wave:0.3 --style udnie:0.7 --blend -o out/
+    """
+    if contents.list_styles:
+        return _list(grid[0].weights, as_json=telling.json)
+    return run("fast", contents, None, blending.arranged(grid), outputs, compute, telling)
+
+
+def _list(weights: str, *, as_json: bool) -> ExitCode:
+    from stylecli.backends.fast import styles
+
+    rows = styles(weights)
+    widths = [max(len(row[key]) for row in rows) for key in ("name", "title")]
+    for row in rows:
+        if as_json:
+            print(json.dumps(row))
+        else:
+            by = ", ".join(filter(None, (row["artist"], row["year"])))
+            print(f"{row['name']:{widths[0]}}  {row['title']:{widths[1]}}  {by}".rstrip())
+    return ExitCode.DONE

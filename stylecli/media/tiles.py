@@ -1,0 +1,171 @@
+"""Pictures of any size through networks in tiles, with the very result of the whole picture.
+
+Each segment of a network (`nets.segments`) goes over the tiles in passes: one for each set of statistics that it asks
+for, which only measures, then one that computes. A tile carries `reach` pixels of its neighbors with it and is cut back
+afterwards, so there is no seam to hide. At the picture's own borders a tile ends where the picture ends, and the
+network pads there as it would have.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stylecli.nets.segments import Moments, Segment, second
+
+Span = tuple[int, int]
+"""First and last (exclusive) of a tile along one axis."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Where a tile lies: the part it answers for, and with what it needs around it, as (rows, columns)."""
+
+    core: tuple[Span, Span]
+    outer: tuple[Span, Span]
+
+    def inner(self, x: Tensor) -> Tensor:
+        """The core of `x` [N, C, h, w], which a network made of the outer part at any subsampling."""
+        for axis, (core, outer) in enumerate(zip(self.core, self.outer, strict=True), 2):
+            extent = x.shape[axis]
+            scale = 2.0 ** round(math.log2(extent / (outer[1] - outer[0]))) if core != outer else 1.0
+            first = round((core[0] - outer[0]) * scale)
+            # At the picture's far border all that is left belongs to the tile, whatever odd sizes were rounded to.
+            last = extent if core[1] == outer[1] else round((core[1] - outer[0]) * scale)
+            x = x.narrow(axis, first, last - first)
+        return x
+
+
+def tiles(height: int, width: int, side: int, segment: Segment) -> Iterator[Tile]:
+    """Tiles of about `side` pixels that cover the picture, row by row."""
+    step = max(side // segment.stride, 1) * segment.stride
+    reach = -(-segment.reach // segment.stride) * segment.stride
+
+    def spans(extent: int) -> list[tuple[Span, Span]]:
+        count = max(1, round(extent / step))
+        even = -(-extent // count // segment.stride) * segment.stride
+        cores = [(first, min(first + even, extent)) for first in range(0, extent, even)]
+        return [(core, (max(core[0] - reach, 0), min(core[1] + reach, extent))) for core in cores]
+
+    for rows, rows_outer in spans(height):
+        for columns, columns_outer in spans(width):
+            yield Tile((rows, columns), (rows_outer, columns_outer))
+
+
+def stream(
+    segments: Sequence[Segment],
+    x: Tensor,
+    side: int,
+    *,
+    load: Callable[[Tensor], Tensor] = lambda part: part,
+    store: Callable[[Tensor], Tensor] = lambda part: part,
+    memory: dict[int, dict[str, Moments]] | None = None,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+) -> Tensor:
+    """`x` through `segments` in tiles.
+
+    Args:
+        segments: One after the other.
+        x: [N, C, H, W] of any type.
+        side: About how long a tile is, in pixels of `x`; deeper ones cover the same of the picture.
+        load: Makes of a part of `x` what the first segment takes.
+        store: Makes of a part of the last segment's output what is kept.
+        memory: Statistics of each segment from an earlier run on the same `x`; those of this run are put into it.
+        tell: Hears how many tiles are done, and of how many; measuring passes count too.
+
+    Returns:
+        What the last segment gives for the whole of `x`, in the type that `store` gives.
+    """
+    memory = {} if memory is None else memory
+    for index, segment in enumerate(segments):
+        first, last = index == 0, index == len(segments) - 1
+        known = memory.setdefault(index, {})
+        x = _through(segment, x, side, known, load if first else _same, store if last else _same, tell)
+        side = max(side * segment.scale[0] // segment.scale[1], 1)
+    return x
+
+
+def _same(part: Tensor) -> Tensor:
+    return part
+
+
+class _UnknownError(Exception):
+    """A tile got as far as it can without statistics that are still being gathered."""
+
+
+class _Gatherer:
+    """Answers a segment's questions: from the passes before, or not yet."""
+
+    def __init__(self, known: dict[str, Moments]) -> None:
+        self.known = known
+        self.sums: dict[str, list[Tensor]] = {}
+        self.tile: Tile | None = None
+
+    def ask(
+        self, features: Mapping[str, Tensor], shares: Mapping[str, Tensor] | None = None, full: bool = False, /
+    ) -> Mapping[str, Moments]:
+        """Moments that are known; otherwise they are added to, and the tile ends here."""
+        if features.keys() <= self.known.keys():
+            return {name: self.known[name] for name in features}
+        assert self.tile is not None
+        for name, x in features.items():
+            # Sums of a picture's millions of squares cancel in single precision.
+            inner = self.tile.inner(x).double()
+            share = self.tile.inner(shares[name]).double() if shares else torch.ones_like(inner[:, :1])
+            sums = [
+                (inner * share).sum((2, 3), keepdim=True),
+                second(inner, share, full),
+                share.sum((2, 3), keepdim=True),
+            ]
+            before = self.sums.setdefault(name, [torch.zeros_like(part) for part in sums])
+            self.sums[name] = [a + b for a, b in zip(before, sums, strict=True)]
+        raise _UnknownError
+
+    def settle(self, dtype: torch.dtype) -> None:
+        """Ends a measuring pass."""
+        for name, (total, products, count) in self.sums.items():
+            some = count.clamp_min(1e-12)
+            mean = total / some
+            if products.ndim == 3:
+                column = mean[:, :, :, 0]
+                covariance = products / some[:, 0] - column @ column.mT
+            else:
+                covariance = (products / some - mean.square()).clamp_min(0)
+            self.known[name] = Moments(mean.to(dtype), covariance.to(dtype), count.to(dtype))
+        self.sums = {}
+
+
+def _through(
+    segment: Segment,
+    x: Tensor,
+    side: int,
+    known: dict[str, Moments],
+    load: Callable[[Tensor], Tensor],
+    store: Callable[[Tensor], Tensor],
+    tell: Callable[[int, int], None],
+) -> Tensor:
+    height, width = x.shape[2:]
+    size = segment.extent(height), segment.extent(width)
+    gatherer = _Gatherer(known)
+    made: Tensor | None = None
+    while made is None:
+        dtype = torch.float32
+        plan = [*tiles(height, width, side, segment)]
+        for done, tile in enumerate(plan):
+            tell(done, len(plan))
+            (top, bottom), (left, right) = tile.outer
+            part = load(x[:, :, top:bottom, left:right])
+            dtype, gatherer.tile = part.dtype, tile
+            try:
+                y = store(tile.inner(segment.run(part, gatherer.ask)))
+            except _UnknownError:
+                continue
+            if made is None:
+                made = y.new_empty((len(y), y.shape[1], *size))
+            p, q = segment.scale
+            row, column = tile.core[0][0] * p // q, tile.core[1][0] * p // q
+            made[:, :, row : row + y.shape[2], column : column + y.shape[3]] = y
+        gatherer.settle(dtype)
+    return made

@@ -1,0 +1,215 @@
+"""Networks that paint any picture in the style of any other: what all of them share.
+
+    AdaIN(x, y) = sd(y) (x - mu(x)) / sd(x) + mu(y)                      Huang, Belongie 2017, arXiv 1703.06868, eq. 8
+    t           = x + alpha sum_k m_k (AdaIN(x, y_k) - x)                eq. 14, for several styles (eq. 15) and masks
+    out         = decode(t)                                              and detail, see `keeps_detail`
+
+m_k is how much of style k there is: a number for mixtures (they sum to one), a map for masks; mu(x) and sd(x) are then
+those of the region, as in the authors' Torch code. Where no style is, the content stays as it is.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylecli.nets.segments import Ask, Moments, Segment, measured, moments
+
+
+class Target(NamedTuple):
+    """Mean [N, C, 1, 1] that a level gets, and spread: deviations [N, C, 1, 1] or a covariance [N, C, C]."""
+
+    mean: Tensor
+    spread: Tensor
+
+
+class Style(NamedTuple):
+    """What a style picture becomes.
+
+    Attributes:
+        targets: One a level of the encoder.
+        modulation: (gamma, beta) of each modulated layer of the decoder, [N, C, 1, 1]; empty where there is none.
+    """
+
+    targets: tuple[Target, ...]
+    modulation: tuple[tuple[Tensor, Tensor], ...] = ()
+
+
+class Seen(NamedTuple):
+    """A content on its way.
+
+    Attributes:
+        features: One a level.
+        presence: By subsampling, how much of each style there is.
+        asked: Features by name, whose moments over the whole content are needed.
+        shares: Presence by the same names, for masks.
+        rgb: The content.
+        size: Its height and width before `fit`.
+        kept: What later runs need not compute again.
+    """
+
+    features: tuple[Tensor, ...]
+    presence: Mapping[int, Sequence[Tensor | float]]
+    asked: Mapping[str, Tensor]
+    shares: Mapping[str, Tensor] | None
+    rgb: Tensor
+    size: tuple[int, int]
+    kept: dict[str, Tensor]
+
+
+def mix(styles: Sequence[Style], shares: Sequence[float]) -> Style:
+    """One style of several; `shares` sum to one. AdaIN is linear in its target, so this is the mixture of AdaINs."""
+    return Style(
+        tuple(Target(*_mixed([style.targets[i] for style in styles], shares)) for i in range(len(styles[0].targets))),
+        tuple(_mixed([style.modulation[i] for style in styles], shares) for i in range(len(styles[0].modulation))),
+    )
+
+
+def _mixed(pairs: Sequence[tuple[Tensor, Tensor]], shares: Sequence[float]) -> tuple[Tensor, Tensor]:
+    return _sum([pair[0] for pair in pairs], shares), _sum([pair[1] for pair in pairs], shares)
+
+
+def _sum(parts: Sequence[Tensor], factors: Sequence[Tensor | float]) -> Tensor:
+    """`sum_k factors_k parts_k`."""
+    return torch.stack([part * factor for part, factor in zip(parts, factors, strict=True)]).sum(0)
+
+
+def _times(gain: Tensor, x: Tensor) -> Tensor:
+    """`gain` x, per channel or as a matrix."""
+    return gain * x if gain.ndim == 4 else torch.einsum("ncd,ndhw->nchw", gain, x)
+
+
+def _name(level: int, style: int) -> str:
+    return f"level {level}, style {style}"
+
+
+class AnyStyle(nn.Module):
+    """An encoder with AdaIN at its levels and a decoder; pictures are [N, 3, H, W], RGB in [0, 1], of any size.
+
+    Attributes:
+        levels: Subsampling of each level of the encoder.
+        modulated: Subsampling of each modulated layer of the decoder.
+        reach: How far an output pixel sees, in pixels; a multiple of the deepest subsampling.
+        keeps_detail: What the decoder cannot give back of a content is added with 1 - alpha.
+        full: Spread is a covariance.
+        bytes_per_pixel: Peak memory of `paint` in float32 for each pixel of the content; measured.
+        correction: 1 for unbiased variances, as in the reference; 0 for biased ones.
+        epsilon: Added to variances; what varies less than its root is not stretched further.
+    """
+
+    levels: tuple[int, ...]
+    modulated: tuple[int, ...] = ()
+    reach: int
+    bytes_per_pixel: float
+    correction = 0
+    epsilon = 1e-5
+    keeps_detail = False
+    full = False
+
+    @abstractmethod
+    def encode(self, rgb: Tensor) -> tuple[Tensor, ...]:
+        """Features at each level, shallow to deep."""
+
+    @abstractmethod
+    def decode(self, features: Sequence[Tensor], modulation: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        """RGB, at least as large as the encoded picture, not clamped."""
+
+    def modulation(self, rgb: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+        """(gamma, beta) of each modulated layer for the style picture `rgb`."""
+        return ()
+
+    def fit(self, x: Tensor) -> Tensor:
+        """`x` with what the encoder needs added to the right and below."""
+        return x
+
+    def style(self, rgb: Tensor) -> Style:
+        """All that the decoder needs of the style picture `rgb`."""
+        rgb = self.fit(rgb)
+        found = (moments(x.float(), None, self.full) for x in self.encode(rgb))
+        return Style(tuple(self.target(each) for each in found), self.modulation(rgb))
+
+    def forward(self, content: Tensor, style: Tensor, alpha: Tensor | float = 1.0) -> Tensor:
+        """`content` in the style of `style`, not clamped; `alpha` is a number or [N, 1, 1, 1]."""
+        return self.paint(content, [self.style(style)], alpha)
+
+    def segment(self, styles: Sequence[Style], alpha: float) -> Segment:
+        """`paint` for tiles."""
+        return Segment(lambda x, ask: self.paint(x, styles, alpha, ask), self.reach, max(self.levels))
+
+    def paint(self, x: Tensor, styles: Sequence[Style], alpha: Tensor | float = 1.0, ask: Ask = measured) -> Tensor:
+        """The content in `styles`, not clamped, of its size.
+
+        Args:
+            x: [N, 3, H, W], or with a mask for each style behind the colors [N, 3 + K, H, W].
+            styles: One without masks (`mix` them before); K with masks.
+            alpha: Strength, 0 to 1.
+            ask: Who measures the content.
+        """
+        seen = self.see(x)
+        return self.render(seen, ask(seen.asked, seen.shares, self.full), styles, alpha)
+
+    def see(self, x: Tensor) -> Seen:
+        """What is computed of a content once, whatever the styles and alphas; `x` as for `paint`."""
+        size = x.shape[2], x.shape[3]
+        x = self.fit(x)
+        features, presence = tuple(each.float() for each in self.encode(x[:, :3])), self._presence(x[:, 3:])
+        named = {
+            _name(level, k): (feature, there)
+            for level, (feature, stride) in enumerate(zip(features, self.levels, strict=True))
+            for k, there in enumerate(presence[stride])
+        }
+        shares = {name: there for name, (_, there) in named.items() if isinstance(there, Tensor)}
+        asked = {name: feature for name, (feature, _) in named.items()}
+        return Seen(features, presence, asked, shares or None, x[:, :3], size, {})
+
+    def render(self, seen: Seen, own: Mapping[str, Moments], styles: Sequence[Style], alpha: Tensor | float) -> Tensor:
+        """The content that was `seen`, with moments `own` over all of it, in `styles`."""
+        painted = []
+        for level, (x, stride) in enumerate(zip(seen.features, self.levels, strict=True)):
+            change: Tensor | float = 0.0
+            for k, (style, there) in enumerate(zip(styles, seen.presence[stride], strict=True)):
+                now, wanted = self.target(own[_name(level, k)]), style.targets[level]
+                moved = _times(self.gain(now, wanted), x - now.mean) + (wanted.mean - now.mean)
+                change = change + there * moved
+            painted.append(x + alpha * change)
+        modulation = [
+            (
+                alpha * _sum([style.modulation[layer][0] for style in styles], seen.presence[stride]),
+                alpha * _sum([style.modulation[layer][1] for style in styles], seen.presence[stride]),
+            )
+            for layer, stride in enumerate(self.modulated)
+        ]
+        height, width = seen.size
+        image = self.decode(painted, modulation)
+        if self.keeps_detail:
+            strength = alpha * sum(seen.presence[1])
+            if isinstance(strength, Tensor) or strength < 1:
+                image = image + (1 - strength) * self._detail(seen)
+        return image[:, :, :height, :width]
+
+    def gain(self, now: Target, wanted: Target) -> Tensor:
+        """What the distance from the mean is multiplied by, less 1: per channel [N, C, 1, 1], or a matrix [N, C, C]."""
+        return wanted.spread / now.spread - 1
+
+    def target(self, found: Moments) -> Target:
+        """What `gain` compares, of measured moments."""
+        unbiased = found.positions / (found.positions - self.correction).clamp_min(1)
+        return Target(found.mean, (found.covariance * unbiased + self.epsilon).sqrt())
+
+    def _detail(self, seen: Seen) -> Tensor:
+        if "detail" not in seen.kept:
+            nothing = [(torch.zeros(1), torch.zeros(1))] * len(self.modulated)
+            nothing = [(part.to(seen.rgb), part.to(seen.rgb)) for part, _ in nothing]
+            seen.kept["detail"] = seen.rgb - self.decode(seen.features, nothing)
+        return seen.kept["detail"]
+
+    def _presence(self, masks: Tensor) -> dict[int, Sequence[Tensor | float]]:
+        """How much of each style there is, by subsampling."""
+        strides = {1, *self.levels, *self.modulated}
+        if not masks.shape[1]:
+            return dict.fromkeys(strides, (1.0,))
+        masks = masks / masks.sum(1, keepdim=True).clamp_min(1)
+        return {s: F.avg_pool2d(masks, s, ceil_mode=True, count_include_pad=False).split(1, 1) for s in strides}

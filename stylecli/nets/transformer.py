@@ -1,0 +1,356 @@
+"""The image transformation net: a picture painted in one pass, many styles in one net.
+
+Johnson, Alahi, Fei-Fei 2016, "Perceptual losses", arXiv 1603.08155; instance norm: Ulyanov, Vedaldi, Lempitsky 2016,
+arXiv 1607.08022; a pair (gamma, beta) for each style and layer: Dumoulin, Shlens, Kudlur 2017, arXiv 1610.07629.
+
+    norm(x) = gamma (x - mu(x)) / sqrt(var(x) + epsilon) + beta     gamma, beta = sum_s mix_s (gamma_s, beta_s)
+    down    relu(norm(conv(x))), each with stride 2 but the first, 9x9, whose stride is `stem`
+    block   x + norm(conv(relu(norm(conv(x)))))
+    up      relu(norm(conv(nearest x2 of x)))
+    out     conv 9x9, to RGB
+    result  mix_0 x + (1 - mix_0) out                               style 0 is `identity`, where there is one
+
+Instance norm forgets the mean and the contrast of a photo, so no (gamma, beta) alone can give it back. Hence the last
+line: the photo's share falls as the identity's does, and alpha = 0 is the photo itself, exactly. The way between is no
+cross-fade: (gamma, beta) of the identity are learned so that what is added to the photo's share makes a picture that
+is painted that much, with the content's edges where they were.
+
+Differs from the paper, as pytorch/examples@77f55b9 (neural_style/transformer_net.py) does: reflection at each
+convolution in place of 40 pixels around the picture, so blocks crop nothing; nearest x2 and a convolution in place of a
+transposed one (Odena et al. 2016: no checkerboard); `out` is linear, in 0..255. `tensorflow` is what the models of
+lengstrom/fast-style-transfer are (reiinakano/fast-style-transfer-deeplearnjs@bd3a048, src/net.ts): SAME padding with
+zeros, transposed convolutions, epsilon 1e-3, no ReLU but a norm and 150 tanh + 127.5 after `out`.
+
+Nearest x2 and a convolution are computed as one convolution of the small picture that gives four phases: less than
+half the products, and the enlarged features are never made. `out` gives four pixels at a time, for its three channels.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylecli.errors import UsageError
+from stylecli.nets.segments import Ask, Segment, measured
+
+IDENTITY = "identity"
+"""The style that is the photo itself."""
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """The shape of the net.
+
+    Attributes:
+        styles: Their names; `identity`, if it is there, comes first.
+        widths: Channels after each convolution on the way down.
+        blocks: Residual blocks at the smallest size, then at each size on the way up.
+        stem: Stride of the first convolution, 1 or 2; with 2, `out` enlarges once more.
+        norm: `instance`, or `batch` with running statistics (the paper's).
+        tensorflow: Borders, upsampling and output of lengstrom's models.
+        pixels: What white is, at both ends.
+    """
+
+    styles: tuple[str, ...] = ("style",)
+    widths: tuple[int, ...] = (32, 64, 128)
+    blocks: tuple[int, ...] = (5,)
+    stem: int = 1
+    norm: str = "instance"
+    tensorflow: bool = False
+    pixels: float = 255.0
+
+    @property
+    def epsilon(self) -> float:
+        """Added to variances."""
+        return 1e-3 if self.tensorflow else 1e-5
+
+    @property
+    def identity(self) -> bool:
+        """Whether style 0 is the photo."""
+        return self.styles[0] == IDENTITY
+
+    @property
+    def shrink(self) -> int:
+        """How many times smaller the smallest features are; results of foreign nets are multiples of it."""
+        return int(self.stem * 2 ** (len(self.widths) - 1))
+
+    @property
+    def smallest(self) -> int:
+        """The shortest side in pixels that reflection allows."""
+        return 1 if self.tensorflow else max(5, self.shrink + 1)
+
+    def layers(self) -> "Iterator[Layer]":
+        """Every convolution, in order."""
+        channels = 3
+        for index, width in enumerate(self.widths):
+            yield Layer(f"down{index + 1}", channels, width, 9 if index == 0 else 3, 2 if index else self.stem)
+            channels = width
+        for index, width in enumerate(reversed(self.widths)):
+            if index:
+                yield Layer(f"up{index}", channels, width, 3, enlarge=True)
+                channels = width
+            for block in range(self.blocks[index] if index < len(self.blocks) else 0):
+                for part in "ab":
+                    yield Layer(f"block{index}_{block + 1}{part}", width, width, 3)
+        yield Layer("out", channels, 3, 9, enlarge=self.stem == 2, normed=self.tensorflow)
+
+
+class Layer(NamedTuple):
+    """A convolution, its norm behind it."""
+
+    name: str
+    channels: int
+    out: int
+    size: int
+    stride: int = 1
+    enlarge: bool = False
+    normed: bool = True
+
+
+class Norm(nn.Module):
+    """(gamma, beta) [S, C] of S styles; of a batch norm also the running statistics."""
+
+    def __init__(self, channels: int, config: TransformerConfig) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(len(config.styles), channels))
+        self.beta = nn.Parameter(torch.zeros(len(config.styles), channels))
+        if config.norm == "batch":
+            self.register_buffer("mean", torch.zeros(channels))
+            self.register_buffer("variance", torch.ones(channels))
+
+    def mixed(self, mix: Tensor) -> tuple[Tensor, Tensor]:
+        """gamma and beta [N, C, 1, 1] of mixtures [N, S]."""
+        gamma, beta = ((mix[:, :, None] * rows).sum(1)[:, :, None, None] for rows in (self.gamma, self.beta))
+        return gamma, beta
+
+
+class TransformerNet(nn.Module):
+    """See the module; pictures are [N, 3, H, W], RGB in [0, 1], of any size."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.plan = {layer.name: layer for layer in config.layers()}
+        self.convs = nn.ModuleDict({layer.name: _conv(layer, config) for layer in self.plan.values()})
+        self.norms = nn.ModuleDict({name: Norm(one.out, config) for name, one in self.plan.items() if one.normed})
+
+    def forward(self, rgb: Tensor, mix: Tensor | None = None) -> Tensor:
+        """`rgb` painted, not clamped; up to `shrink` - 1 pixels larger where there is no identity.
+
+        Args:
+            rgb: [N, 3, H, W].
+            mix: Share of each style, [N, S] or [1, S], summing to 1; even when left out.
+
+        Raises:
+            UsageError: A side is shorter than `smallest`.
+        """
+        x, mix = rgb, self.even(rgb) if mix is None else mix
+        for segment in self.segments(mix, (rgb.shape[2], rgb.shape[3])):
+            x = segment.run(x, measured)
+        return self.finish(rgb, x, mix)
+
+    def even(self, like: Tensor) -> Tensor:
+        """All styles to equal shares, [1, S]."""
+        count = len(self.config.styles)
+        return like.new_full((1, count), 1 / count)
+
+    def finish(self, rgb: Tensor, painted: Tensor, mix: Tensor) -> Tensor:
+        """The photo's share mixed in; pixel by pixel, so that it holds for tiles too."""
+        if not self.config.identity:
+            return painted
+        share = mix[:, 0, None, None, None]
+        return torch.lerp(painted[:, :, : rgb.shape[2], : rgb.shape[3]].to(rgb), rgb, share.to(rgb))
+
+    def segments(self, mix: Tensor, size: tuple[int, int], kept: torch.dtype | None = None) -> tuple[Segment, ...]:
+        """The net in parts: all the way down, each block, all the way up.
+
+        Args:
+            mix: As in `forward`.
+            size: Height and width of the whole picture; where SAME padding begins depends on them.
+            kept: Type of the features between the parts; None for as they come.
+
+        Raises:
+            UsageError: A side is shorter than `smallest`.
+        """
+        config = self.config
+        if min(size) < config.smallest:
+            raise UsageError(
+                f"{size[1]}x{size[0]}: too small for this network", f"{config.smallest} pixels a side at least"
+            )
+        layers = list(self.plan.values())
+        down = [layer for layer in layers if layer.name.startswith("down")]
+        blocks = [layer.name[:-1] for layer in layers if layer.name.startswith("block0") and layer.name.endswith("a")]
+        up = [layer for layer in layers if not layer.name.startswith(("down", "block0"))]
+        return (
+            self._down(down, mix, size, kept),
+            *(Segment(partial(self._block, name, mix=mix, kept=kept), reach=2) for name in blocks),
+            self._up(up, mix),
+        )
+
+    @property
+    def reach(self) -> int:
+        """How far a tile's parts see, in pixels of the picture; an upper bound."""
+        first, *_, last = self.segments(self.even(torch.zeros(())), (2**10, 2**10))
+        return max(first.reach, 2 * self.config.shrink, last.reach * self.config.shrink)
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        """Peak memory of a pass for each pixel of the picture; measured."""
+        return 20 + 14 * self.config.widths[0] / self.config.stem**2
+
+    def _down(self, layers: list[Layer], mix: Tensor, size: tuple[int, int], kept: torch.dtype | None) -> Segment:
+        shrink = self.config.shrink
+        reach, stride = 0, 1
+        for layer in layers:
+            reach += layer.size // 2 * stride
+            stride *= layer.stride
+
+        def run(x: Tensor, ask: Ask) -> Tensor:
+            x, (height, width) = x * self.config.pixels, size
+            for layer in layers:
+                x = self._convolved(layer, x, (height % 2, width % 2))
+                x = _relu(self._norm(layer.name, x, mix, ask))
+                height, width = ((side + layer.stride - 1) // layer.stride for side in (height, width))
+            return x.to(kept or x.dtype)
+
+        return Segment(run, reach, shrink, (1, shrink), lambda extent: -(-extent // shrink))
+
+    def _block(self, name: str, x: Tensor, ask: Ask, *, mix: Tensor, kept: torch.dtype | None = None) -> Tensor:
+        x = x if kept is None else x.float()
+        y = _relu(self._norm(f"{name}a", self._convolved(self.plan[f"{name}a"], x), mix, ask))
+        y = self._norm(f"{name}b", self._convolved(self.plan[f"{name}b"], y), mix, ask)
+        y = y + x if torch.is_grad_enabled() else y.add_(x)
+        return y.to(kept or y.dtype)
+
+    def _up(self, layers: list[Layer], mix: Tensor) -> Segment:
+        # Counted in pixels of the result, then rounded up to those of the input.
+        fine, shrink = 1, self.config.shrink
+        reach = 0
+        for layer in reversed(layers):
+            reach += layer.size // 2 * fine
+            fine *= 2 if layer.enlarge else 1
+
+        def run(x: Tensor, ask: Ask) -> Tensor:
+            x = x.float() if x.dtype == torch.float16 else x
+            for layer in layers:
+                if layer.name.startswith("block"):
+                    x = self._block(layer.name[:-1], x, ask, mix=mix) if layer.name.endswith("a") else x
+                    continue
+                x = self._enlarged(layer, x) if layer.enlarge else self._convolved(layer, x)
+                if layer.normed:
+                    x = self._norm(layer.name, x, mix, ask)
+                if layer.name != "out":
+                    x = _relu(x)
+            return (torch.tanh(x) * 150 + 127.5) / 255 if self.config.tensorflow else x / self.config.pixels
+
+        return Segment(run, -(-reach // shrink) + 1, 1, (shrink, 1), lambda extent: extent * shrink)
+
+    def _norm(self, name: str, x: Tensor, mix: Tensor, ask: Ask) -> Tensor:
+        norm, epsilon = self.norms[name], self.config.epsilon
+        gamma, beta = norm.mixed(mix)  # type: ignore[operator]
+        if self.config.norm == "batch":
+            mean, variance = norm.mean, norm.variance
+            x = F.batch_norm(x, mean, variance, None, None, self.training, 0.1, epsilon)  # type: ignore[arg-type]
+            return _scaled(x, gamma, beta)
+        own = ask({name: x})[name]
+        scale = gamma * (own.covariance + epsilon).rsqrt()
+        return _scaled(x, scale, beta - own.mean * scale)
+
+    def _convolved(self, layer: Layer, x: Tensor, odd: tuple[int, int] = (1, 1)) -> Tensor:
+        """The convolution of `layer`, with its borders; `odd`: whether the whole picture's height and width are."""
+        conv, half = self.convs[layer.name], layer.size // 2
+        weight, bias, stride = conv.weight, conv.bias, layer.stride
+        assert isinstance(weight, Tensor)
+        assert bias is None or isinstance(bias, Tensor)
+        if layer.name == "out":
+            x = F.pad(x, (half,) * 4, "constant" if self.config.tensorflow else "reflect")
+            return interleaved(F.conv2d(x, *paired(weight, bias), 2))
+        if not self.config.tensorflow:
+            return F.conv2d(F.pad(x, (half,) * 4, "reflect"), weight, bias, stride)
+        if stride == 1:
+            return F.conv2d(x, weight, bias, padding=half)
+        # SAME: an even side needs one line of zeros less, the first one. Cut off, not left out: ONNX can follow that.
+        top, left = odd
+        return F.conv2d(F.pad(x, (1, 1, 1, 1))[:, :, 1 - top :, 1 - left :], weight, bias, stride)
+
+    def _enlarged(self, layer: Layer, x: Tensor) -> Tensor:
+        conv = self.convs[layer.name]
+        if self.config.tensorflow:
+            height, width = x.shape[2:]
+            y = F.conv_transpose2d(x, conv.weight, conv.bias, stride=2)  # type: ignore[arg-type]
+            return y[:, :, : 2 * height, : 2 * width]
+        weight, bias = phases(conv.weight, conv.bias)  # type: ignore[arg-type]
+        taps = weight.shape[-1]
+        # One reflected pixel of the enlarged picture is its border pixel again: replication of the small one.
+        return interleaved(F.conv2d(F.pad(x, (taps // 2,) * 4, "replicate"), weight, bias), 1 - taps % 2)
+
+
+# Without gradients in place: getting fresh memory from the system takes longer than the arithmetic.
+
+
+def _relu(x: Tensor) -> Tensor:
+    return F.relu(x, inplace=not torch.is_grad_enabled())
+
+
+def _scaled(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """x scale + shift."""
+    scale, shift = scale.to(x), shift.to(x)
+    return torch.addcmul(shift, x, scale) if torch.is_grad_enabled() else torch.addcmul(shift, x, scale, out=x)
+
+
+def _conv(layer: Layer, config: TransformerConfig) -> nn.Conv2d | nn.ConvTranspose2d:
+    if config.tensorflow and layer.enlarge:
+        return nn.ConvTranspose2d(layer.channels, layer.out, layer.size, 2, bias=False)
+    return nn.Conv2d(layer.channels, layer.out, layer.size, layer.stride, bias=not config.tensorflow)
+
+
+def phases(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """A convolution [O, I, k, k] of a picture enlarged x2 by repetition, as one of the picture itself.
+
+    Returns:
+        Weight [4 O, I, t, t] and bias [4 O] for `interleaved`, of the picture padded by t // 2; where t is even
+        (k = 3 mod 4), its `shift` is 1.
+    """
+    size = weight.shape[-1]
+    half = size // 2
+    shift = half % 2
+    before = (half + shift) // 2
+    taps = 2 * before + 1 - shift
+    # Row r of a pair sees, through tap j of the large kernel, tap t of the small one.
+    sums = torch.zeros(2, taps, size, dtype=weight.dtype, device=weight.device)
+    for row in range(2):
+        for tap in range(size):
+            sums[row, (row - shift + tap - half) // 2 + before, tap] = 1
+    small = torch.einsum("rtj,suk,oijk->rsoitu", sums, sums, weight)
+    return small.flatten(0, 2), bias.repeat(4)
+
+
+def paired(weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """A convolution [O, I, k, k] as one of stride 2, [4 O, I, k + 1, k + 1], for `interleaved`.
+
+    Processors compute 16 channels in the time of 3: four pixels at once take a third of the time of four.
+    """
+    shifted = [F.pad(weight, (column, 1 - column, row, 1 - row)) for row in range(2) for column in range(2)]
+    return torch.cat(shifted), None if bias is None else bias.repeat(4)
+
+
+def interleaved(x: Tensor, shift: int = 0) -> Tensor:
+    """Four phases [N, 4 O, H, W], row by row, to [N, O, 2 H, 2 W], with `shift` lines cut off on each side."""
+    count, _, height, width = x.shape
+    parts = x.unflatten(1, (2, 2, -1))  # [N, 2, 2, O, H, W]
+    if torch.is_grad_enabled():
+        y = parts.permute(0, 4, 1, 5, 2, 3).reshape(count, 2 * height, 2 * width, -1).permute(0, 3, 1, 2)
+        return y[:, :, shift : 2 * height - shift, shift : 2 * width - shift]
+    height, width = height - shift, width - shift
+    shape = (count, parts.shape[3], 2 * height, 2 * width)
+    y = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+    for row in range(2):
+        for column in range(2):
+            top, left = shift * (1 - row), shift * (1 - column)
+            part = parts[:, row, column, :, top : top + height, left : left + width]
+            y[:, :, (row - shift) % 2 :: 2, (column - shift) % 2 :: 2] = part
+    return y

@@ -1,0 +1,160 @@
+"""The embedded any-style network: AdaIN with full covariances at three levels, and a modulated decoder.
+
+    f_l  = relu2_1, relu3_1, relu4_1 of a small frozen VGG
+    T(x) = A (x - mu_c) + mu_s,    A = C^-1/2 (C^1/2 S C^1/2)^1/2 C^-1/2
+    t_l  = f_l + alpha (T(f_l) - f_l)
+    out  = D(t; alpha gamma, alpha beta) + (1 - alpha) (content - D(f; 0, 0)),     (gamma, beta) = M(code(style))
+
+C and S are the covariances of the features of content and style. T is the optimal transport between the Gaussians with
+these moments: of all maps that give the content the style's covariance, it moves the features least (Lu et al. 2019, "A
+closed-form solution to universal style transfer", ICCV); with diagonal covariances it is AdaIN (Huang, Belongie 2017,
+arXiv 1703.06868). What the decoder cannot give back of a picture comes back with 1 - alpha, so alpha = 0 is the content
+itself. Each convolution of the decoder is followed by `x (1 + alpha gamma) + alpha beta`, |gamma| < 1, the conditional
+scale and shift of Dumoulin et al. 2017 and Ghiasi et al. 2017; M is a small network on the style code: means and
+deviations of the style in the VGG. Statistics of the content are needed at the three levels only, so two passes over
+the tiles of a picture are enough.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylecli.nets.any_style import AnyStyle, Target
+from stylecli.nets.segments import Moments, moments
+from stylecli.nets.vgg import VGG, VGGConfig
+
+LEVELS = {"relu2_1": 2, "relu3_1": 4, "relu4_1": 8}
+"""Where features are transported, and their subsampling."""
+
+
+@dataclass(frozen=True)
+class TransportConfig:
+    """The shape of the network.
+
+    Attributes:
+        vgg: Of the encoder, up to relu4_1.
+        deep: Residual blocks at 1/8 of the picture.
+        middle: Residual blocks at 1/4.
+        last: Channels before the last convolution.
+        hidden: Width of the network on the style code.
+    """
+
+    vgg: VGGConfig = field(default_factory=lambda: VGGConfig(((16, 16), (32, 32), (64, 64, 64, 64), (128,))))
+    deep: int = 1
+    middle: int = 2
+    last: int = 16
+    hidden: int = 512
+
+
+def conv(channels: int, out: int, size: int = 3) -> nn.Conv2d:
+    """A convolution that continues the picture by its border."""
+    return nn.Conv2d(channels, out, size, 1, size // 2, padding_mode="replicate" if size > 1 else "zeros")
+
+
+class Transport(AnyStyle):
+    """See the module."""
+
+    levels = tuple(LEVELS.values())
+    bytes_per_pixel = 400.0
+    keeps_detail = True
+    full = True
+    code_mean: Tensor
+    code_deviation: Tensor
+
+    def __init__(self, config: TransportConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.vgg = VGG(config.vgg, "relu4_1")
+        a, b, c = (self.vgg.width(layer) for layer in LEVELS)
+        blocks = {"conv8": conv(c, c)}
+        blocks |= {f"deep{i}{part}": conv(c, c) for i in range(config.deep) for part in "ab"}
+        blocks |= {"conv4": conv(c, b), "conv4_skip": conv(b, b)}
+        blocks |= {f"middle{i}{part}": conv(b, b) for i in range(config.middle) for part in "ab"}
+        blocks |= {"conv2": conv(b, a), "conv2_skip": conv(a, a), "conv2_last": conv(a, config.last)}
+        blocks |= {"conv1": conv(config.last, 3)}
+        self.decoder = nn.ModuleDict(blocks)
+        self.layers = [name for name in blocks if "skip" not in name]
+        self.sizes = [blocks[name].out_channels for name in self.layers]
+        self.modulated = (8, *[8] * 2 * config.deep, *[4] * (1 + 2 * config.middle), 2, 2, 1)
+        # The encoder, what each 3x3 convolution of the decoder adds, and what upsampling may round away.
+        self.reach = -(-(37 + 8 + 16 * config.deep + 4 + 8 * config.middle + 2 + 2 + 1 + 7) // 8) * 8
+        self.taps = [name for name in self.vgg.names if name.startswith("relu")]
+        code = 2 * sum(self.vgg.width(layer) for layer in self.taps)
+        self.register_buffer("code_mean", torch.zeros(code))
+        self.register_buffer("code_deviation", torch.ones(code))
+        self.hidden = nn.Linear(code, config.hidden)
+        self.heads = nn.Linear(config.hidden, 2 * sum(self.sizes))
+
+    def fit(self, x: Tensor) -> Tensor:
+        """Continued by its border to sides divisible by 8."""
+        below, right = (-extent % 8 for extent in x.shape[2:])
+        return F.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
+
+    def encode(self, rgb: Tensor) -> tuple[Tensor, ...]:
+        """relu2_1, relu3_1, relu4_1."""
+        return tuple(self.vgg(rgb, LEVELS).values())
+
+    def code(self, rgb: Tensor) -> Tensor:
+        """Means and deviations of `rgb` at every ReLU, [N, D]."""
+        found = (moments(x.float()) for x in self.vgg(rgb, self.taps).values())
+        parts = [part.flatten(1) for each in found for part in (each.mean, (each.covariance + 1e-5).sqrt())]
+        return torch.cat(parts, 1)
+
+    def modulation(self, rgb: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+        """(gamma, beta) of each modulated layer for the style picture `rgb`."""
+        # Bounds keep a style unlike all others from driving the decoder out of every range.
+        code = ((self.code(rgb) - self.code_mean) / self.code_deviation).clamp(-4, 4)
+        # Equalized rates (Karras et al. 2018): wide inputs would make each step of Adam a leap.
+        hidden = F.relu(self.hidden(code * code.shape[1] ** -0.5))
+        gammas, betas = self.heads(hidden * hidden.shape[1] ** -0.5)[:, :, None, None].chunk(2, 1)
+        gammas = gammas.tanh()
+        return tuple(zip(gammas.split(self.sizes, 1), betas.split(self.sizes, 1), strict=True))
+
+    def target(self, found: Moments) -> Target:
+        """The mean, and the covariance in place of the deviation."""
+        variance = found.covariance.diagonal(dim1=1, dim2=2)
+        # Directions in which hardly anything varies are not stretched: all would be noise there.
+        floor = torch.diag_embed(torch.full_like(variance, 1.0) * (0.01 * variance.mean(1, keepdim=True) + 1e-5))
+        return Target(found.mean, found.covariance + floor)
+
+    def gain(self, now: Target, wanted: Target) -> Tensor:
+        """A - 1, as [N, C, C]."""
+        # In double precision: inverse roots stretch rounding errors with the weakest directions.
+        root, inverse = _roots(now.spread.double())
+        matrix = inverse @ _roots(root @ wanted.spread.double() @ root)[0] @ inverse
+        return (matrix - torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)).to(now.spread.dtype)
+
+    def decode(self, features: Sequence[Tensor], modulation: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        """RGB of the encoded size."""
+        half, quarter, x = features
+        scale_shift = dict(zip(self.layers, modulation, strict=True))
+
+        def layer(name: str, x: Tensor, skip: Tensor | None = None) -> Tensor:
+            y = self.decoder[name](x)
+            if skip is not None:
+                y = y + self.decoder[f"{name}_skip"](skip)
+            gamma, beta = scale_shift[name]
+            return y * (1 + gamma) + beta
+
+        def residual(name: str, x: Tensor) -> Tensor:
+            return x + layer(f"{name}b", F.relu(layer(f"{name}a", x)))
+
+        x = F.relu(layer("conv8", x))
+        for index in range(self.config.deep):
+            x = residual(f"deep{index}", x)
+        x = F.relu(layer("conv4", F.interpolate(x, scale_factor=2.0), quarter))
+        for index in range(self.config.middle):
+            x = residual(f"middle{index}", x)
+        x = F.relu(layer("conv2", F.interpolate(x, scale_factor=2.0), half))
+        x = F.relu(layer("conv2_last", x))
+        return layer("conv1", F.interpolate(x, scale_factor=2.0))
+
+
+def _roots(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Square root and its inverse of symmetric positive matrices [N, C, C]."""
+    values, vectors = torch.linalg.eigh(matrix)
+    roots = values.clamp_min(values.amax(-1, keepdim=True) * 1e-6).sqrt()[:, None]
+    return (vectors * roots) @ vectors.mT, (vectors / roots) @ vectors.mT

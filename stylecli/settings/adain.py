@@ -1,0 +1,52 @@
+"""Settings of `adain`, any style in one pass (Huang, Belongie 2017)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from stylecli.settings.fields import option
+from stylecli.settings.values import check
+
+PYTORCH_ADAIN = "naoto0804/pytorch-AdaIN@47950d0"
+
+
+@dataclass(frozen=True)
+class AdainSettings:
+    """Every option of `adain`; `recipe` names a reference implementation, `presets` holds what differs there."""
+
+    alpha: float = option(
+        1.0, "strength of the style; 0 is the content itself", minimum=0, maximum=1, sweep=True, panel="Look"
+    )
+    size: int | None = option(None, "short side of the result; default: that of the content", unit="px", minimum=1)
+    style_size: int | None = option(
+        None,
+        "short side of the style pictures: larger means larger strokes; default: that of the result, at most 1024 and "
+        "at most its own",
+        unit="px",
+        minimum=1,
+        panel="Look",
+    )
+    preserve_color: str = option(
+        "none",
+        "keep the colors of the content",
+        choices=("none", "luminance", "histogram", "coral"),
+        sweep=True,
+        panel="Look",
+    )
+    crop: bool = option(False, "cut contents and styles to their central square", panel="Look")
+    weights: str = option("adain", "any-style network: a name of `stylecli weights list`, or a file")
+    vgg: str = option(
+        "vgg19-normalized", "encoder of a decoder that comes alone, as that of pytorch-AdaIN: a name, or a file"
+    )
+    recipe: str = option(
+        "stylecli", "start from the settings of a reference implementation", choices=("stylecli", "pytorch-adain")
+    )
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "stylecli": {},
+        "pytorch-adain": {"size": 512, "style_size": 512, "weights": "adain-decoder"},
+    }
+
+    def __post_init__(self) -> None:
+        """Refuses values out of range."""
+        check(self)

@@ -1,0 +1,83 @@
+"""Settings of `train fast`: a transformation net, or a style more for one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from stylecli.errors import UsageError
+from stylecli.settings.fields import option
+
+
+@dataclass(frozen=True)
+class TrainFastSettings:
+    """Every option of `train fast`."""
+
+    style: tuple[str, ...] = option(
+        (), "style pictures, or folders of them; each file's name names a style", unit="file"
+    )
+    content: tuple[str, ...] = option((), "folders of pictures to paint, with all below them", unit="folder")
+    from_scratch: bool = option(False, "train a whole net instead of a style more for one")
+    recipe: str = option("stylecli", "start from the settings of a reference", choices=("stylecli", "johnson"))
+    weights: str = option("fast", "the net that gets the style, a name or a file; it stays as it is")
+    output: str = option("runs/fast", "folder for snapshots, losses and weights", unit="folder")
+    catalog: str = option("", "CSV with columns file, title, artist, year: what is told of the styles", unit="csv")
+    teacher: str = option("encoder", "network that losses look through: a name, or a file of any VGG dialect")
+    deep_teacher: str = option("", "network for layers from relu4_1 on; default: the teacher itself", unit="file")
+    pixels: str = option(
+        "auto", "pixel scale of a teacher that does not tell it", choices=("auto", "caffe", "torchvision")
+    )
+    steps: int | None = option(None, "steps in all; default 10000 for a net, 200 for a style more", minimum=1)
+    crop: int = option(256, "side of the crops", unit="px", minimum=64)
+    zoom: float = option(2.0, "how far small crops are enlarged, so that details come at many sizes", minimum=1)
+    batch: int | None = option(None, "crops a step; default 8 for a net, 4 for a style more", minimum=1)
+    learning_rate: float | None = option(
+        None, "peak of Adam's rate, which falls to zero along a cosine; default 1e-3, 1e-2 for a style more", minimum=0
+    )
+    style_size: int = option(512, "short side of the style pictures, if they are larger", unit="px", minimum=64)
+    every: int = option(250, "steps between snapshots", minimum=1)
+    seed: int = option(0, "seed of the first weights and of the crops", minimum=0)
+    licence: str = option("Apache-2.0", "licence written into the weights")
+    data: str = option("", "what the pictures are and where they come from, written into the weights")
+
+    style_weight: float = option(8.0, "weight of the style", minimum=0, panel="Losses")
+    content_weight: float = option(1.0, "weight of the content", minimum=0, panel="Losses")
+    pixel_weight: float = option(5.0, "weight of giving the picture back where alpha is low", minimum=0, panel="Losses")
+    tv_weight: float = option(0.0, "weight of the total variation: smoother pictures", minimum=0, panel="Losses")
+    style_layers: tuple[str, ...] = option(
+        ("relu1_1", "relu2_1", "relu3_1", "relu4_1"), "layers of the style, with commas", unit="layers", panel="Losses"
+    )
+    content_layer: str = option("relu4_1", "layer of the content", panel="Losses")
+    scaling: str = option(
+        "relative", "losses relative to their targets, or as means", choices=("relative", "mean"), panel="Losses"
+    )
+
+    widths: tuple[int, ...] = option((48, 96, 128), "channels on the way down, with commas", panel="Network")
+    blocks: tuple[int, ...] = option(
+        (4, 2), "residual blocks at the smallest size, then at each on the way up", panel="Network"
+    )
+    stem: int = option(2, "stride of the first convolution", minimum=1, maximum=2, panel="Network")
+    norm: str = option("instance", "statistics of the norms", choices=("instance", "batch"), panel="Network")
+    identity: bool = option(True, "hold the photo as a style, for --alpha", panel="Network")
+
+    presets: ClassVar[dict[str, Mapping[str, Any]]] = {
+        "stylecli": {},
+        "johnson": {
+            "teacher": "vgg16",
+            "batch": 4,
+            "zoom": 1.0,
+            "style_layers": ("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
+            "content_layer": "relu2_2",
+            "scaling": "mean",
+            "style_weight": 1e10,
+            "content_weight": 1e5,
+            "widths": (32, 64, 128),
+            "blocks": (5,),
+            "stem": 1,
+            "identity": False,
+        },
+    }
+
+    def __post_init__(self) -> None:
+        for name, what in (("style", "a picture"), ("content", "a folder of pictures")):
+            if not getattr(self, name):
+                raise UsageError(f"--{name}: missing", f"give {what}, or several")

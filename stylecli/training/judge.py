@@ -1,0 +1,97 @@
+"""What trainings of painting networks measure with: Gram matrices and features of fixed networks, in bfloat16."""
+
+import torch
+from torch import Tensor
+
+from stylecli.checkpoints.load import load_vgg
+from stylecli.checkpoints.store import resolve
+from stylecli.losses.content import normalized
+from stylecli.nets.vgg import VGG
+
+LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+
+
+class Judge:
+    """The networks that losses look through, frozen.
+
+    Args:
+        teacher: Name or file of a VGG of any dialect.
+        deep_teacher: The one for layers from relu4_1 on; the teacher itself where it is empty.
+        pixels: Pixel scale of a teacher that does not tell it.
+        device: Where to compute.
+        layers: Whose Gram matrices are taken.
+        deepest: Whose features are taken.
+
+    Raises:
+        WeightsError: A teacher is missing or of another family.
+        UsageError: A layer that it does not have.
+    """
+
+    def __init__(
+        self,
+        teacher: str,
+        deep_teacher: str,
+        pixels: str,
+        device: torch.device,
+        layers: tuple[str, ...] = LAYERS,
+        deepest: str = LAYERS[-1],
+    ) -> None:
+        self.layers, self.deepest = layers, deepest
+        self.nets: list[tuple[VGG, list[str]]] = []
+        shallow, deep = resolve(teacher), resolve(deep_teacher or teacher)
+        wanted = list(dict.fromkeys([*layers, deepest]))
+        below = [layer for layer in wanted if shallow == deep or layer < "relu4"]
+        for path, theirs in ((shallow, below), (deep, [layer for layer in wanted if layer not in below])):
+            if theirs:
+                net = load_vgg(path, theirs, pixels=pixels).to(device, torch.bfloat16)
+                for conv in net.convs.values():
+                    conv.to(memory_format=torch.channels_last)
+                self.nets.append((net, theirs))
+
+    def grams(self, rgb: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Gram matrices of `rgb` [N, 3, H, W] at `layers`, [N, C, C] each, and the features at `deepest`."""
+        half = rgb.to(torch.bfloat16, memory_format=torch.channels_last)
+        found: dict[str, Tensor] = {}
+        for net, theirs in self.nets:
+            for layer, x in net(half, theirs).items():
+                if layer == self.deepest:
+                    deep = net.mapped({layer: x})[layer]
+                    found[layer] = gram(deep) if layer in self.layers else deep
+                else:
+                    # The Gram matrix of a linear map follows from the small one; wide features are never made.
+                    found[layer] = gram(x, net.linear_map(layer))
+        return [found[layer] for layer in self.layers], deep
+
+    def deep(self, rgb: Tensor) -> Tensor:
+        """Features of `rgb` at `deepest`."""
+        net = next(net for net, theirs in self.nets if self.deepest in theirs)
+        half = rgb.to(torch.bfloat16, memory_format=torch.channels_last)
+        return net.mapped(net(half, [self.deepest]))[self.deepest]
+
+
+def gram(x: Tensor, linear: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    """Second moments over space of `x` [N, C, H, W], or of `matrix x + bias`; [N, D, D]."""
+    rows = x.permute(0, 2, 3, 1).flatten(1, 2)
+    second = (rows.mT @ rows).float() / rows.shape[1]
+    if linear is None:
+        return second
+    matrix, bias = (part.float() for part in linear)
+    cross = (rows.float().mean(1) @ matrix.T)[:, :, None] * bias
+    return matrix @ second @ matrix.T + cross + cross.mT + bias[:, None] * bias
+
+
+def squared(x: Tensor) -> Tensor:
+    """Sum of squares of each sample, [N]."""
+    return x.float().square().flatten(1).sum(1)
+
+
+def shift(deep: Tensor, own: Tensor) -> Tensor:
+    """How far features `deep` are from those of the content, relative to them, whatever their means and contrasts."""
+    goal = normalized(own.float())
+    return squared(normalized(deep.float()) - goal) / squared(goal)
+
+
+def visible(raw: Tensor) -> tuple[Tensor, Tensor]:
+    """What is written of a network's output, and a loss: nothing else calls a color back that left the range."""
+    written = raw.float().clamp(0, 1)
+    return written, 5 * (raw.float() - written).abs().mean()
