@@ -131,3 +131,21 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     save_network(net, path, network="vgg", config=stored_config(net.config), about={}, sample={}, half=False)
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_fast(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A transformation net of random weights that knows two styles and the photo."""
+    from stylecli.checkpoints.save import save_network
+    from stylecli.checkpoints.transformer_formats import stored_config
+    from stylecli.nets.transformer import TransformerConfig, TransformerNet
+
+    torch.manual_seed(0)
+    net = TransformerNet(TransformerConfig(("identity", "wave", "scream"), (4, 6, 8), (1, 1), 2, pixels=1.0))
+    for norm in net.norms.values():
+        torch.nn.init.normal_(norm.gamma, 1, 0.3)  # type: ignore[arg-type]
+    torch.nn.init.constant_(net.convs["out"].bias, 0.5)  # type: ignore[arg-type]
+    path = tmp_path_factory.mktemp("weights") / "tiny_fast.safetensors"
+    about = {"styles": [{"name": "wave", "title": "The Wave", "artist": "Hokusai", "year": "1831"}]}
+    save_network(net, path, network="transformer", config=stored_config(net.config), about=about)
+    return path

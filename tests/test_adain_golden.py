@@ -57,9 +57,9 @@ def test_the_function_is_that_of_the_reference(case: str, tmp_path: Path):
         golden.check("style_recolored", coral(backend._sized(styles[0], settings.style_size, settings), content))
     with torch.inference_mode():
         seen = backend.net.see(content[None])
-        target = backend.net._target(measured(seen.asked)["level 0, style 0"])
+        target = backend.net.target(measured(seen.asked)["level 0, style 0"])
     golden.check("content_mean", target.mean.flatten(1).expand(len(styles), -1))
-    golden.check("content_std", target.deviation.flatten(1).expand(len(styles), -1))
+    golden.check("content_std", target.spread.flatten(1).expand(len(styles), -1))
 
     made = backend.run(golden.picture("content_u8"), styles, settings, blend=shares(golden)).image
     golden.io["image"] = golden.io["image"].clip(0, 1)  # ours clamps before it hands out, theirs when it writes

@@ -31,6 +31,8 @@ def loaded(call: str, folder: Path) -> set[str]:
         ["--help"],
         ["--version"],
         ["gatys", "--help"],
+        ["fast", "--help"],
+        ["fast", "a.png", "--style", "wave", "--alpha", "0:1:3", "--dry-run"],
         ["replay", "--help"],
         ["stylegan", "mix", "--help"],
         ["stylegan", "sample", "--seeds", "0-3", "--psi", "0:1:3", "--dry-run"],

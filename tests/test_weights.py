@@ -2,11 +2,13 @@
 
 import hashlib
 import http.server
+import io
 import json
 import os
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -94,7 +96,8 @@ def entry(server: Server, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_registry():
     for name, entry in registry.ENTRIES.items():
-        assert all(url.startswith("https://") and url.endswith(entry.file) for url in entry.urls), name
+        assert all(url.startswith("https://") for url in entry.urls), name
+        assert all((entry.member or url).endswith(entry.file) for url in entry.urls), name
         assert len(entry.sha256) in (0, 8, 64)
         assert entry.title
         assert entry.licence
@@ -331,3 +334,21 @@ def test_a_bar_on_a_terminal(cli: Cli, entry: Callable[..., bytes], server: Serv
     done = cli("weights", "pull", "net")
     assert (done.exit_code, "net" in done.stderr) == (0, True)
     assert done.stdout.endswith("net.bin\n")
+
+
+def test_a_file_out_of_an_archive(cli: Cli, entry: Callable[..., bytes], folder: Path, server: Server):
+    data = entry(sha256="", size=None, member="saved/net.bin")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("saved/net.bin", data)
+    server.files["/net.bin"] = packed.getvalue()
+    done = cli("weights", "pull", "net", "-q")
+    assert done.exit_code == 0, done.stderr
+    assert [path.name for path in folder.glob("*") if path.suffix != ".sha256"] == ["net.bin"]
+    assert (folder / "net.bin").read_bytes() == data
+    (folder / "net.bin").unlink()
+    for wrong in (data, packed.getvalue()[:-30]):
+        server.files["/net.bin"] = wrong
+        failed = cli("weights", "pull", "net", "-q")
+        assert (failed.exit_code, "no archive with saved/net.bin came" in failed.stderr) == (3, True)
+        assert not (folder / "net.bin").exists()

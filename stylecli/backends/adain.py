@@ -121,7 +121,7 @@ class Adain:
             return in_tiles([segment], content.x, content.side, self.device, listener, content.memory)[0]
         if content.seen is None:
             seen = self.net.see(as_floats(content.x, self.device))
-            content.seen = seen, measured(seen.asked, seen.shares)
+            content.seen = seen, measured(seen.asked, seen.shares, self.net.full)
         return as_stored(self.net.render(*content.seen, styles, alpha).float(), like=content.x)[0].cpu()
 
     def _content(self, pixels: Tensor, masks: Sequence[Tensor] | None, settings: AdainSettings) -> _Content:

@@ -164,9 +164,9 @@ FORMATS = (
         "stylecli small any-style network",
         "transport",
         {
-            "encoder.conv2.weight": (None, 12, 3, 3),
+            "decoder.conv2_last.weight": (None, None, 3, 3),
             "decoder.conv1.weight": (3, None, 3, 3),
-            "heads.weight": (None, None),
+            "code_mean": (None,),
         },
         adain_formats.transport,
         (r"sample\..+",),

@@ -7,7 +7,7 @@ tiles, `media.tiles` answers from a pass before.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -46,10 +46,8 @@ def moments(x: Tensor, share: Tensor | None = None, full: bool = False) -> Momen
     """Moments of `x` [N, C, H, W], each position counted by `share` [N, 1, H, W]; with `full` covariance or without."""
     if share is None and not full:
         count = x.new_full((len(x), 1, 1, 1), x.shape[2] * x.shape[3])
-        if x.is_cpu and not torch.is_grad_enabled():
-            # Twenty times as fast as `var_mean` on channels_last, but without a gradient.
-            pairs = [torch.batch_norm_update_stats(one, None, None, 0.0) for one in x.split(1)]
-            mean, variance = (torch.stack(part)[:, :, None, None] for part in zip(*pairs, strict=True))
+        if x.is_cpu and not torch.compiler.is_compiling():
+            mean, variance = _Measured.apply(x)
         else:
             variance, mean = torch.var_mean(x, (2, 3), keepdim=True, correction=0)
         return Moments(mean, variance, count)
@@ -58,6 +56,23 @@ def moments(x: Tensor, share: Tensor | None = None, full: bool = False) -> Momen
     # Nowhere is a region too: its moments do not matter, but must be numbers.
     mean = (x * share).sum((2, 3), keepdim=True) / count.clamp_min(1e-12)
     return Moments(mean, second(x - mean, share, full) / (count[:, 0] if full else count).clamp_min(1e-12), count)
+
+
+class _Measured(torch.autograd.Function):
+    """Mean and biased variance of [N, C, H, W], twenty times as fast as `var_mean` on channels_last."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+        pairs = [torch.batch_norm_update_stats(one, None, None, 0.0) for one in x.split(1)]
+        mean, variance = (torch.stack(part)[:, :, None, None] for part in zip(*pairs, strict=True))
+        ctx.save_for_backward(x, mean)
+        return mean, variance
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        x, mean = ctx.saved_tensors
+        to_mean, to_variance = (gradient / (x.shape[2] * x.shape[3]) for gradient in gradients)
+        return torch.addcmul(to_mean - 2 * to_variance * mean, x, 2 * to_variance)
 
 
 def second(x: Tensor, share: Tensor, full: bool) -> Tensor:

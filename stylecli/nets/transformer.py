@@ -21,8 +21,7 @@ transposed one (Odena et al. 2016: no checkerboard); `out` is linear, in 0..255.
 lengstrom/fast-style-transfer are (reiinakano/fast-style-transfer-deeplearnjs@bd3a048, src/net.ts): SAME padding with
 zeros, transposed convolutions, epsilon 1e-3, no ReLU but a norm and 150 tanh + 127.5 after `out`.
 
-Nearest x2 and a convolution are computed as one convolution of the small picture that gives four phases: less than
-half the products, and the enlarged features are never made. `out` gives four pixels at a time, for its three channels.
+How the convolutions on the way up are computed is in `nets/phases.py`.
 """
 
 from collections.abc import Iterator
@@ -35,6 +34,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecli.errors import UsageError
+from stylecli.nets.phases import interleaved, paired, phases
 from stylecli.nets.segments import Ask, Segment, measured
 
 IDENTITY = "identity"
@@ -306,51 +306,3 @@ def _conv(layer: Layer, config: TransformerConfig) -> nn.Conv2d | nn.ConvTranspo
     if config.tensorflow and layer.enlarge:
         return nn.ConvTranspose2d(layer.channels, layer.out, layer.size, 2, bias=False)
     return nn.Conv2d(layer.channels, layer.out, layer.size, layer.stride, bias=not config.tensorflow)
-
-
-def phases(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """A convolution [O, I, k, k] of a picture enlarged x2 by repetition, as one of the picture itself.
-
-    Returns:
-        Weight [4 O, I, t, t] and bias [4 O] for `interleaved`, of the picture padded by t // 2; where t is even
-        (k = 3 mod 4), its `shift` is 1.
-    """
-    size = weight.shape[-1]
-    half = size // 2
-    shift = half % 2
-    before = (half + shift) // 2
-    taps = 2 * before + 1 - shift
-    # Row r of a pair sees, through tap j of the large kernel, tap t of the small one.
-    sums = torch.zeros(2, taps, size, dtype=weight.dtype, device=weight.device)
-    for row in range(2):
-        for tap in range(size):
-            sums[row, (row - shift + tap - half) // 2 + before, tap] = 1
-    small = torch.einsum("rtj,suk,oijk->rsoitu", sums, sums, weight)
-    return small.flatten(0, 2), bias.repeat(4)
-
-
-def paired(weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """A convolution [O, I, k, k] as one of stride 2, [4 O, I, k + 1, k + 1], for `interleaved`.
-
-    Processors compute 16 channels in the time of 3: four pixels at once take a third of the time of four.
-    """
-    shifted = [F.pad(weight, (column, 1 - column, row, 1 - row)) for row in range(2) for column in range(2)]
-    return torch.cat(shifted), None if bias is None else bias.repeat(4)
-
-
-def interleaved(x: Tensor, shift: int = 0) -> Tensor:
-    """Four phases [N, 4 O, H, W], row by row, to [N, O, 2 H, 2 W], with `shift` lines cut off on each side."""
-    count, _, height, width = x.shape
-    parts = x.unflatten(1, (2, 2, -1))  # [N, 2, 2, O, H, W]
-    if torch.is_grad_enabled():
-        y = parts.permute(0, 4, 1, 5, 2, 3).reshape(count, 2 * height, 2 * width, -1).permute(0, 3, 1, 2)
-        return y[:, :, shift : 2 * height - shift, shift : 2 * width - shift]
-    height, width = height - shift, width - shift
-    shape = (count, parts.shape[3], 2 * height, 2 * width)
-    y = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
-    for row in range(2):
-        for column in range(2):
-            top, left = shift * (1 - row), shift * (1 - column)
-            part = parts[:, row, column, :, top : top + height, left : left + width]
-            y[:, :, (row - shift) % 2 :: 2, (column - shift) % 2 :: 2] = part
-    return y

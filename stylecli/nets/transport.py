@@ -1,6 +1,6 @@
-"""The embedded any-style network: AdaIN with full covariances at three levels, and a modulated decoder.
+"""The embedded any-style network: AdaIN with full covariances at four levels, and a modulated decoder.
 
-    f_l  = relu2_1, relu3_1, relu4_1 of a small frozen VGG
+    f_l  = the picture at half its size, and relu2_1, relu3_1, relu4_1 of a small frozen VGG
     T(x) = A (x - mu_c) + mu_s,    A = C^-1/2 (C^1/2 S C^1/2)^1/2 C^-1/2
     t_l  = f_l + alpha (T(f_l) - f_l)
     out  = D(t; alpha gamma, alpha beta) + (1 - alpha) (content - D(f; 0, 0)),     (gamma, beta) = M(code(style))
@@ -11,7 +11,7 @@ closed-form solution to universal style transfer", ICCV); with diagonal covarian
 arXiv 1703.06868). What the decoder cannot give back of a picture comes back with 1 - alpha, so alpha = 0 is the content
 itself. Each convolution of the decoder is followed by `x (1 + alpha gamma) + alpha beta`, |gamma| < 1, the conditional
 scale and shift of Dumoulin et al. 2017 and Ghiasi et al. 2017; M is a small network on the style code: means and
-deviations of the style in the VGG. Statistics of the content are needed at the three levels only, so two passes over
+deviations of the style in the VGG. Statistics of the content are needed at the four levels only, so two passes over
 the tiles of a picture are enough.
 """
 
@@ -27,7 +27,7 @@ from stylecli.nets.segments import Moments, moments
 from stylecli.nets.vgg import VGG, VGGConfig
 
 LEVELS = {"relu2_1": 2, "relu3_1": 4, "relu4_1": 8}
-"""Where features are transported, and their subsampling."""
+"""Layers whose features are transported, and their subsampling."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def conv(channels: int, out: int, size: int = 3) -> nn.Conv2d:
 class Transport(AnyStyle):
     """See the module."""
 
-    levels = tuple(LEVELS.values())
+    levels = (2, *LEVELS.values())
     bytes_per_pixel = 400.0
     keeps_detail = True
     full = True
@@ -73,7 +73,7 @@ class Transport(AnyStyle):
         blocks |= {f"deep{i}{part}": conv(c, c) for i in range(config.deep) for part in "ab"}
         blocks |= {"conv4": conv(c, b), "conv4_skip": conv(b, b)}
         blocks |= {f"middle{i}{part}": conv(b, b) for i in range(config.middle) for part in "ab"}
-        blocks |= {"conv2": conv(b, a), "conv2_skip": conv(a, a), "conv2_last": conv(a, config.last)}
+        blocks |= {"conv2": conv(b, a), "conv2_skip": conv(3 + a, a), "conv2_last": conv(a, config.last)}
         blocks |= {"conv1": conv(config.last, 3)}
         self.decoder = nn.ModuleDict(blocks)
         self.layers = [name for name in blocks if "skip" not in name]
@@ -94,8 +94,8 @@ class Transport(AnyStyle):
         return F.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
 
     def encode(self, rgb: Tensor) -> tuple[Tensor, ...]:
-        """relu2_1, relu3_1, relu4_1."""
-        return tuple(self.vgg(rgb, LEVELS).values())
+        """The picture at half its size, relu2_1, relu3_1, relu4_1."""
+        return (F.avg_pool2d(rgb, 2), *self.vgg(rgb, LEVELS).values())
 
     def code(self, rgb: Tensor) -> Tensor:
         """Means and deviations of `rgb` at every ReLU, [N, D]."""
@@ -129,7 +129,7 @@ class Transport(AnyStyle):
 
     def decode(self, features: Sequence[Tensor], modulation: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         """RGB of the encoded size."""
-        half, quarter, x = features
+        small, half, quarter, x = features
         scale_shift = dict(zip(self.layers, modulation, strict=True))
 
         def layer(name: str, x: Tensor, skip: Tensor | None = None) -> Tensor:
@@ -148,7 +148,7 @@ class Transport(AnyStyle):
         x = F.relu(layer("conv4", F.interpolate(x, scale_factor=2.0), quarter))
         for index in range(self.config.middle):
             x = residual(f"middle{index}", x)
-        x = F.relu(layer("conv2", F.interpolate(x, scale_factor=2.0), half))
+        x = F.relu(layer("conv2", F.interpolate(x, scale_factor=2.0), torch.cat([small, half], 1)))
         x = F.relu(layer("conv2_last", x))
         return layer("conv1", F.interpolate(x, scale_factor=2.0))
 

@@ -47,29 +47,33 @@ class FastSettings:
     def __post_init__(self) -> None:
         if isinstance(self.style, str):  # one name, from Python
             object.__setattr__(self, "style", (self.style,))
-        _ = self.shares
+        _ = self._weights()
 
     @property
     def shares(self) -> dict[str, float]:
         """Each style's share in the mixture, summing to 1; empty when no style is named.
 
         Raises:
-            UsageError: A weight that is no number from 0, a style named twice, or all weights 0.
+            UsageError: All weights are 0.
         """
-        shares: dict[str, float] = {}
-        for word in self.style:
-            name, _, weight = word.partition(":")
-            try:
-                share = float(weight or 1)
-            except ValueError:
-                share = -1.0
-            if not name or name in shares or not 0 <= share < float("inf"):
-                raise UsageError(f"--style {word}: cannot be used", "write NAME or NAME:WEIGHT, each name once")
-            shares[name] = share
-        total = sum(shares.values())
-        if shares and not total:
+        weights = self._weights()
+        total = sum(weights.values())
+        if weights and not total:
             raise UsageError("--style: all weights of the mixture are 0")
-        return {name: share / total for name, share in shares.items()}
+        return {name: weight / total for name, weight in weights.items()}
+
+    def _weights(self) -> dict[str, float]:
+        weights: dict[str, float] = {}
+        for word in self.style:
+            name, _, said = word.partition(":")
+            try:
+                weight = float(said or 1)
+            except ValueError:
+                weight = -1.0
+            if not name or name in weights or not 0 <= weight <= 1e9:
+                raise UsageError(f"--style {word}: cannot be used", "write NAME or NAME:WEIGHT, each name once")
+            weights[name] = weight
+        return weights
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class TrainFastSettings:
     pixels: str = option(
         "auto", "pixel scale of a teacher that does not tell it", choices=("auto", "caffe", "torchvision")
     )
-    steps: int | None = option(None, "steps in all; default 10000 for a net, 200 for a style more", minimum=1)
+    steps: int | None = option(None, "steps in all; default 10000 for a net, 400 for a style more", minimum=1)
     crop: int = option(256, "side of the crops", unit="px", minimum=64)
     zoom: float = option(2.0, "how far small crops are enlarged, so that details come at many sizes", minimum=1)
     batch: int | None = option(None, "crops a step; default 8 for a net, 4 for a style more", minimum=1)

@@ -40,13 +40,16 @@ from stylecli.training.data import Crops, find_pictures
 from stylecli.training.judge import Judge, shift, squared, visible
 from stylecli.training.loop import Schedule, train
 
+ROWS = 5.0
+"""Factor on the rate of (gamma, beta)."""
+
 
 def run(settings: TrainFastSettings, device: Device, listener: Listener) -> Path:
     """Train in `settings.output`; the path of the averaged weights is returned. Errors are those of `FastTask`."""
     whole = settings.from_scratch
     settings = dataclasses.replace(
         settings,
-        steps=settings.steps or (10000 if whole else 200),
+        steps=settings.steps or (10000 if whole else 400),
         batch=settings.batch or (8 if whole else 4),
         learning_rate=(1e-3 if whole else 1e-2) if settings.learning_rate is None else settings.learning_rate,
     )
@@ -151,6 +154,14 @@ class FastTask:
                 rows.requires_grad_(True).register_hook(lambda gradient, mask=mask: gradient * mask)
         return extended
 
+    def groups(self) -> list[dict[str, Any]]:
+        """Rows of (gamma, beta) learn faster in a new net: each sees only the crops of its own style."""
+        factor = ROWS if self.settings.from_scratch else 1.0
+        return [
+            {"params": list(self.model.convs.parameters())},
+            {"params": list(self.model.norms.parameters()), "factor": factor},
+        ]
+
     def batches(self, first: int, last: int) -> Iterator[Batch]:
         """Seeded crops; every style as often as any other; one alpha of eight is anywhere, the others are 1."""
         count, size, seed = len(self.pictures), self.content.batch, self.settings.seed
@@ -203,6 +214,7 @@ class FastTask:
         about = {
             "title": f"transformation net of {len(self.about['styles'])} styles",
             "paper": "Johnson 2016, arXiv 1603.08155; Dumoulin 2017, arXiv 1610.07629",
+            "commands": ["fast"],
             "licence": s.licence,
             "data": s.data,
             "pictures": len(self.content.paths),

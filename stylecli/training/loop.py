@@ -30,7 +30,10 @@ class Task(Protocol[Batch]):
 
     @property
     def model(self) -> nn.Module:
-        """What is trained: its parameters, and nothing frozen."""
+        """What is trained: its parameters, and nothing frozen.
+
+        A task may also have `groups()`, lists of them as Adam takes them, each with a `factor` on the rate.
+        """
 
     def batches(self, first: int, last: int) -> Iterator[Batch]:
         """The batches of steps `first` to `last`; the same for the same step in every run."""
@@ -53,7 +56,7 @@ class Phased(Protocol[Batch]):
         """See `Task`."""
 
     def groups(self) -> dict[str, list[dict[str, Any]]]:
-        """For each optimizer its groups of parameters, with a `scale` on the rate where it is not 1."""
+        """For each optimizer its groups of parameters, with a `factor` on the rate where it is not 1."""
 
     def phases(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """(optimizer, its losses) of one step; each has made its step when the next is asked for."""
@@ -106,8 +109,8 @@ def train(task: Task[Batch] | Phased[Batch], schedule: Schedule, folder: Path, l
         StyleCliError: The loss is not a number, again and again, or before the first snapshot.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    whole = {"model": [{"params": list(task.model.parameters())}]}
-    groups = whole if hasattr(task, "losses") else task.groups()
+    given: Any = getattr(task, "groups", task.model.parameters)()
+    groups = {"model": given} if hasattr(task, "losses") else given
     optimizers: Optimizers = {
         name: torch.optim.Adam(some, lr=schedule.learning_rate, betas=schedule.betas) for name, some in groups.items()
     }
@@ -156,7 +159,7 @@ def _step(
     for name, losses in phases:
         optimizer = optimizers[name]
         for group in optimizer.param_groups:
-            group["lr"] = rate * group.get("scale", 1.0)
+            group["lr"] = rate * group.get("factor", 1.0)
         total = torch.stack(list(losses.values())).sum()
         optimizer.zero_grad(set_to_none=True)
         total.backward()

@@ -133,7 +133,7 @@ class StyleganTask:
         for name, parameter in self.model.named_parameters():
             found[name.partition(".")[0]].setdefault(self.scales[name], []).append(parameter)
         return {
-            net: [{"params": params, "scale": scale} for scale, params in some.items()] for net, some in found.items()
+            net: [{"params": params, "factor": scale} for scale, params in some.items()] for net, some in found.items()
         }
 
     def batches(self, first: int, last: int) -> Iterator[Batch]:

@@ -1,0 +1,138 @@
+"""`train fast`: a net from nothing, and a style more for one that is there."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import Result
+from safetensors.torch import load_file
+
+from stylecli.checkpoints.load import describe, prove
+
+Cli = Callable[..., Result]
+LAYERS = "relu1_1,relu2_1,relu3_1"
+
+
+@pytest.fixture
+def words(tiny_encoder: Path, picture: Callable[..., Path]) -> list[Any]:
+    for index in range(3):
+        picture(f"photos/{index}.png", size=(70 + index, 80), seed=index)
+    picture("lake.png", size=(64, 64)), picture("hill.png", size=(64, 64))
+    Path("catalog.csv").write_text('file,title,artist,year\nlake.png,"Lake, at dawn",A. Painter,1901\n')
+    fixed = {"content": "photos", "teacher": tiny_encoder, "output": "run", "crop": 64, "batch": 2, "every": 4}
+    fixed |= {"style-layers": LAYERS, "catalog": "catalog.csv", "device": "cpu", "threads": 1, "licence": "CC0-1.0"}
+    return ["train", "fast", *(word for key, value in fixed.items() for word in (f"--{key}", value))]
+
+
+SMALL = ["--from-scratch", "--style", "lake.png", "--style", "hill.png", "--widths", "4,6,8", "--blocks", "1,1"]
+
+
+def log(folder: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(folder, "log.jsonl").read_text().splitlines()]
+
+
+def test_a_net_from_scratch(cli: Cli, words: list[Any]):
+    done = cli(*words, *SMALL, "--steps", "40", "--learning-rate", "0.02")
+    assert (done.exit_code, done.stdout) == (0, "run/weights.safetensors\n"), done.stderr
+    rows = log("run")
+    assert sum(row["style"] for row in rows[-5:]) < 0.8 * sum(row["style"] for row in rows[:5])
+    weights = Path("run/weights.safetensors")
+    assert prove(weights) == pytest.approx(0, abs=1e-4)
+    described = describe(weights)
+    assert described.config["styles"] == ["identity", "lake", "hill"]
+    assert described.about["styles"] == [
+        {"name": "lake", "title": "Lake, at dawn", "artist": "A. Painter", "year": "1901"},
+        {"name": "hill", "title": "", "artist": "", "year": ""},
+    ]
+    assert (described.about["recipe"]["steps"], described.about["recipe"]["content"]) == (40, ["photos"])
+    painted = cli("fast", "photos/0.png", "--weights", weights, "--style", "hill", "--device", "cpu")
+    assert painted.stdout == "0_fast_hill.png\n", painted.stderr
+
+
+def test_a_stopped_training_goes_on_with_the_same_losses(cli: Cli, words: list[Any]):
+    assert cli(*words, *SMALL, "--steps", "8").exit_code == 0
+    whole = log("run")
+    state = torch.load("run/snapshot.pt", weights_only=True)
+    assert state["step"] == 8
+    # A schedule of 8 steps, cut after 4: what is learned later must not depend on the stop.
+    Path("run").rename("undisturbed")
+    from stylecli.training import loop
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(task: Any, schedule: Any, folder: Path, listener: Any, train: Any = loop.train) -> Path:
+        def heard(step: Any) -> None:
+            if step.i == 5:
+                raise StoppedError
+
+        return train(task, schedule, folder, heard)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stylecli.training.fast.train", stop)
+        assert cli(*words, *SMALL, "--steps", "8").exit_code != 0
+    assert cli(*words, *SMALL, "--steps", "8").exit_code == 0
+    assert log("run") == whole
+
+
+def test_a_style_more_leaves_the_others_alone(cli: Cli, words: list[Any], tiny_fast: Path):
+    done = cli(*words, "--style", "lake.png", "--weights", tiny_fast, "--steps", "30", "--learning-rate", "0.05")
+    assert done.exit_code == 0, done.stderr
+    before, after = load_file(tiny_fast), load_file("run/weights.safetensors")
+    for name, value in before.items():
+        if name.startswith("norms."):
+            assert torch.equal(after[name][:3], value), name
+            assert not torch.allclose(after[name][3], value[1:].mean(0), atol=1e-4) or "res" in name
+        elif name.startswith("convs."):
+            assert torch.equal(after[name], value), name
+    rows = log("run")
+    assert sum(row["style"] for row in rows[-5:]) < 0.97 * sum(row["style"] for row in rows[:5])
+    listed = cli("fast", "--list-styles", "--weights", "run/weights.safetensors").stdout
+    assert [line.split()[0] for line in listed.splitlines()] == ["wave", "scream", "lake"]
+    assert "Lake, at dawn" in listed
+    assert cli("fast", "hill.png", "--weights", "run/weights.safetensors", "--style", "lake").exit_code == 0
+
+
+def test_johnsons_losses(cli: Cli, words: list[Any]):
+    steps = [
+        "--from-scratch",
+        "--recipe",
+        "johnson",
+        "--style",
+        "lake.png",
+        "--steps",
+        "3",
+        "--content-layer",
+        "relu2_2",
+    ]
+    done = cli(*words, *steps, "--widths", "4,6,8", "--blocks", "1", "--tv-weight", "1", "--norm", "batch")
+    assert done.exit_code == 0, done.stderr
+    assert {"style", "content", "tv"} <= log("run")[-1].keys()
+    config = describe(Path("run/weights.safetensors")).config
+    assert (config["styles"], config["stem"], config["norm"]) == (["lake"], 1, "batch")
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        ([], 2, "--style: missing"),
+        (["--style", "nope.png"], 1, "nope.png"),
+        (["--style", "wave.png"], 2, "the net has a style wave"),
+        (["--style", "identity.png"], 2, "the name of the photo itself"),
+        (["--style", "lake.png", "--style", "photos/lake.png"], 2, "two pictures of one name"),
+        (["--style", "lake.png", "--catalog", "nope.csv"], 1, "nope.csv: not a readable catalog"),
+        (["--style", "lake.png", "--weights", "encoder"], 3, "holds stylecli VGG, not a transformer"),
+        (["--style", "lake.png", "--content-layer", "relu9_1"], 2, "relu9_1"),
+        (["--style", "lake.png", "--from-scratch", "--blocks", "1,1,1,1"], 2, "more numbers than --widths"),
+    ],
+)
+def test_bad_input(
+    cli: Cli, words: list[Any], picture: Callable[..., Path], tiny_fast: Path, more: list[str], code: int, message: str
+):
+    picture("wave.png"), picture("identity.png"), picture("photos/lake.png")
+    weights = [] if "--weights" in more else ["--weights", tiny_fast]
+    failed = cli(*words, *weights, "--steps", "1", *more)
+    assert (failed.exit_code, message in failed.stderr) == (code, True), failed.stderr
