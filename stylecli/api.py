@@ -19,6 +19,7 @@ from shutil import rmtree
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
+from stylecli.batch.generated import GeneratedWork
 from stylecli.batch.inputs import Source, expand
 from stylecli.batch.jobs import Inputs, Job, plan
 from stylecli.batch.pictures import PictureWork, even
@@ -26,8 +27,8 @@ from stylecli.batch.runner import Audience, run
 from stylecli.batch.sheets import make_sheet, plan_sheets, wants_singles
 from stylecli.errors import ExitCode, UsageError, WeightsError
 from stylecli.progress import Listener, silent
-from stylecli.settings.shared import Compute, Contents, Outputs, Styles
-from stylecli.settings.values import build
+from stylecli.settings.shared import Compute, Contents, Files, Outputs, Styles
+from stylecli.settings.values import build, kinds
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -106,6 +107,50 @@ def stylize(
     return result.image if isinstance(content, Tensor) else fromarray(quantize(result.image, 8))
 
 
+def stylegan(
+    command: str,
+    *,
+    settings: Any = None,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    listener: Listener = silent,
+    **options: Any,
+) -> Any:
+    """Runs a command of `stylegan` in memory; nothing is written.
+
+        made = api.stylegan("sample", weights="ffhq.pkl", seeds="0-3", psi=0.7)
+        made.pictures  # [4, 3, 1024, 1024], nominally in [0, 1]; made.image is the sheet, made.latents their w
+
+    Args:
+        command: `sample`, `mix`, `truncate`, `interpolate`, `project` (`photo` is a path) or `ppl`.
+        settings: The command's settings; left out, they are made from `options`.
+        device: As `--device`.
+        precision: As `--precision`.
+        threads: CPU threads; None leaves PyTorch's choice.
+        listener: Hears of every batch or step.
+        options: The command's options; lists such as `seeds` may also be one number.
+
+    Returns:
+        A `backends.generator.Result`.
+
+    Raises:
+        UsageError: An option that the command does not have, or a bad value.
+        InputError: Latents or a photo that cannot be read, or latents of another network.
+        WeightsError: Weights that are missing or wrong.
+    """
+    from stylecli.device import resolve
+
+    kind = settings_of(f"stylegan {command}")
+    if settings is None:
+        known = kinds(kind)
+        text = {n for n in options if n in known and known[n].base is str and type(options[n]) in (int, float)}
+        settings = build(kind, {n: str(value) if n in text else value for n, value in options.items()})
+    photo = _pixels(settings.photo) if hasattr(settings, "photo") else None
+    backend = _build("stylegan", settings, resolve(device, precision, threads))
+    return backend.run(settings, listener, photo)
+
+
 def __getattr__(name: str) -> Callable[..., Any]:
     """The method of that name, as a function."""
     if name.startswith("_") or not find_spec(f"stylecli.backends.{name}"):
@@ -116,14 +161,19 @@ def __getattr__(name: str) -> Callable[..., Any]:
 def settings_of(method: str) -> type:
     """The settings dataclass of a method: `settings/adain.py` has `AdainSettings`, in any case of letters.
 
+    A method of two words, such as `stylegan mix`, is a command of the first one's: `StyleganMixSettings`.
+
     Raises:
         UsageError: No such method.
     """
-    if not method.isidentifier() or not find_spec(f"stylecli.settings.{method}"):
-        raise UsageError(f"{method}: no such method", "was it made by a newer version?")
-    wanted = f"{method.replace('_', '')}settings"
-    members = vars(import_module(f"stylecli.settings.{method}"))
-    return next(each for name, each in members.items() if name.lower() == wanted)
+    first = method.partition(" ")[0]
+    found = first.isidentifier() and find_spec(f"stylecli.settings.{first}")
+    members = vars(import_module(f"stylecli.settings.{first}")) if found else {}
+    wanted = f"{method.replace('_', '').replace(' ', '')}settings"
+    for name, each in members.items():
+        if name.lower() == wanted:
+            return each
+    raise UsageError(f"{method}: no such method", "was it made by a newer version?")
 
 
 def plan_files(
@@ -161,7 +211,7 @@ def _styles(styles: Styles, *, recursive: bool) -> list[Inputs]:
 
 def run_files(
     jobs: Sequence[Job],
-    outputs: Outputs,
+    outputs: Files,
     compute: Compute,
     audience: Audience,
     *,
@@ -182,7 +232,7 @@ def run_files(
         WeightsError: The method's weights are missing, wrong, or not the ones demanded.
         UsageError: A device that this machine does not have.
     """
-    sheets = plan_sheets(jobs, outputs)
+    sheets = plan_sheets(jobs, outputs) if isinstance(outputs, Outputs) else []
     audience.say("loading weights ...")
     from torch import get_num_threads
 
@@ -195,7 +245,9 @@ def run_files(
             raise WeightsError(f"{name}: not the weights that made this file", f"those have the SHA-256 {sha256}")
     used = {"device": str(device.torch), "precision": compute.precision, "threads": get_num_threads()}
     try:
-        code = run(jobs, PictureWork(backend, outputs, used), audience, reraise=reraise)
+        # What has no content is not made of a picture but generated.
+        work = (PictureWork if "content" in jobs[0].inputs else GeneratedWork)(backend, outputs, used)
+        code = run(jobs, work, audience, reraise=reraise)
         for sheet in sheets if code in (ExitCode.DONE, ExitCode.SOME_FAILED) else ():
             make_sheet(sheet, _levels, outputs.quality)
             audience.made(sheet.path)
@@ -221,7 +273,7 @@ def train(network: str, settings: Any, compute: Compute, listener: Listener = si
 
 
 def _build(method: str, settings: Any, device: Any) -> Any:
-    return import_module(f"stylecli.backends.{method}").build(settings, device)
+    return import_module(f"stylecli.backends.{method.partition(' ')[0]}").build(settings, device)
 
 
 def _pictures(settings: Any) -> dict[str, str]:

@@ -183,7 +183,7 @@ torch.fx.experimental.symbolic_shapes.ShapeEnv.evaluate_guards_expression torch.
 torch.storage._share_fd_cpu torch._utils._rebuild_wrapper_subclass
 torch.multiprocessing.reductions.rebuild_tensor dill._dill._create_function
 cloudpickle.cloudpickle._make_function joblib.numpy_pickle.load dnnlib.util.call_func_by_name
-torch_utils.persistence._reconstruct_persistent_obj stylecli.checkpoints.store.remove
+stylecli.checkpoints.store.remove
 idlelib.pyshell.ModifiedInterpreter
 """
 

@@ -34,6 +34,8 @@ def loaded(call: str, folder: Path) -> set[str]:
         ["fast", "--help"],
         ["fast", "a.png", "--style", "wave", "--alpha", "0:1:3", "--dry-run"],
         ["replay", "--help"],
+        ["stylegan", "mix", "--help"],
+        ["stylegan", "sample", "--seeds", "0-3", "--psi", "0:1:3", "--dry-run"],
         ["gatys", "a.png", "--style", "s.png", "--steps", "1:9:3", "--dry-run"],
         ["gatys", "nope.png", "--style", "s.png"],
     ],
@@ -44,7 +46,7 @@ def test_no_heavy_module_is_loaded(words: list[str], tmp_path: Path):
     modules = loaded(f"from stylecli.cli import run; run({words!r})", tmp_path)
     assert not modules & set(HEAVY)
     commands = {name for name in modules if name.startswith("stylecli.commands.") and "._" not in name}
-    assert commands <= {f"stylecli.commands.{words[0]}"}
+    assert all(name.startswith(f"stylecli.commands.{words[0]}") for name in commands)
 
 
 def test_the_api_is_light(tmp_path: Path):

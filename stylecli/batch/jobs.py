@@ -10,7 +10,7 @@ from typing import Any
 from stylecli.batch.inputs import Source
 from stylecli.batch.names import default_template, fill
 from stylecli.errors import UsageError
-from stylecli.settings.shared import FORMATS, Outputs
+from stylecli.settings.shared import FORMATS, Files, Outputs
 
 STDOUT = "-"
 DEEP = ("png", "tiff")
@@ -26,10 +26,11 @@ class Job:
     Attributes:
         index: Place in the plan, 1 for the first.
         method: Name of the method, as in the command.
-        inputs: Sources by role (`content`, `style`, `mask`); the first one of the first role gives the name.
+        inputs: Sources by role (`content`, `style`, `mask`); the first one of the first role gives the name. Pictures
+            that come out of a generator may have none.
         settings: The method's settings dataclass.
         output: The file to write, `-` for stdout.
-        format: One of `FORMATS`.
+        format: One of `FORMATS` or `CLIPS`.
         kept: The file stays; else it is only a part of a sheet or clip.
     """
 
@@ -45,6 +46,11 @@ class Job:
     def main(self) -> Source:
         """The input that the result is named after."""
         return next(iter(self.inputs.values()))[0]
+
+    @property
+    def title(self) -> str:
+        """What messages call the job: its main input, or the file that it makes."""
+        return self.main.name if self.inputs else self.output
 
 
 def plan(method: str, axes: Sequence[Sequence[Inputs]], grid: Sequence[Any], outputs: Outputs) -> list[Job]:
@@ -66,7 +72,7 @@ def plan(method: str, axes: Sequence[Sequence[Inputs]], grid: Sequence[Any], out
         ({role: sources for part in parts for role, sources in part.items()}, settings)
         for *parts, settings in itertools.product(*axes, grid)
     ]
-    folder = _folder(outputs, len(points))
+    folder = folder_of(outputs, len(points))
     template = outputs.name or default_template(axes, grid)
     jobs: list[Job] = []
     taken: set[str] = set()
@@ -78,14 +84,14 @@ def plan(method: str, axes: Sequence[Sequence[Inputs]], grid: Sequence[Any], out
         else:
             ext = _ext(outputs, Path(template), main)
             name = fill(template, method=method, ext=ext, index=index, inputs=inputs, settings=settings)
-            path = _alone(folder / main.below / name, taken, numbered=outputs.name is None)
+            path = apart(folder / main.below / name, taken, numbered=outputs.name is None)
         output = STDOUT if outputs.output == STDOUT else str(path)
         jobs.append(Job(index, method, inputs, settings, output, SUFFIXES[ext]))
     guard(jobs, outputs)
     return jobs
 
 
-def guard(jobs: Sequence[Job], outputs: Outputs) -> None:
+def guard(jobs: Sequence[Job], outputs: Files) -> None:
     """Refuses, before anything is computed, outputs that are inputs, that exist, or that cannot hold `--bits`.
 
     Raises:
@@ -98,7 +104,7 @@ def guard(jobs: Sequence[Job], outputs: Outputs) -> None:
             raise UsageError(f"{job.output}: {job.format} holds 8 bits a channel, not 16", "--format png, or tiff")
 
 
-def _folder(outputs: Outputs, count: int) -> Path | None:
+def folder_of(outputs: Files, count: int, suffixes: Sequence[str] = tuple(SUFFIXES)) -> Path | None:
     """The folder for results, None when `-o` names the one file."""
     output = outputs.output
     if output is None:
@@ -110,7 +116,7 @@ def _folder(outputs: Outputs, count: int) -> Path | None:
     is_folder = output.endswith(("/", os.sep)) or Path(output).is_dir() or outputs.name
     if not is_folder and count == 1:
         return None
-    if Path(output).is_file() or (not is_folder and _known(Path(output))):
+    if Path(output).is_file() or (not is_folder and Path(output).suffix[1:].lower() in suffixes):
         wrong = f"one file for {count} jobs" if count > 1 else "a file, not a folder"
         raise UsageError(f"-o {output}: {wrong}", "name a folder: -o out/")
     return Path(output)
@@ -124,6 +130,8 @@ def _known(path: Path) -> str | None:
 def _ext(outputs: Outputs, path: Path, main: Source) -> str:
     """`--format`, else the suffix of the output, else that of the main input where it can be written, else png."""
     if outputs.format:
+        if outputs.format not in FORMATS:
+            raise UsageError(f"--format {outputs.format}: for clips", f"one of {', '.join(FORMATS)}")
         return outputs.format
     if path.suffix and "{" not in path.suffix and outputs.output != STDOUT:
         known = _known(path)
@@ -134,7 +142,7 @@ def _ext(outputs: Outputs, path: Path, main: Source) -> str:
     return _known(Path(main.name)) or "png"
 
 
-def _alone(path: Path, taken: set[str], *, numbered: bool) -> Path:
+def apart(path: Path, taken: set[str], *, numbered: bool) -> Path:
     """A path that no earlier job has, also where upper and lower case are one."""
     key = lambda each: str(each.resolve()).casefold()
     one = path
@@ -164,7 +172,7 @@ def _identity(path: str) -> tuple[int, int] | str:
     return found.st_dev, found.st_ino
 
 
-def _spare_existing(jobs: Sequence[Job], outputs: Outputs) -> None:
+def _spare_existing(jobs: Sequence[Job], outputs: Files) -> None:
     if outputs.overwrite or outputs.skip_existing:
         return
     there = [job.output for job in jobs if job.output != STDOUT and os.path.lexists(job.output)]

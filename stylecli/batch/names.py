@@ -22,19 +22,26 @@ def default_template(axes: Sequence[Sequence[Mapping[str, Any]]], grid: Sequence
 
 
 def fill(
-    template: str, *, method: str, ext: str, index: int, inputs: Mapping[str, tuple[Source, ...]], settings: Any
+    template: str,
+    *,
+    method: str,
+    ext: str,
+    index: int,
+    inputs: Mapping[str, tuple[Source, ...]],
+    settings: Any,
+    stem: str | None = None,
 ) -> str:
     """The template with its fields: `{stem}`, `{method}`, `{ext}`, `{index}`, each role of input and each setting.
 
     A field may carry a short format (`{index:03}`, `{alpha:.2f}`); a slash in the template makes a folder, one in
-    a value does not. Without a suffix `.{ext}` is added.
+    a value does not. `stem` stands in for that of the main input. Without a suffix `.{ext}` is added.
 
     Raises:
         UsageError: An unknown field or a format that does not fit, with the nearest field as a hint.
     """
     values: dict[str, Any] = dataclasses.asdict(settings)
     values |= {role: "+".join(source.stem for source in sources) for role, sources in inputs.items()}
-    values |= {"stem": next(iter(inputs.values()))[0].stem, "method": method, "ext": ext, "index": index}
+    values |= {"stem": stem or next(iter(inputs.values()))[0].stem, "method": method, "ext": ext, "index": index}
     try:
         name = "".join(
             text + _value(values, field, spec, conversion) for text, field, spec, conversion in _parse(template)

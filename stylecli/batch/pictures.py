@@ -14,7 +14,7 @@ from stylecli.batch.record import ENCODING, Record, loads, make
 from stylecli.batch.runner import Outcome
 from stylecli.errors import OutputError, StyleCliError
 from stylecli.progress import Listener
-from stylecli.settings.shared import Outputs
+from stylecli.settings.shared import Files
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +38,7 @@ class PictureWork:
     """
 
     backend: Any
-    outputs: Outputs
+    outputs: Files
     compute: dict[str, Any]
     read: dict[str, "Picture"] = dataclasses.field(default_factory=dict)
 
@@ -52,9 +52,9 @@ class PictureWork:
         encoding = {**{key: getattr(self.outputs, key) for key in ENCODING}, "format": job.format}
         record = make(job, weights=self.backend.weights, encoding=encoding, compute=self.compute)
         if job.output != STDOUT:
-            if self.outputs.skip_existing and _holds(job, record, overwrite=self.outputs.overwrite):
+            if self.outputs.skip_existing and holds(job, record, overwrite=self.outputs.overwrite):
                 return Outcome(skipped=True)
-            _prepare(Path(job.output).parent)
+            prepare(Path(job.output).parent)
         pictures = {role: [self._read(one) for one in some] for role, some in job.inputs.items() if role != "mask"}
         content, styles = pictures["content"][0], pictures.get("style", [])
         shares = [style.share for style in job.inputs.get("style", ())]
@@ -142,7 +142,7 @@ def _write(pixels: "Tensor", output: str, content: "Picture", record: Record) ->
     )
 
 
-def _holds(job: Job, record: Record, *, overwrite: bool) -> bool:
+def holds(job: Job, record: Record, *, overwrite: bool) -> bool:
     """Whether the output already is what the job would make.
 
     Raises:
@@ -161,7 +161,7 @@ def _holds(job: Job, record: Record, *, overwrite: bool) -> bool:
     return not differs
 
 
-def _prepare(folder: Path) -> None:
+def prepare(folder: Path) -> None:
     """Makes the output's folder now: minutes of work should not end at a folder that cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -97,7 +97,7 @@ def _one(job: Job, work: Callable[[Job, Listener], Outcome], listener: Listener,
     try:
         outcome = work(job, listener)
     except KeyboardInterrupt:
-        error = Interrupted(f"{job.main.name}: interrupted")
+        error = Interrupted(f"{job.title}: interrupted")
     except BrokenPipeError:
         raise
     except Exception as failure:

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from stylecli.checkpoints.flatten import flatten
+from stylecli.checkpoints.nvidia import understood
 from stylecli.checkpoints.torch_files import LEGACY_MAGIC, read_legacy, read_zip
 from stylecli.errors import StyleCliError, WeightsError
 
@@ -30,12 +31,14 @@ class Contents:
         metadata: Text that safetensors carry.
         container: What kind of file it is.
         tree: The nested object of a pickle, without behavior.
+        told: What the file says of its network beside tensors and metadata, for `Format.convert`.
     """
 
     tensors: dict[str, Tensor]
     metadata: dict[str, str] = field(default_factory=dict)
     container: str = "safetensors"
     tree: Any = None
+    told: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,8 @@ def _zip(path: Path, mapping: mmap.mmap) -> Contents:
 def _pickle(path: Path, mapping: mmap.mmap) -> Contents:
     head, tree = mapping[:HEAD], read_legacy(mapping)
     container = "PyTorch legacy" if LEGACY_MAGIC.to_bytes(10, "little") in head[:16] else "pickle"
-    return Contents(flatten(tree), container=container, tree=tree)
+    tree, told = understood(tree)
+    return Contents(flatten(tree), container=container, tree=tree, told=told)
 
 
 def _begins(*starts: bytes) -> Callable[[bytes], bool]:

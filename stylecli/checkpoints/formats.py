@@ -12,13 +12,28 @@ from typing import Any
 
 from torch import Tensor
 
-from stylecli.checkpoints import adain_formats, transformer_formats, vgg_formats
+from stylecli.checkpoints import adain_formats, stylegan1_formats, stylegan2_formats, transformer_formats, vgg_formats
 from stylecli.errors import WeightsError
 
 Shape = tuple[int | None, ...]
 Converted = tuple[Any, dict[str, Tensor]]
 
-WRAPPERS = ("params_ema", "g_ema", "ema", "state_dict", "model_state_dict", "params", "model", "net", "module")
+WRAPPERS = (
+    "params_ema",
+    "g_ema",
+    "G_ema",
+    "Gs",
+    "g_running",
+    "generator_smooth",
+    "generator",
+    "ema",
+    "state_dict",
+    "model_state_dict",
+    "params",
+    "model",
+    "net",
+    "module",
+)
 """Under which names training files keep a state dict; averaged weights first."""
 
 
@@ -87,6 +102,63 @@ FORMATS = (
         "vgg",
         {"conv0.weight": (3, 3, 1, 1), "conv11.weight": (None, 3, 3, 3), "conv12.weight": (None, None, 3, 3)},
         vgg_formats.distilled,
+    ),
+    Format(
+        "stylecli StyleGAN 2",
+        "stylegan2",
+        {"const": (None, 4, 4), "layers.0.strength": (), "rgbs.0.weight": (3, None, 1, 1)},
+        stylegan2_formats.ours,
+        (r"sample\..+",),
+    ),
+    Format(
+        "StyleGAN 2, rosinality, with a mean latent",
+        "stylegan2",
+        {"latent_avg": (None,), "g_ema.input.input": (1, None, 4, 4), "g_ema.to_rgb1.conv.weight": (1, 3, None, 1, 1)},
+        stylegan2_formats.rosinality,
+        (r"(g|d)\..+",),
+    ),
+    Format(
+        "StyleGAN 2, rosinality",
+        "stylegan2",
+        {"input.input": (1, None, 4, 4), "to_rgb1.conv.weight": (1, 3, None, 1, 1), "style.1.weight": (None, None)},
+        stylegan2_formats.rosinality,
+    ),
+    Format(
+        "StyleGAN 2, NVlabs",
+        "stylegan2",
+        {"synthesis.b4.const": (None, 4, 4), "synthesis.b4.torgb.weight": (3, None, 1, 1)},
+        stylegan2_formats.nvlabs,
+    ),
+    Format(
+        "StyleGAN 2, TensorFlow",
+        "stylegan2",
+        {"synthesis/4x4/Const/const": (1, None, 4, 4), "synthesis/4x4/ToRGB/weight": (1, 1, None, 3)},
+        stylegan2_formats.tensorflow,
+    ),
+    Format(
+        "StyleGAN 3",
+        "stylegan3",
+        {"synthesis.input.freqs": (None, 2), "synthesis.input.phases": (None,)},
+        stylegan2_formats.refused("StyleGAN 3", "its continuous convolutions are another network"),
+    ),
+    Format(
+        "stylecli StyleGAN 1",
+        "stylegan1",
+        {"const": (None, 4, 4), "layers.0.noise_weight": (None,), "rgb.weight": (3, None, 1, 1)},
+        stylegan1_formats.ours,
+        (r"sample\..+",),
+    ),
+    Format(
+        "StyleGAN 1, rosinality",
+        "stylegan1",
+        {"generator.progression.0.conv1.input": (1, None, 4, 4), "style.1.linear.weight_orig": (None, None)},
+        stylegan1_formats.rosinality,
+    ),
+    Format(
+        "StyleGAN 1, genforce",
+        "stylegan1",
+        {"synthesis.layer0.const": (1, None, 4, 4), "synthesis.output0.weight": (3, None, 1, 1)},
+        stylegan1_formats.genforce,
     ),
     Format(
         "stylecli small any-style network",

@@ -102,7 +102,7 @@ def converted(path: Path, network: str, options: dict[str, Any] | None = None) -
         known, tensors = identify(contents.tensors)
         if known.network != network:
             raise WeightsError(f"holds {known.name}, not a {network}", "`stylecli weights list` names the others")
-        return known.convert(tensors, {**_said(contents).get("config", {}), **(options or {})})
+        return known.convert(tensors, {**contents.told, **_said(contents).get("config", {}), **(options or {})})
 
 
 def build(path: Path, options: dict[str, Any] | None = None) -> tuple[str, Any, torch.nn.Module]:
@@ -209,7 +209,9 @@ def prove(path: Path) -> float | None:
 def _build(path: Path, contents: Contents, options: dict[str, Any] | None = None) -> tuple[str, Any, torch.nn.Module]:
     with reading(path):
         known, tensors = identify(contents.tensors)
-        config, state = known.convert(tensors, {**_said(contents).get("config", {}), **(options or {})})
+        config, state = known.convert(
+            tensors, {**contents.told, **_said(contents).get("config", {}), **(options or {})}
+        )
         with torch.device("meta"):
             net = NETWORKS[known.network].build(config)
     fill(net, state, str(path))

@@ -7,10 +7,13 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from stylecli.checkpoints import adain_formats, transformer_formats
+from stylecli.checkpoints import adain_formats, stylegan2_formats, transformer_formats
 from stylecli.checkpoints.vgg_formats import stored_config
 from stylecli.nets.adain import MirrorDecoder
 from stylecli.nets.any_style import AnyStyle
+from stylecli.nets.style_generator import StyleGenerator
+from stylecli.nets.stylegan1 import StyleGAN1
+from stylecli.nets.stylegan2 import StyleGAN2
 from stylecli.nets.transformer import TransformerNet
 from stylecli.nets.transport import Transport
 from stylecli.nets.vgg import VGG
@@ -41,6 +44,16 @@ def _features(net: VGG, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     return net(inputs["input"], [name for name in net.names if name.startswith("relu") and name.endswith("_1")])
 
 
+def _latent(net: StyleGenerator) -> dict[str, Tensor]:
+    return {"z": torch.randn(1, net.config.z_dim, generator=Generator().manual_seed(0))}
+
+
+def _generated(net: StyleGenerator, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    z = inputs["z"]
+    w = net.mapping(z, torch.zeros(len(z), dtype=torch.long) if net.config.classes else None)
+    return {"w": w, "picture": net.synthesize(w[:, None].expand(-1, len(net.pixels), -1), net.noises())}
+
+
 def _features_in(decoder: MirrorDecoder) -> dict[str, Tensor]:
     return {"input": torch.rand(1, decoder.widths[-1][-1], 4, 4, generator=Generator().manual_seed(0))}
 
@@ -60,6 +73,8 @@ def _transformed(net: TransformerNet, inputs: dict[str, Tensor]) -> dict[str, Te
 
 NETWORKS = {
     "vgg": Network(VGG, stored_config, _picture, _features),
+    "stylegan1": Network(StyleGAN1, stylegan2_formats.stored_config, _latent, _generated),
+    "stylegan2": Network(StyleGAN2, stylegan2_formats.stored_config, _latent, _generated),
     "transport": Network(Transport, lambda config: {}, _picture, _painted),
     "adain": Network(adain_formats.build, lambda config: {"vgg": stored_config(config)}, _picture, _painted),
     "adain-decoder": Network(MirrorDecoder, lambda widths: {"widths": widths}, _features_in, _decoded),

@@ -13,6 +13,9 @@ _ADAIN = "https://github.com/naoto0804/pytorch-AdaIN/releases/download/v0.0.0/"
 _EXAMPLES = "https://www.dropbox.com/s/lrvwfehqdcxoza8/saved_models.zip?dl=1"
 
 
+_ADA = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/"
+
+
 @dataclass(frozen=True)
 class Entry:
     """A file that can be pulled.
@@ -120,6 +123,25 @@ ENTRIES: dict[str, Entry] = {
             member=f"saved_models/{name}.pth",
         )
         for name in ("mosaic", "candy", "rain_princess", "udnie")
+    },
+    **{
+        f"stylegan2-{name}": Entry(
+            f"StyleGAN 2 of NVIDIA: {what}",
+            (f"{_ADA}{name}.pkl",),
+            f"{name}.pkl",
+            licence="NVIDIA Source Code License (non-commercial)",
+            paper="Karras et al. 2020, arXiv 2006.06676",
+            commands=("stylegan",),
+        )
+        for name, what in {
+            "ffhq": "faces, 1024 px",
+            "metfaces": "faces in art, 1024 px",
+            "afhqcat": "cats, 512 px",
+            "afhqdog": "dogs, 512 px",
+            "afhqwild": "wild animals, 512 px",
+            "brecahad": "histology, 512 px",
+            "cifar10": "ten classes of things, 32 px",
+        }.items()
     },
 }
 """By the name that `--weights` takes."""

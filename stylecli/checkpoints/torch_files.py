@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stylecli.checkpoints.nvidia import KNOWN
 from stylecli.checkpoints.pickle_tensors import Storage, check_storage
 from stylecli.checkpoints.pickles import unpickle
 from stylecli.errors import WeightsError
@@ -71,7 +72,7 @@ def read_legacy(data: "bytes | mmap.mmap", nested: bool = False) -> Any:
         WeightsError: Truncated, or numbers that do not fit.
     """
     stream = io.BytesIO(data) if isinstance(data, bytes) else data
-    known = {} if nested else {"torch.storage._load_from_bytes": _nested}
+    known = {} if nested else {"torch.storage._load_from_bytes": _nested, **KNOWN}
     first = unpickle(stream, known=known)  # type: ignore[arg-type]
     if first != LEGACY_MAGIC:
         return first

@@ -7,7 +7,7 @@ from typing import Any
 from stylecli.batch.jobs import STDOUT, Job
 from stylecli.commands._telling import Teller, line
 from stylecli.errors import ExitCode, UsageError
-from stylecli.settings.shared import Compute, Contents, Outputs, Styles, Telling
+from stylecli.settings.shared import Compute, Contents, Files, Outputs, Styles, Telling
 
 
 def run(
@@ -27,7 +27,7 @@ def run(
 
 def run_jobs(
     jobs: Sequence[Job],
-    outputs: Outputs,
+    outputs: Files,
     compute: Compute,
     telling: Telling,
     *,
@@ -53,4 +53,6 @@ def _sentence(job: Job, jobs: Sequence[Job]) -> str:
     """A job in words: its inputs, its output, and the settings that differ between jobs."""
     names = " + ".join(one.name for some in job.inputs.values() for one in some)
     varied = [name for name in vars(job.settings) if len({getattr(each.settings, name) for each in jobs}) > 1]
-    return "  ".join([f"{names} -> {job.output}", *(f"{name}={getattr(job.settings, name)}" for name in varied)])
+    return "  ".join(
+        [f"{names or job.method} -> {job.output}", *(f"{name}={getattr(job.settings, name)}" for name in varied)]
+    )

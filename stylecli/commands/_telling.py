@@ -39,7 +39,7 @@ class Teller:
     def begin(self, job: Job, total: int) -> Listener:
         """Shows a bar for the job on a terminal."""
         self.total = total
-        return self.bar_for(f"[{job.index}/{total}] {job.main.name}" if total > 1 else job.main.name)
+        return self.bar_for(f"[{job.index}/{total}] {job.title}" if total > 1 else job.title)
 
     def bar_for(self, title: str) -> Listener:
         """A bar on a terminal, nothing elsewhere; `clear` ends it."""
@@ -98,7 +98,7 @@ class Teller:
 
             table = Table("input", "output", "error", box=None, pad_edge=False)
             for job, error in failed:
-                table.add_row(job.main.name, job.output, f"{error.message}{'; ' * bool(error.hint)}{error.hint}")
+                table.add_row(job.title, job.output, f"{error.message}{'; ' * bool(error.hint)}{error.hint}")
             print(f"{len(failed)} of {self.total} jobs failed:", file=sys.stderr)
             _console().print(table)
 
@@ -122,7 +122,7 @@ def line(job: Job, report: Report | None = None) -> dict[str, object]:
     return {
         "index": job.index,
         "method": job.method,
-        "input": job.main.name,
+        "input": job.main.name if job.inputs else None,
         "inputs": {role: [one.name for one in some] for role, some in job.inputs.items()},
         "output": job.output if job.kept else None,
         "seconds": round(report.seconds, 3) if report else None,

@@ -52,7 +52,8 @@ def sheet(
     draw = ImageDraw.Draw(page)
 
     def write(label: str, x: float, y: float, room: int) -> None:
-        draw.text((x, y), _cut(font, label, room), INK, font, anchor="ma")
+        if label:
+            draw.text((x, y), _cut(font, label, room), INK, font, anchor="ma")
 
     if small_corner:
         page.paste(small_corner, (GAP + (left - 2 * GAP - small_corner.width) // 2, GAP))

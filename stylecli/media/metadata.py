@@ -1,10 +1,11 @@
 """What a picture carries besides its pixels, and the settings that made it.
 
-PNG keeps the settings in an iTXt chunk with the keyword `stylecli`; every other format keeps them in XMP as
-`stylecli:settings`, added to whatever XMP the input had.
+PNG keeps the settings in an iTXt chunk with the keyword `stylecli`, GIF in its comment, MP4 in a box of our own; every
+other format keeps them in XMP as `stylecli:settings`, added to whatever XMP the input had.
 """
 
 import re
+import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
@@ -18,6 +19,8 @@ from stylecli.media.opening import decoding, opened, read_bytes
 
 NAMESPACE = "https://stylecli.org/ns/1.0/"
 KEYWORD = "stylecli"
+MP4_TYPE = b"stylecli:setting"
+"""Of the MP4 box that holds the settings: players skip boxes of types they do not know."""
 
 # Tags that say how a TIFF stores its pixels, or repeat what is carried on its own (XMP, ICC, Photoshop's copy of both).
 _STRUCTURE = {
@@ -135,11 +138,16 @@ def read_settings(source: str | Path | bytes) -> str | None:
     """
     name = "<bytes>" if isinstance(source, bytes) else str(source)
     data = read_bytes(source, name)
+    if (stored := _in_mp4(data)) is not None:
+        return stored
     with decoding(data, name), opened(data) as image:
         stored = image.info.get(KEYWORD)
         xmp = image.info.get("xmp")
+        comment = image.info.get("comment")
     if isinstance(stored, str):
         return str(stored)
+    if isinstance(comment, bytes) and comment.startswith(f"{KEYWORD}:".encode()):
+        return comment.partition(b":")[2].decode(errors="replace")
     root = _parsed(xmp) if isinstance(xmp, bytes) else None
     if root is None:
         return None
@@ -148,4 +156,22 @@ def read_settings(source: str | Path | bytes) -> str | None:
             return element.text
         if f"{{{NAMESPACE}}}settings" in element.attrib:
             return element.attrib[f"{{{NAMESPACE}}}settings"]
+    return None
+
+
+def mp4_box(settings: str) -> bytes:
+    """What is put behind an MP4 file to hold the settings."""
+    data = settings.encode()
+    return struct.pack(">I", 24 + len(data)) + b"uuid" + MP4_TYPE + data
+
+
+def _in_mp4(data: bytes) -> str | None:
+    at = 0 if data[4:8] == b"ftyp" else len(data)
+    while at + 24 <= len(data):
+        size, kind = struct.unpack(">I4s", data[at : at + 8])
+        if kind == b"uuid" and data[at + 8 : at + 24] == MP4_TYPE:
+            return data[at + 24 : at + size].decode(errors="replace")
+        if size == 1:
+            (size,) = struct.unpack(">Q", data[at + 8 : at + 16])
+        at += size or len(data)
     return None

@@ -11,6 +11,7 @@ from stylecli.settings.fields import option
 from stylecli.settings.values import check
 
 FORMATS = ("png", "jpg", "webp", "tiff", "avif")
+CLIPS = ("webp", "gif", "mp4")
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -90,7 +91,7 @@ class Styles:
 
 
 @dataclass(frozen=True)
-class Outputs:
+class Files:
     """Where results go and how they are encoded."""
 
     output: str | None = short(
@@ -104,15 +105,10 @@ class Outputs:
         panel="Outputs",
     )
     format: str | None = option(
-        None, "file format; default: the suffix of -o or --name, else the content's", choices=FORMATS, panel="Outputs"
-    )
-    grid: bool = option(
-        False,
-        "make one labelled sheet of all results of a content: -o names it, or the folder for it and the results",
+        None,
+        "file format; default: the suffix of -o or --name, else the content's",
+        choices=(*FORMATS, "gif", "mp4"),
         panel="Outputs",
-    )
-    animate: str | None = option(
-        None, "make a clip of all results of a content: .gif, .webp or .mp4", unit="file", panel="Outputs"
     )
     overwrite: bool = option(False, "replace files that exist (never an input)", panel="Outputs")
     skip_existing: bool = option(
@@ -129,6 +125,20 @@ class Outputs:
             raise UsageError("--output: empty", "a file, a folder or - for stdout")
         if self.output == "-" and self.name:
             raise UsageError("--name: nothing to name on stdout", "leave out --name, or -o -")
+
+
+@dataclass(frozen=True)
+class Outputs(Files):
+    """The same for methods on pictures, whose sweeps can become a sheet or a clip."""
+
+    grid: bool = option(
+        False,
+        "make one labelled sheet of all results of a content: -o names it, or the folder for it and the results",
+        panel="Outputs",
+    )
+    animate: str | None = option(
+        None, "make a clip of all results of a content: .gif, .webp or .mp4", unit="file", panel="Outputs"
+    )
 
 
 @dataclass(frozen=True)

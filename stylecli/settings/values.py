@@ -45,8 +45,8 @@ def _kind(hint: Any) -> Kind:
 
 
 def flag(name: str) -> str:
-    """The option that sets the field `name`: `style_weight` is `--style-weight`."""
-    return f"--{name.replace('_', '-')}"
+    """The option that sets the field `name`: `style_weight` is `--style-weight`, `class_` is `--class`."""
+    return f"--{name.strip('_').replace('_', '-')}"
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,9 @@ from stylecli.media.images import write_picture
 from stylecli.progress import Listener, Step
 
 Batch = TypeVar("Batch")
+Optimizers = dict[str, torch.optim.Optimizer]
+MOST_RETURNS = 4
+"""How often training goes back to a snapshot before it gives up."""
 
 
 class Task(Protocol[Batch]):
@@ -42,6 +45,26 @@ class Task(Protocol[Batch]):
         """Write a file that `--weights` opens; `row` holds the step and its losses."""
 
 
+class Phased(Protocol[Batch]):
+    """A trainer whose networks take turns, such as a generator and its discriminator; otherwise as `Task`."""
+
+    @property
+    def model(self) -> nn.Module:
+        """All of them."""
+
+    def batches(self, first: int, last: int) -> Iterator[Batch]:
+        """See `Task`."""
+
+    def groups(self) -> dict[str, list[dict[str, Any]]]:
+        """For each optimizer its groups of parameters, with a `factor` on the rate where it is not 1."""
+
+    def phases(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """(optimizer, its losses) of one step; each has made its step when the next is asked for."""
+
+    def export(self, averaged: nn.Module, path: Path, row: Mapping[str, float]) -> None:
+        """See `Task`."""
+
+
 @dataclass(frozen=True)
 class Schedule:
     """How long and how fast.
@@ -53,6 +76,8 @@ class Schedule:
         decay: Of the averaged weights.
         every: Steps between snapshots.
         clip: Largest norm of the gradient; what is longer is shortened.
+        betas: Of Adam.
+        constant: The rate stays at its peak.
     """
 
     steps: int
@@ -61,63 +86,102 @@ class Schedule:
     decay: float = 0.99
     every: int = 250
     clip: float = math.inf
+    betas: tuple[float, float] = (0.9, 0.99)
+    constant: bool = False
 
     def rate(self, step: int) -> float:
-        """Learning rate at `step` (1 is the first): linear warm-up, then a half cosine."""
+        """Learning rate at `step` (1 is the first): linear warm-up, then a half cosine, or none."""
         rise = min(step / max(self.warmup, 1), 1.0)
+        if self.constant:
+            return self.learning_rate * rise
         return self.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * min(step / self.steps, 1.0)))
 
 
-def train(task: Task[Batch], schedule: Schedule, folder: Path, listener: Listener) -> Path:
+def train(task: Task[Batch] | Phased[Batch], schedule: Schedule, folder: Path, listener: Listener) -> Path:
     """Train, or go on where `folder` stopped; the path of the file for `--weights` is returned.
 
     `folder` holds `snapshot.pt` (everything to go on), `weights.safetensors` (averaged), `log.jsonl`, and, where the
-    task has a `sheet` of what the averaged network makes, `sample_N.jpg`.
+    task has a `sheet` of what the averaged network makes, `sample_N.jpg`. When a loss or a gradient is not a number,
+    training goes back to the snapshot and on at half the rate, up to `MOST_RETURNS` times.
 
     Raises:
         InputError: The snapshot belongs to another network.
-        StyleCliError: The loss is not a number.
+        StyleCliError: The loss is not a number, again and again, or before the first snapshot.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    groups = getattr(task, "groups", task.model.parameters)()
-    optimizer = torch.optim.Adam(groups, lr=schedule.learning_rate, betas=(0.9, 0.99))
+    given: Any = getattr(task, "groups", task.model.parameters)()
+    groups = {"model": given} if hasattr(task, "losses") else given
+    optimizers: Optimizers = {
+        name: torch.optim.Adam(some, lr=schedule.learning_rate, betas=schedule.betas) for name, some in groups.items()
+    }
     averaged = torch.optim.swa_utils.AveragedModel(
         task.model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(schedule.decay)
     )
-    done = _resume(task.model, averaged, optimizer, folder)
+    done = _resume(task.model, averaged, optimizers, folder)
     start = time.monotonic()
-    for step, batch in enumerate(task.batches(done + 1, schedule.steps), done + 1):
-        for group in optimizer.param_groups:
-            group["lr"] = schedule.rate(step) * group.get("factor", 1.0)
-        losses = task.losses(batch)
-        total = torch.stack(list(losses.values())).sum()
-        if not math.isfinite(float(total.detach())):
-            raise StyleCliError(f"step {step}: the loss is not a number", "start again from the last snapshot, slower")
-        optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        norm = torch.nn.utils.clip_grad_norm_(task.model.parameters(), schedule.clip)
-        optimizer.step()
-        averaged.update_parameters(task.model)
-        row = {"step": step, "loss": float(total.detach()), "gradient": float(norm)}
-        row |= {name: round(float(loss.detach()), 7) for name, loss in losses.items()}
-        with (folder / "log.jsonl").open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        if step % schedule.every == 0 or step == schedule.steps:
-            _snapshot(task.model, averaged, optimizer, folder, step)
-            task.export(averaged.module, folder / "weights.safetensors", row)
-            if sheet := getattr(task, "sheet", None):
-                write_picture(sheet(averaged.module), folder / f"sample_{step:06}.jpg")
-        listener(Step(step, schedule.steps, time.monotonic() - start, row["loss"]))
+    for returned in range(MOST_RETURNS + 1):
+        try:
+            for step, batch in enumerate(task.batches(done + 1, schedule.steps), done + 1):
+                row = _step(task, batch, step, optimizers, schedule, schedule.rate(step) / 2**returned)
+                averaged.update_parameters(task.model)
+                with (folder / "log.jsonl").open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+                if step % schedule.every == 0 or step == schedule.steps:
+                    _snapshot(task.model, averaged, optimizers, folder, step)
+                    task.export(averaged.module, folder / "weights.safetensors", row)
+                    if sheet := getattr(task, "sheet", None):
+                        write_picture(sheet(averaged.module), folder / f"sample_{step:06}.jpg")
+                listener(Step(step, schedule.steps, time.monotonic() - start, row["loss"]))
+            break
+        except _NotANumberError as error:
+            if returned == MOST_RETURNS or not (folder / "snapshot.pt").exists():
+                hint = "a lower --learning-rate may help"
+                raise StyleCliError(f"step {error.args[0]}: the loss is not a number", hint) from error
+            done = _resume(task.model, averaged, optimizers, folder)
     return folder / "weights.safetensors"
 
 
-def _snapshot(model: nn.Module, averaged: nn.Module, optimizer: torch.optim.Optimizer, folder: Path, step: int) -> None:
+class _NotANumberError(Exception):
+    """Of the step in its argument."""
+
+
+def _step(
+    task: Task[Batch] | Phased[Batch],
+    batch: Batch,
+    step: int,
+    optimizers: Optimizers,
+    schedule: Schedule,
+    rate: float,
+) -> dict[str, Any]:
+    """One step of every network; what the log says of it."""
+    row: dict[str, Any] = {"step": step, "loss": 0.0, "gradient": 0.0}
+    phases = iter([("model", task.losses(batch))]) if hasattr(task, "losses") else task.phases(batch, step)
+    for name, losses in phases:
+        optimizer = optimizers[name]
+        for group in optimizer.param_groups:
+            group["lr"] = rate * group.get("factor", 1.0)
+        total = torch.stack(list(losses.values())).sum()
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        norm = float(torch.nn.utils.clip_grad_norm_(trained, schedule.clip))
+        # Nothing has changed yet: a snapshot never holds what a bad gradient made.
+        if not math.isfinite(float(total.detach()) + norm):
+            raise _NotANumberError(step)
+        optimizer.step()
+        row["loss"] += float(total.detach())
+        row["gradient"] = max(row["gradient"], norm)
+        row |= {key: round(float(loss.detach()), 7) for key, loss in losses.items()}
+    return row
+
+
+def _snapshot(model: nn.Module, averaged: nn.Module, optimizers: Optimizers, folder: Path, step: int) -> None:
     state = {"step": step, "model": model.state_dict(), "averaged": averaged.state_dict()}
     with atomic_write(folder / "snapshot.pt") as file:
-        torch.save({**state, "optimizer": optimizer.state_dict()}, file)
+        torch.save({**state, "optimizers": {name: each.state_dict() for name, each in optimizers.items()}}, file)
 
 
-def _resume(model: nn.Module, averaged: nn.Module, optimizer: torch.optim.Optimizer, folder: Path) -> int:
+def _resume(model: nn.Module, averaged: nn.Module, optimizers: Optimizers, folder: Path) -> int:
     path = folder / "snapshot.pt"
     if not path.exists():
         return 0
@@ -125,7 +189,10 @@ def _resume(model: nn.Module, averaged: nn.Module, optimizer: torch.optim.Optimi
     try:
         model.load_state_dict(state["model"])
         averaged.load_state_dict(state["averaged"])
-        optimizer.load_state_dict(state["optimizer"])
+        # Snapshots from before there could be several optimizers hold one.
+        stored = state["optimizers"] if "optimizers" in state else {"model": state["optimizer"]}
+        for name, each in optimizers.items():
+            each.load_state_dict(stored[name])
     except (KeyError, RuntimeError, ValueError) as error:
         raise InputError(f"{path}: a snapshot of another network", "give another folder with -o") from error
     # Lines after the snapshot belong to steps that are now run again.

@@ -1,0 +1,100 @@
+"""Files of latents: safetensors with `w` [N, w_dim] or [N, layers, w_dim], or `z` [N, z_dim]; and files of noise."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from stylecli.checkpoints.container import read_tensors
+from stylecli.errors import InputError, OutputError, WeightsError
+from stylecli.files import atomic_write
+from stylecli.nets.style_generator import StyleGenerator
+
+METADATA = "stylecli latents"
+
+
+def read_latents(path: str, net: StyleGenerator, row: int | None = None) -> tuple[str, Tensor]:
+    """(`z` or `w`, the latents): z [N, z_dim], or w [N, layers, w_dim] in float32.
+
+    Args:
+        path: The file.
+        net: The generator that they are for.
+        row: The one to take; None for all.
+
+    Raises:
+        InputError: No latents, of another network, or no such row.
+    """
+    tensors = _read(path)
+    kind = next((name for name in ("w", "z") if name in tensors), None)
+    if kind is None:
+        raise InputError(f"{path}: no latents in it", "`w` or `z` of shape [N, ...]")
+    found = tensors[kind].float()
+    layers, width = len(net.pixels), net.w_dim if kind == "w" else net.config.z_dim
+    shapes = [(width,), (layers, width)] if kind == "w" else [(width,)]
+    if tuple(found.shape[1:]) not in shapes or not len(found):
+        wanted = " or ".join(str(["N", *shape]).replace("'", "") for shape in shapes)
+        raise InputError(f"{path}: of another network: {kind} is {list(found.shape)}, not {wanted}")
+    if not found.isfinite().all():
+        raise InputError(f"{path}: holds a value that is not finite")
+    if row is not None:
+        if row >= len(found):
+            raise InputError(f"{path}[{row}]: the last row is {len(found) - 1}")
+        found = found[row : row + 1]
+    if kind == "w" and found.ndim == 2:
+        found = found[:, None].expand(-1, layers, -1)
+    return kind, found
+
+
+def read_noise(path: str, net: StyleGenerator) -> list[Tensor]:
+    """`noise_0`, `noise_1`, ... of a file, [1 or N, 1, H, W] each.
+
+    Raises:
+        InputError: Not the noise of `net`.
+    """
+    tensors = _read(path)
+    noises = []
+    for index, size in enumerate(net.noise_sizes):
+        noise = tensors.get(f"noise_{index}")
+        if noise is None or noise.shape[1:] != (1, size, size):
+            found = "missing" if noise is None else str(list(noise.shape))
+            raise InputError(f"{path}: noise_{index} is {found}, not [N, 1, {size}, {size}]")
+        noises.append(noise.float())
+    return noises
+
+
+def latents_beside(output: str, settings: Any, *, overwrite: bool) -> Path | None:
+    """Where a job's latents go, None for jobs that keep none.
+
+    Raises:
+        OutputError: Something is there already.
+    """
+    if not getattr(settings, "save_latents", False) or output == "-":
+        return None
+    path = Path(output).with_suffix(".safetensors")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path}: already there", "--overwrite replaces it")
+    return path
+
+
+def save_latents(path: Path, ws: Tensor, record: str) -> None:
+    """Writes w [N, layers, w_dim], as [N, w_dim] where all layers agree.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    ws = ws.detach().float().cpu()
+    if torch.equal(ws, ws[:, :1].expand_as(ws)):
+        ws = ws[:, 0]
+    data = save({"w": ws.contiguous()}, {METADATA: json.dumps(json.loads(record))})
+    with atomic_write(path) as file:
+        file.write(data)
+
+
+def _read(path: str) -> dict[str, Tensor]:
+    try:
+        return read_tensors(Path(path)).tensors
+    except WeightsError as error:
+        raise InputError(error.message, error.hint) from error

@@ -1,0 +1,38 @@
+"""Perceptual path length: how smoothly pictures change with w."""
+
+import json
+
+from stylecli.commands._options import from_settings
+from stylecli.commands._telling import Teller
+from stylecli.errors import ExitCode
+from stylecli.settings.shared import Compute, Telling
+from stylecli.settings.stylegan import StyleganPplSettings
+
+
+@from_settings
+def command(settings: StyleganPplSettings, compute: Compute, telling: Telling) -> ExitCode:
+    """Perceptual path length (Karras et al. 2019, section 4.1), with the distance of the encoder in place of LPIPS.
+
+    \b
+      stylecli stylegan ppl --samples 1000
+      stylecli stylegan ppl --weights ffhq.pkl --crop --ends --json
+    """
+    from stylecli import api
+
+    teller = Teller(telling)
+    try:
+        found = api.stylegan(
+            "ppl",
+            settings=settings,
+            device=compute.device,
+            precision=compute.precision,
+            threads=compute.threads,
+            listener=teller.bar_for("ppl"),
+        )
+    finally:
+        teller.clear()
+    for note in found.notes:
+        teller.say(note)
+    value = found.losses["ppl"]
+    print(json.dumps({"ppl": value, "notes": found.notes}) if telling.json else f"{value:.4g}")
+    return ExitCode.DONE

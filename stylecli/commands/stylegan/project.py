@@ -1,0 +1,20 @@
+"""Find the latents of a photo."""
+
+from pathlib import Path
+
+from stylecli.commands._options import from_settings
+from stylecli.commands.stylegan._run import run
+from stylecli.errors import ExitCode
+from stylecli.settings.shared import Compute, Files, Telling
+from stylecli.settings.stylegan import StyleganProjectSettings
+
+
+@from_settings
+def command(settings: StyleganProjectSettings, outputs: Files, compute: Compute, telling: Telling) -> ExitCode:
+    """Find the w of each layer whose picture is nearest to PHOTO; they are written beside it as .safetensors.
+
+    \b
+      stylecli stylegan project face.jpg --weights ffhq.pkl
+      stylecli stylegan mix --weights ffhq.pkl --rows face_stylegan.safetensors --columns 0-5
+    """
+    return run("project", [(f"{Path(settings.photo).stem}_stylegan", settings)], outputs, compute, telling)

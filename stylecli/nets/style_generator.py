@@ -1,0 +1,111 @@
+"""What StyleGAN 1 and 2 share: a mapping network, a constant, layers fed by a w each, noise, and how a batch runs."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from stylecli.nets.style_mapping import StyleMapping
+
+ALONE = 64
+"""From this size on, a batch on a CPU runs picture by picture: no slower, and in the memory of one."""
+
+
+class StyleConfig(Protocol):
+    """What every configuration has; see `StyleGAN2Config`."""
+
+    @property
+    def widths(self) -> tuple[int, ...]: ...  # noqa: D102
+
+    @property
+    def mapping(self) -> tuple[int, ...]: ...  # noqa: D102
+
+    @property
+    def z_dim(self) -> int: ...  # noqa: D102
+
+    @property
+    def classes(self) -> int: ...  # noqa: D102
+
+    @property
+    def embedding(self) -> int: ...  # noqa: D102
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def noises(self) -> bool: ...  # noqa: D102
+
+    @property
+    def average(self) -> bool: ...  # noqa: D102
+
+
+class StyleGenerator(nn.Module):
+    """A generator: `mapping` gives w, `synthesize` pictures.
+
+    Attributes:
+        config: Its shape.
+        size: Height and width of its pictures.
+        w_dim: Width of w.
+        pixels: For each index of w, the size at which it works.
+        layer_sizes: The size of each layer's output.
+        noise_sizes: Height and width of each noise that `synthesize` takes.
+        w_avg: The mean w [w_dim], None where the file has none.
+    """
+
+    w_avg: Tensor | None
+
+    def __init__(
+        self, config: StyleConfig, pixels: Sequence[int], layer_sizes: Sequence[int], noise_sizes: Sequence[int]
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.size, self.w_dim = 2 ** (len(config.widths) + 1), config.mapping[-1]
+        self.pixels, self.layer_sizes, self.noise_sizes = tuple(pixels), tuple(layer_sizes), tuple(noise_sizes)
+        self.mapping = StyleMapping(config.z_dim, config.mapping, config.classes, config.embedding)
+        self.const = nn.Parameter(torch.empty(config.widths[0], 4, 4))
+        self.register_buffer("w_avg", torch.zeros(self.w_dim) if config.average else None)
+        for index, size in enumerate(self.noise_sizes):
+            self.register_buffer(f"noise_{index}", torch.zeros(size, size) if config.noises else None)
+
+    def noises(self) -> list[Tensor] | None:
+        """The stored noise, [1, 1, H, W] each; None where the file has none."""
+        if not self.config.noises:
+            return None
+        return [getattr(self, f"noise_{index}")[None, None] for index in range(len(self.noise_sizes))]
+
+    def synthesize(self, ws: Tensor, noises: Sequence[Tensor] | None) -> Tensor:
+        """Pictures [N, 3, size, size], nominally in [-1, 1] and not clamped.
+
+        Args:
+            ws: [N, len(pixels), w_dim].
+            noises: [1 or N, 1, H, W] for each of `noise_sizes`; None for none.
+        """
+        x = self.const.expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        sizes = self.layer_sizes
+        together = len(ws) == 1 or ws.device.type != "cpu" or torch.is_grad_enabled()
+        shared = len(sizes) if together else sum(size < ALONE for size in sizes)
+        x, rgb = self.run(x, None, ws, noises, range(shared))
+        if shared < len(sizes):
+            rest = range(shared, len(sizes))
+            done = []
+            for n in range(len(ws)):
+                part = None if rgb is None else rgb[n : n + 1]
+                own = noises and [noise if len(noise) == 1 else noise[n : n + 1] for noise in noises]
+                done.append(self.run(x[n : n + 1], part, ws[n : n + 1], own, rest)[1])
+            rgb = torch.cat([each for each in done if each is not None])
+        assert rgb is not None
+        return rgb
+
+    def run(
+        self, x: Tensor, rgb: Tensor | None, ws: Tensor, noises: Sequence[Tensor] | None, indices: range
+    ) -> tuple[Tensor, Tensor | None]:
+        """(features, RGB so far) behind the layers of `indices`."""
+        raise NotImplementedError
+
+    def freeze(self) -> "StyleGenerator":
+        """For use, not training: no gradients, memory laid out for convolutions, constant work done once."""
+        for module in self.modules():
+            if isinstance(weight := getattr(module, "weight", None), Tensor) and weight.ndim == 4:
+                module.weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+        return self.eval().requires_grad_(False)

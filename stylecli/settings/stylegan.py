@@ -1,0 +1,161 @@
+"""Settings of `stylegan`: a dataclass for each of its commands."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from stylecli.errors import UsageError
+from stylecli.settings import seeds as lists
+from stylecli.settings.fields import option
+from stylecli.settings.shared import argument
+
+NOISES = ("const", "random", "none")
+SEEDS = "seeds and saved latents, as 0,3,5-9,face.safetensors"
+
+
+@dataclass(frozen=True)
+class Generator:
+    """What every command of a generator takes."""
+
+    weights: str = option("stylegan", "StyleGAN 1 or 2: a name of `stylecli weights list`, or a file of any layout")
+    size: int | None = option(
+        None, "size of the pictures, for files that do not tell which one was trained", unit="px", minimum=4
+    )
+    class_: str = option("", "class of a conditional network: numbers as 0,2-4 or names; default: seed modulo classes")
+    noise: str = option(
+        "const", "const (the file's), random (by seed), none, or a .safetensors of noise_0, noise_1, ..."
+    )
+    center: str = option(
+        "", "where psi 0 is: a file of latents, of which the mean is taken; default: the file's mean w"
+    )
+    cutoff: int | None = option(None, "truncate only the layers before this one; default: all", minimum=0)
+    batch: int = option(8, "pictures computed at once", minimum=1)
+
+    def __post_init__(self) -> None:
+        if self.noise not in NOISES and not self.noise.endswith(lists.LATENTS):
+            raise UsageError(f"--noise {self.noise[:40]}: not one of {', '.join(NOISES)}", "or a .safetensors file")
+
+    def files(self) -> dict[str, list[str]]:
+        """Files that options name, by role."""
+        center = [self.center] if self.center else []
+        noise = [] if self.noise in NOISES else [self.noise]
+        return {"latents": self.latent_files(), "center": center, "noise": noise}
+
+    def latent_files(self) -> list[str]:
+        """Files of latents that stand among seeds."""
+        return []
+
+
+@dataclass(frozen=True)
+class StyleganSampleSettings(Generator):
+    """Every option of `stylegan sample`."""
+
+    seeds: str = option("0", SEEDS)
+    psi: str = option("1", "truncation: 1 is none, 0 the mean; a sweep as 0:1:6 gives a row each on a sheet")
+    grid: bool = option(False, "one labelled sheet in place of single pictures")
+    columns: int | None = option(None, "pictures in a row of the sheet; default: near a square", minimum=1)
+    save_latents: bool = option(False, "also write the w of each picture beside it (.safetensors)")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        lists.sources(self.seeds, "--seeds"), lists.numbers(self.psi, "--psi")
+
+    def latent_files(self) -> list[str]:
+        """See `Generator`."""
+        return lists.paths(self.seeds)
+
+
+@dataclass(frozen=True)
+class StyleganTruncateSettings(Generator):
+    """Every option of `stylegan truncate`."""
+
+    seeds: str = option("0", SEEDS + "; a row each")
+    psi: str = option("-1:1:9", "truncations, a column each")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        lists.sources(self.seeds, "--seeds"), lists.numbers(self.psi, "--psi")
+
+    def latent_files(self) -> list[str]:
+        """See `Generator`."""
+        return lists.paths(self.seeds)
+
+
+@dataclass(frozen=True)
+class StyleganMixSettings(Generator):
+    """Every option of `stylegan mix`."""
+
+    rows: str = option("0-2", SEEDS + "; they keep the layers that are not mixed")
+    columns: str = option("3-7", SEEDS + "; they give --layers")
+    layers: str = option("coarse", "coarse (4 to 8 px), middle (16, 32 px), fine (64 px up), or indices as 0-3,7")
+    psi: str = option("1", "truncation of all")
+    plain: bool = option(False, "only the mixed pictures, without sources and labels")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        lists.sources(self.rows, "--rows"), lists.sources(self.columns, "--columns")
+        if len(lists.numbers(self.psi, "--psi")) != 1:
+            raise UsageError(f"--psi {self.psi[:40]}: one number")
+
+    def latent_files(self) -> list[str]:
+        """See `Generator`."""
+        return lists.paths(self.rows, self.columns)
+
+
+@dataclass(frozen=True)
+class StyleganInterpolateSettings(Generator):
+    """Every option of `stylegan interpolate`."""
+
+    seeds: str = option("0-3", SEEDS + "; the clip goes through them and back to the first")
+    psi: str = option("0.7", "truncation")
+    space: str = option("z", "z: along the sphere (seeds only); w: straight", choices=("z", "w"))
+    steps: int = option(30, "frames from one to the next", minimum=1, maximum=1000)
+    seconds: float = option(1.0, "time from one to the next", unit="seconds", minimum=0.02)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(lists.numbers(self.psi, "--psi")) != 1:
+            raise UsageError(f"--psi {self.psi[:40]}: one number")
+        if self.latent_files() and self.space == "z":
+            raise UsageError(f"--space z: {self.latent_files()[0]} holds w", "--space w")
+
+    def latent_files(self) -> list[str]:
+        """See `Generator`."""
+        return lists.paths(self.seeds)
+
+
+@dataclass(frozen=True)
+class StyleganProjectSettings(Generator):
+    """Every option of `stylegan project`."""
+
+    save_latents: ClassVar[bool] = True
+    """What was found is written beside the picture."""
+
+    photo: str = argument(option("", "picture to find; its middle square is taken", unit="file"))
+    steps: int = option(300, "steps of the search", minimum=1)
+    learning_rate: float = option(0.05, "peak of Adam's rate", minimum=0)
+    pixel_weight: float = option(1.0, "weight of the mean squared difference of pixels", minimum=0)
+    center_weight: float = option(0.01, "weight of staying near the mean w", minimum=0)
+    encoder: str = option("encoder", "network that compares: a name, or a file of any VGG dialect")
+    seed: int = option(0, "seed of the search", minimum=0, maximum=lists.LARGEST_SEED)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.photo:
+            raise UsageError("PHOTO: missing", "name a picture")
+
+    def files(self) -> dict[str, list[str]]:
+        """See `Generator`."""
+        return {"photo": [self.photo], **super().files()}
+
+
+@dataclass(frozen=True)
+class StyleganPplSettings(Generator):
+    """Every option of `stylegan ppl`."""
+
+    samples: int = option(1000, "paths to measure; published numbers take 50,000", minimum=2)
+    ends: bool = option(False, "measure at the ends of the paths, not all along them")
+    crop: bool = option(False, "the middle alone, as for faces")
+    space: str = option("w", "where the paths lie", choices=("w", "z"))
+    epsilon: float = option(1e-4, "length of the steps", minimum=1e-8, maximum=1)
+    encoder: str = option("encoder", "network that compares: a name, or a file of any VGG dialect")
+    seed: int = option(0, "seed of the paths", minimum=0, maximum=lists.LARGEST_SEED)
