@@ -72,8 +72,12 @@ class AdaIN(AnyStyle):
         self.vgg, self.decoder = vgg, decoder
 
     def fit(self, x: Tensor) -> Tensor:
-        """Continued by its border to 16 pixels a side: nothing can be reflected in a single feature."""
-        below, right = (max(16 - extent, 0) for extent in x.shape[2:])
+        """Continued by its border to 16 pixels a side, for nothing can be reflected in a single feature.
+
+        Where pooling rounds down, also to sides divisible by 8, for nothing may be lost.
+        """
+        whole = 1 if self.vgg.config.ceil_mode else 8
+        below, right = (max(-extent % whole, 16 - extent) for extent in x.shape[2:])
         return F.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
 
     def encode(self, rgb: Tensor) -> tuple[Tensor, ...]:
