@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 def stylize(
     method: str,
-    content: "Input",
+    /,
+    content: "Input | None" = None,
     styles: "Input | Sequence[Input]" = (),
     *,
     settings: Any = None,
@@ -54,7 +55,8 @@ def stylize(
 
     Args:
         method: Its name, as in the command.
-        content: A path, the bytes of a file, a PIL image, or a tensor [3, H, W], RGB in [0, 1].
+        content: A path, the bytes of a file, a PIL image, or a tensor [3, H, W], RGB in [0, 1]; None for methods that
+            make pictures from nothing.
         styles: One such picture, or several for one mixture; none where styles are names, as in `fast`.
         settings: The method's settings; left out, they are made from `options`.
         device: As `--device`.
@@ -92,7 +94,7 @@ def stylize(
     ):
         raise UsageError(f"styles: {len(several)}, and not as many shares or masks", "one for each style")
     result = _build(method, settings, resolve(device, precision, threads)).run(
-        _pixels(content),
+        None if content is None else _pixels(content),
         [_pixels(style) for style in several],
         settings,
         blend=list(shares or [1.0] * len(several)) if masks else even(shares or [1.0] * len(several)),
@@ -138,7 +140,7 @@ def plan_files(
         InputError: A list of inputs, or stdin, cannot be read.
     """
     found = expand([(word, 1.0) for word in contents.content], recursive=contents.recursive)
-    axes: list[list[Inputs]] = [[{"content": (_alone(one),)} for one in found]]
+    axes: list[list[Inputs]] = [[{"content": (_alone(one),)} for one in found] or [{}]]
     if styles is not None:
         axes.append(_styles(styles, recursive=contents.recursive))
     axes.append([{role: tuple(expand([(path, 1.0)])) for role, path in _pictures(grid[0]).items()}])

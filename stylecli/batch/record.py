@@ -106,7 +106,7 @@ def loads(text: str | None, path: Path | str) -> Record:
         stored = json.loads(text)
         made = Record(**stored)
         shapes = (made.settings, made.inputs, made.weights, made.encoding, made.compute)
-        if not (all(isinstance(each, dict) for each in shapes) and made.inputs and all(made.inputs.values())):
+        if not (all(isinstance(each, dict) for each in shapes) and all(made.inputs.values())):
             raise TypeError("not objects, or nothing in them")
         _ = [made.encoding[key] for key in ENCODING]
         _ = [(one["path"] + one["sha256"], float(one.get("share", 1))) for some in made.inputs.values() for one in some]
