@@ -28,7 +28,7 @@ PREFIX = "texture-"
 """Of the names of embedded generators."""
 
 DEFAULT = (512, 512)
-WORKING = 2**29
+WORKING = 800 * 2**20
 """Bytes of features on a CPU where no limit is set."""
 
 SAMPLE = 512

@@ -60,7 +60,7 @@ def _transformed(net: TransformerNet, inputs: dict[str, Tensor]) -> dict[str, Te
 
 
 def _noise(net: TextureNet) -> dict[str, Tensor]:
-    side = max(net.config.shrink, 8) * 2
+    side = max(net.config.shrink, 16)
     each = enumerate(sizes(net.config, side, side), 1)
     return {f"input{k}": noise((net.config.channels, *size), k, (0, 0), size) for k, size in each}
 

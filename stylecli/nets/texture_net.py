@@ -72,8 +72,8 @@ class TextureConfig:
 
     @property
     def bytes_per_pixel(self) -> float:
-        """Peak memory of a pass for each pixel of the texture."""
-        return 20 + 16 * self.widths[-1] + (4 * self.widths[-2] if len(self.widths) > 1 else 0)
+        """Peak memory of a pass for each pixel of the texture; measured."""
+        return 20 + 16 * self.widths[-1] + 17 * (self.branch + self.widths[-2] if len(self.widths) > 1 else 0)
 
 
 class Norm(nn.Module):

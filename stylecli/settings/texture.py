@@ -52,7 +52,7 @@ class TextureSettings:
     )
     histogram: bool = option(True, "give the result the exemplar's colors exactly, at the end", panel="Losses")
 
-    steps: int = option(120, "steps at every size", minimum=1, sweep=True, panel="Optimisation")
+    steps: int = option(100, "steps at every size", minimum=1, sweep=True, panel="Optimisation")
     min_size: int = option(
         64, "short side of the exemplar at the coarsest size; 0 for one size alone", minimum=0, panel="Optimisation"
     )
