@@ -2,7 +2,7 @@
 
     python benchmarks/texture.py [--weights net.safetensors] [--steps 100] [--large 4096] [--json out.json]
 
-The exemplar is made of noise, 256 px: what it shows changes nothing here. The generator is the file given, or one of the
+The exemplar is noise, 256 px: what it shows changes nothing here. The generator is the file given, or one of the
 shape that `train texture` makes by default. Both sides work in this process; the large texture is drawn by the command
 line in one of its own, whose peak memory is the system's count. CPU seconds are told beside, for busy machines.
 """

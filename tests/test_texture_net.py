@@ -15,6 +15,7 @@ from stylecli import api
 from stylecli.checkpoints.load import build, converted, prove
 from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.texture_formats import stored_config
+from stylecli.errors import UsageError
 from stylecli.media.images import read_picture
 from stylecli.media.resize import resize_seamless
 from stylecli.nets.texture_net import TextureConfig, TextureNet, calibrated, noise, sizes
@@ -149,3 +150,24 @@ def test_files_names_and_replay(cli: Cli, tiny_texture: Path):
     assert cli("replay", "texture_seed1.png").exit_code == 0
     assert Path("texture_seed1_replay.png").read_bytes() == Path("texture_seed1.png").read_bytes()
     assert cli("texture", "--list").exit_code == 0
+
+
+@needs_peers
+@pytest.mark.parametrize("name", STYLES)
+def test_published_styles_paint_with_fast(name: str):
+    content = torch.rand(3, 70, 101, generator=torch.Generator().manual_seed(0))
+    content = torch.nn.functional.avg_pool2d(content, 9, 1, 4)
+    painted = api.fast(content, weights=str(PEERS / f"{name}.t7"), device="cpu")
+    exemplar = read_picture(PEERS / f"{name}.exemplar.jpg").pixels
+    assert painted.shape == content.shape
+    assert (painted.mean((1, 2)) - exemplar.mean((1, 2))).abs().max() < 0.25
+    with pytest.raises(UsageError, match="paints in full"):
+        api.fast(content, weights=str(PEERS / f"{name}.t7"), device="cpu", alpha=0.5)
+
+
+@needs_peers
+def test_nets_of_textures_and_of_styles_are_told_apart():
+    with pytest.raises(UsageError, match="draws textures"):
+        api.fast(torch.rand(3, 64, 64), weights=str(PEERS / "bricks.t7"), device="cpu")
+    with pytest.raises(UsageError, match="paints pictures"):
+        api.texture(method="net", weights=str(PEERS / "starry.t7"), device="cpu")

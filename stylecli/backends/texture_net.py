@@ -19,7 +19,7 @@ from stylecli.checkpoints.load import converted, fill
 from stylecli.device import Device
 from stylecli.errors import UsageError
 from stylecli.media.resize import resize_seamless
-from stylecli.nets.texture_net import TextureNet, calibrated, noise, sizes
+from stylecli.nets.texture_net import TextureNet, caffe_to_rgb, calibrated, noise, sizes
 from stylecli.progress import Listener, Step, silent
 from stylecli.settings.texture import TextureSettings
 from stylecli.settings.values import nearest
@@ -28,13 +28,11 @@ PREFIX = "texture-"
 """Of the names of embedded generators."""
 
 DEFAULT = (512, 512)
-WORKING = 800 * 2**20
+WORKING = 700 * 2**20
 """Bytes of features on a CPU where no limit is set."""
 
 SAMPLE = 512
 """Side of what statistics are taken from."""
-
-CAFFE_MEAN = (103.939, 116.779, 123.68)
 
 
 class Generator:
@@ -55,7 +53,9 @@ class Generator:
         self.device, self.weights = device, {name: store.sha256(path)}
         config, state = converted(path, "texture-net")
         if config.content:
-            raise UsageError(f"{name}: paints pictures, it draws no textures", "a net that takes noise alone is needed")
+            raise UsageError(
+                f"{name}: paints pictures, it draws no textures", f"stylecli fast photo.jpg --weights {path}"
+            )
         with torch.device("meta"):
             net = TextureNet(config)
         fill(net, state, str(path))
@@ -122,8 +122,7 @@ class Generator:
         with torch.autocast(self.device.torch.type, self.device.dtype, self.device.dtype != torch.float32):
             drawn = net(inputs)[0].float()
         if net.config.caffe:
-            mean = torch.tensor(CAFFE_MEAN, device=drawn.device)[:, None, None]
-            drawn = ((drawn + mean) / 255).flip(0)
+            drawn = caffe_to_rgb(drawn)
         return drawn.clamp_(0, 1).cpu()
 
     def _inputs(

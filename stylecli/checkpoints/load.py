@@ -95,6 +95,17 @@ def load_vgg(
     return net.eval().requires_grad_(False)
 
 
+def network_of(path: Path) -> str:
+    """The network of ours that the file becomes.
+
+    Raises:
+        WeightsError: No known one.
+    """
+    contents = read_tensors(path)
+    with reading(path):
+        return identify(contents.tensors)[0].network
+
+
 def converted(path: Path, network: str, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Tensor]]:
     """(config, state) of the network in `path`.
 

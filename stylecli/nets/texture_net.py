@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 EPSILON = 1e-5
 SLOPE = 0.01
+CAFFE_MEAN = (103.939, 116.779, 123.68)
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,11 @@ class TextureNet(nn.Module):
                 x = level(torch.cat([join(F.interpolate(x, scale_factor=2.0)), side], 1))
             join = level.join
         return cast("Tensor", self.out(_wrapped(x) if self.config.wrapped_border else x))
+
+
+def caffe_to_rgb(drawn: Tensor) -> Tensor:
+    """BGR in 0..255 without its mean, [3, H, W], to RGB in [0, 1], not clamped."""
+    return ((drawn + torch.tensor(CAFFE_MEAN).to(drawn)[:, None, None]) / 255).flip(0)
 
 
 def _wrapped(x: Tensor) -> Tensor:
