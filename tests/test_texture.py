@@ -128,3 +128,11 @@ def test_bad_inputs_are_one_line(cli: Cli, picture: Callable[..., Path], tiny_en
         assert done.exit_code in (code, 2), done.stderr
         assert said in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_texture_has_no_alpha(cli: Cli, options: dict[str, object], picture: Callable[..., Path]):
+    picture("a.png", size=(40, 40), mode="RGBA")
+    words = [part for name, value in options.items() for part in ("--" + name.replace("_", "-"), value)]
+    done = cli("texture", "a.png", *words, "--out-size", "50x33")
+    assert done.exit_code == 0, done.stderr
+    assert read_picture("a_texture.png").alpha is None

@@ -48,6 +48,8 @@ Snapshot = Callable[[int, Tensor], None]
 class Textures:
     """A loaded feature network, ready for any number of runs with the same network and layers."""
 
+    opaque = True
+
     def __init__(self, settings: TextureSettings, device: Device) -> None:
         self.device = device
         self.layers = parse_layers(settings.style_layers)

@@ -31,7 +31,8 @@ class PictureWork:
     """Does the jobs of one method.
 
     Attributes:
-        backend: The built method: `weights`, and `run(content, styles, settings, ...)` on tensors.
+        backend: The built method: `weights`, and `run(content, styles, settings, ...)` on tensors. `compact`: it takes
+            levels too; `opaque`: its results have no use for the content's alpha.
         outputs: How files are encoded, and what becomes of those that exist.
         compute: `device`, `precision` and `threads`, as the record keeps them.
         read: Pictures that were read last.
@@ -58,6 +59,8 @@ class PictureWork:
         pictures = {role: [self._read(one) for one in some] for role, some in job.inputs.items() if role != "mask"}
         content, styles = next(iter(pictures.get("content", [])), None), pictures.get("style", [])
         shares = [style.share for style in job.inputs.get("style", ())]
+        if content and getattr(self.backend, "opaque", False):
+            content = dataclasses.replace(content, alpha=None)
         masks = _masks(job, content.pixels) if content else None
 
         def snapshot(step: int, pixels: "Tensor") -> None:
