@@ -15,6 +15,7 @@ class TrainTextureSettings:
     title: str = option("", "what it shows, for `texture --list`; default: the name of the file")
     output: str = option("runs/texture", "folder for snapshots, losses, samples and weights", unit="folder")
     teacher: str = option("encoder", "network that losses look through: a name, or a file of any VGG dialect")
+    deep_teacher: str = option("", "network for layers from relu4_1 on; default: the teacher itself", unit="file")
     pixels: str = option(
         "auto", "pixel scale of a teacher that does not tell it", choices=("auto", "caffe", "torchvision")
     )

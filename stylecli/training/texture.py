@@ -32,7 +32,7 @@ SAMPLES = 8
 
 def run(settings: TrainTextureSettings, device: Device, listener: Listener) -> Path:
     """Train in `settings.output`; the path of the averaged weights is returned. Errors are those of `TextureTask`."""
-    schedule = Schedule(settings.steps, settings.learning_rate, warmup=20, decay=0.98, every=settings.every, clip=1.0)
+    schedule = Schedule(settings.steps, settings.learning_rate, warmup=20, decay=0.9, every=settings.every, clip=1.0)
     return train(TextureTask(settings, device), schedule, Path(settings.output), listener)
 
 
@@ -61,7 +61,7 @@ class TextureTask:
             net.out.bias.copy_(self.exemplar.mean((1, 2)))
         self.model = net.to(memory_format=torch.channels_last).to(self.device).train()
         layers = settings.style_layers
-        self.judge = Judge(settings.teacher, "", settings.pixels, self.device, layers, max(layers))
+        self.judge = Judge(settings.teacher, settings.deep_teacher, settings.pixels, self.device, layers, max(layers))
         with torch.inference_mode():
             found = self._grams(self.exemplar[None].to(self.device), "reflect")
         # Out of inference mode again: the losses are differentiated.
@@ -84,7 +84,10 @@ class TextureTask:
         """The averaged net with settled norms, and a sample that proves it."""
         s = self.settings
         net = self._settled(averaged)
-        recipe = {**asdict(s), **{name: Path(getattr(s, name)).name for name in ("exemplar", "output", "teacher")}}
+        recipe = {
+            **asdict(s),
+            **{name: Path(getattr(s, name)).name for name in ("exemplar", "output", "teacher", "deep_teacher")},
+        }
         about = {
             "title": s.title or Path(s.exemplar).stem.replace("_", " "),
             "paper": "Texture networks, arXiv 1603.03417",
