@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
 def stylize(
     method: str,
-    content: "Input",
+    /,
+    content: "Input | None" = None,
     styles: "Input | Sequence[Input]" = (),
     *,
     settings: Any = None,
@@ -55,7 +56,8 @@ def stylize(
 
     Args:
         method: Its name, as in the command.
-        content: A path, the bytes of a file, a PIL image, or a tensor [3, H, W], RGB in [0, 1].
+        content: A path, the bytes of a file, a PIL image, or a tensor [3, H, W], RGB in [0, 1]; None for methods that
+            make pictures from nothing.
         styles: One such picture, or several for one mixture; none where styles are names, as in `fast`.
         settings: The method's settings; left out, they are made from `options`.
         device: As `--device`.
@@ -93,7 +95,7 @@ def stylize(
     ):
         raise UsageError(f"styles: {len(several)}, and not as many shares or masks", "one for each style")
     result = _build(method, settings, resolve(device, precision, threads)).run(
-        _pixels(content),
+        None if content is None else _pixels(content),
         [_pixels(style) for style in several],
         settings,
         blend=list(shares or [1.0] * len(several)) if masks else even(shares or [1.0] * len(several)),
@@ -188,7 +190,7 @@ def plan_files(
         InputError: A list of inputs, or stdin, cannot be read.
     """
     found = expand([(word, 1.0) for word in contents.content], recursive=contents.recursive)
-    axes: list[list[Inputs]] = [[{"content": (_alone(one),)} for one in found]]
+    axes: list[list[Inputs]] = [[{"content": (_alone(one),)} for one in found] or [{}]]
     if styles is not None:
         axes.append(_styles(styles, recursive=contents.recursive))
     axes.append([{role: tuple(expand([(path, 1.0)])) for role, path in _pictures(grid[0]).items()}])
@@ -245,8 +247,9 @@ def run_files(
             raise WeightsError(f"{name}: not the weights that made this file", f"those have the SHA-256 {sha256}")
     used = {"device": str(device.torch), "precision": compute.precision, "threads": get_num_threads()}
     try:
-        # What has no content is not made of a picture but generated.
-        work = (PictureWork if "content" in jobs[0].inputs else GeneratedWork)(backend, outputs, used)
+        # What has no content is generated, by methods that draw a texture too from nothing but settings.
+        painted = "content" in jobs[0].inputs or getattr(backend, "paints", False)
+        work = (PictureWork if painted else GeneratedWork)(backend, outputs, used)
         code = run(jobs, work, audience, reraise=reraise)
         for sheet in sheets if code in (ExitCode.DONE, ExitCode.SOME_FAILED) else ():
             make_sheet(sheet, _levels, outputs.quality)

@@ -430,7 +430,7 @@ def test_safetensors_headers_that_lie(data: bytes):
         (b"<!DOCTYPE html><html>", "a web page"),
         (b"\n <html lang='en'>", "a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "a Git LFS pointer"),
-        (b"\x04\0\0\0\x01\0\0\0\x03\0\0\0V 1", "a Torch 7 file"),
+        (b"4\n1\n3\nV 1\n13\nnn.Sequential\n", "a Torch 7 file in ASCII"),
         (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
         (b"GGUF\x03\0\0\0", "a GGUF file"),
         (b"\x08\x07\x12\x07pytorch", "an ONNX model"),

@@ -14,7 +14,7 @@ from torch import Tensor
 from stylecli.backends.result import Result
 from stylecli.backends.tiling import as_floats, as_stored, in_tiles, tile_side
 from stylecli.checkpoints import store
-from stylecli.checkpoints.load import converted, fill
+from stylecli.checkpoints.load import converted, fill, network_of
 from stylecli.device import Device
 from stylecli.errors import UsageError
 from stylecli.media import color
@@ -132,13 +132,18 @@ class Fast:
         return mix.to(self.device.torch)
 
 
-def build(settings: FastSettings, device: Device) -> Fast:
+def build(settings: FastSettings, device: Device) -> Any:
     """The backend for `settings`: opens the weights.
 
     Raises:
         WeightsError: They are missing, of another family, or unsafe.
         UsageError: As `Fast.mix`.
     """
+    path = store.resolve(settings.weights)
+    if network_of(path) == "texture-net":
+        from stylecli.backends.fast_texture import FastTexture
+
+        return FastTexture(settings, device)
     built = Fast(settings, device)
     built.mix(settings)
     return built

@@ -26,8 +26,8 @@ class Job:
     Attributes:
         index: Place in the plan, 1 for the first.
         method: Name of the method, as in the command.
-        inputs: Sources by role (`content`, `style`, `mask`); the first one of the first role gives the name. Pictures
-            that come out of a generator may have none.
+        inputs: Sources by role (`content`, `style`, `mask`); the first one of the first role gives the name. Empty for
+            what is made from nothing.
         settings: The method's settings dataclass.
         output: The file to write, `-` for stdout.
         format: One of `FORMATS` or `CLIPS`.
@@ -45,12 +45,17 @@ class Job:
     @property
     def main(self) -> Source:
         """The input that the result is named after."""
-        return next(iter(self.inputs.values()))[0]
+        return main_of(self.inputs, self.method)
 
     @property
     def title(self) -> str:
         """What messages call the job: its main input, or the file that it makes."""
         return self.main.name if self.inputs else self.output
+
+
+def main_of(inputs: Inputs, method: str) -> Source:
+    """The first input of the first role; where nothing goes in, one that has the method's name."""
+    return next((some[0] for some in inputs.values()), Source(method))
 
 
 def plan(method: str, axes: Sequence[Sequence[Inputs]], grid: Sequence[Any], outputs: Outputs) -> list[Job]:
@@ -77,7 +82,7 @@ def plan(method: str, axes: Sequence[Sequence[Inputs]], grid: Sequence[Any], out
     jobs: list[Job] = []
     taken: set[str] = set()
     for index, (inputs, settings) in enumerate(points, 1):
-        main = next(iter(inputs.values()))[0]
+        main = main_of(inputs, method)
         if folder is None:
             path = Path(str(outputs.output))
             ext = _ext(outputs, path, main)

@@ -17,7 +17,8 @@ def default_template(axes: Sequence[Sequence[Mapping[str, Any]]], grid: Sequence
     """`{stem}_{method}_{style}` and every option whose value is not the same in all jobs."""
     styled = any("style" in part for axis in axes for part in axis) or bool(getattr(grid[0], "style", ()))
     swept = [f.name for f in dataclasses.fields(grid[0]) if len({getattr(each, f.name) for each in grid}) > 1]
-    parts = ["{stem}", "{method}", *(["{style}"] if styled else [])]
+    named = any(part for axis in axes for part in axis)
+    parts = [*(["{stem}"] if named else []), "{method}", *(["{style}"] if styled else [])]
     return "_".join([*parts, *(f"{name.replace('_', '-')}{{{name}}}" for name in swept if name != "style")]) + ".{ext}"
 
 
@@ -41,7 +42,8 @@ def fill(
     """
     values: dict[str, Any] = dataclasses.asdict(settings)
     values |= {role: "+".join(source.stem for source in sources) for role, sources in inputs.items()}
-    values |= {"stem": stem or next(iter(inputs.values()))[0].stem, "method": method, "ext": ext, "index": index}
+    values |= {"stem": stem or next((some[0].stem for some in inputs.values()), method)}
+    values |= {"method": method, "ext": ext, "index": index}
     try:
         name = "".join(
             text + _value(values, field, spec, conversion) for text, field, spec, conversion in _parse(template)

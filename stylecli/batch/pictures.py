@@ -31,7 +31,8 @@ class PictureWork:
     """Does the jobs of one method.
 
     Attributes:
-        backend: The built method: `weights`, and `run(content, styles, settings, ...)` on tensors.
+        backend: The built method: `weights`, and `run(content, styles, settings, ...)` on tensors. `compact`: it takes
+            levels too; `opaque`: its results have no use for the content's alpha.
         outputs: How files are encoded, and what becomes of those that exist.
         compute: `device`, `precision` and `threads`, as the record keeps them.
         read: Pictures that were read last.
@@ -56,9 +57,11 @@ class PictureWork:
                 return Outcome(skipped=True)
             prepare(Path(job.output).parent)
         pictures = {role: [self._read(one) for one in some] for role, some in job.inputs.items() if role != "mask"}
-        content, styles = pictures["content"][0], pictures.get("style", [])
+        content, styles = next(iter(pictures.get("content", [])), None), pictures.get("style", [])
         shares = [style.share for style in job.inputs.get("style", ())]
-        masks = _masks(job, content.pixels)
+        if content and getattr(self.backend, "opaque", False):
+            content = dataclasses.replace(content, alpha=None)
+        masks = _masks(job, content.pixels) if content else None
 
         def snapshot(step: int, pixels: "Tensor") -> None:
             path = Path(job.output)
@@ -69,7 +72,7 @@ class PictureWork:
             _write(pixels, str(path), content, dataclasses.replace(record, interrupted=True))
 
         result = self.backend.run(
-            content.pixels,
+            None if content is None else content.pixels,
             [style.pixels for style in styles],
             job.settings,
             blend=shares if masks else even(shares),
@@ -122,8 +125,8 @@ def _where(source: Source) -> str | bytes:
     return source.path if source.data is None else source.data
 
 
-def _write(pixels: "Tensor", output: str, content: "Picture", record: Record) -> tuple[str, ...]:
-    """Writes with the content's metadata and its alpha, at the size of the result."""
+def _write(pixels: "Tensor", output: str, content: "Picture | None", record: Record) -> tuple[str, ...]:
+    """Writes with the content's metadata and its alpha, if there is one, at the size of the result."""
     from stylecli.media.images import write_picture
     from stylecli.media.resize import resize
 
@@ -133,8 +136,8 @@ def _write(pixels: "Tensor", output: str, content: "Picture", record: Record) ->
         pixels,
         sys.stdout.buffer if output == STDOUT else output,
         format=record.encoding["format"],
-        alpha=None if content.alpha is None else resize(content.alpha, (height, width)),
-        carried=content.carried,
+        alpha=None if content is None or content.alpha is None else resize(content.alpha, (height, width)),
+        carried=None if content is None else content.carried,
         settings=record.dumps(),
         quality=record.encoding["quality"],
         bits=None if bits == "auto" else int(bits),

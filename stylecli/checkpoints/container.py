@@ -15,6 +15,7 @@ from torch import Tensor
 
 from stylecli.checkpoints.flatten import flatten
 from stylecli.checkpoints.nvidia import understood
+from stylecli.checkpoints.torch7 import read_torch7
 from stylecli.checkpoints.torch_files import LEGACY_MAGIC, read_legacy, read_zip
 from stylecli.errors import StyleCliError, WeightsError
 
@@ -150,6 +151,11 @@ def _pickle(path: Path, mapping: mmap.mmap) -> Contents:
     return Contents(flatten(tree), container=container, tree=tree, told=told)
 
 
+def _torch7(path: Path, mapping: mmap.mmap) -> Contents:
+    tree = read_torch7(mapping)
+    return Contents(flatten(tree), container="Torch 7", tree=tree)
+
+
 def _begins(*starts: bytes) -> Callable[[bytes], bool]:
     return lambda head: head.startswith(starts)
 
@@ -173,7 +179,7 @@ def _is_html(head: bytes) -> bool:
 
 _FETCH = "a page or a pointer came in place of the file; fetch it again by hand"
 _CONVERT, _UNPACK = "convert it to safetensors where it was made", "unpack it first"
-_TORCH7 = (b"\x04\0\0\0\x01\0\0\0", b"\x03\0\0\0\x01\0\0\0", b"4\n1\n")
+_TORCH7 = (b"\x04\0\0\0\x01\0\0\0", b"\x03\0\0\0\x01\0\0\0")
 _PACKED = (b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ")
 CONTAINERS = (
     Container("safetensors", _is_safetensors, _safetensors),
@@ -182,7 +188,8 @@ CONTAINERS = (
     Container("an empty zip archive", _begins(b"PK\x05\x06")),
     Container("a web page", _is_html, hint=_FETCH),
     Container("a Git LFS pointer", _begins(b"version https://git-lfs"), hint=_FETCH),
-    Container("a Torch 7 file (.t7)", _begins(*_TORCH7), hint=_CONVERT),
+    Container("Torch 7", _begins(*_TORCH7), _torch7),
+    Container("a Torch 7 file in ASCII", _begins(b"4\n1\n", b"3\n1\n"), hint=_CONVERT),
     Container("an HDF5 file (Keras)", _begins(b"\x89HDF\r\n\x1a\n"), hint=_CONVERT),
     Container("a GGUF file", _begins(b"GGUF"), hint=_CONVERT),
     Container("an ONNX model", _is_onnx, hint=_CONVERT),

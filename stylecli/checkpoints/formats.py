@@ -12,7 +12,14 @@ from typing import Any
 
 from torch import Tensor
 
-from stylecli.checkpoints import adain_formats, stylegan1_formats, stylegan2_formats, transformer_formats, vgg_formats
+from stylecli.checkpoints import (
+    adain_formats,
+    stylegan1_formats,
+    stylegan2_formats,
+    texture_formats,
+    transformer_formats,
+    vgg_formats,
+)
 from stylecli.errors import WeightsError
 
 Shape = tuple[int | None, ...]
@@ -211,6 +218,47 @@ FORMATS = (
         "transformer",
         {"conv1.conv.weight": (None, 3, 9, 9), "conv4.conv.weight": (3, None, 9, 9), "conv4.norm.weight": (3,)},
         transformer_formats.lengstrom,
+    ),
+    Format(
+        "stylecli texture net",
+        "texture-net",
+        {
+            "level1.conv1.weight": (None, None, None, None),
+            "out.weight": (3, None, 1, 1),
+            "level1.norm1.weight": (None,),
+        },
+        texture_formats.ours,
+        (r"sample\..+",),
+    ),
+    Format(
+        "texture net with branches",
+        "texture-net",
+        {
+            "branch1.conv1.weight": (None, None, None, None),
+            "branch1.join.weight": (None,),
+            "out.weight": (3, None, 1, 1),
+        },
+        texture_formats.readable,
+        (r"sample\..+",),
+    ),
+    Format(
+        "texture net, Torch 7 (DmitryUlyanov/texture_nets)",
+        "texture-net",
+        {
+            "modules.2.modules.2.weight": (None, None, 3, 3),
+            "modules.3.running_mean": (None,),
+            "modules.5.modules.2.weight": (None, None, 3, 3),
+        },
+        texture_formats.torch7,
+        # Statistics of training that are never used, and what was left over from the last pass.
+        (r"(.+\.)?(running_mean|running_var|save_mean|save_std|output|f?grad\w+|finput|gradInput)",),
+    ),
+    Format(
+        "texture net, PyTorch port (JorgeGtz/TextureNets_implementation)",
+        "texture-net",
+        {"cb1_1.conv1.weight": (None, None, 3, 3), "up1.bn.weight": (None,), "last_conv.weight": (3, None, 1, 1)},
+        texture_formats.port,
+        (r".+\.num_batches_tracked",),
     ),
 )
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,7 @@ def load_vgg(
     pooling: str = "max",
     pool_scale: float = 1.0,
     first_padding: str | None = None,
+    padding: str | None = None,
 ) -> VGG:
     """The feature network in `path`, up to the deepest of `layers` (None: all of it), in float32, frozen.
 
@@ -77,6 +78,7 @@ def load_vgg(
         pooling: `max`, `average` or `l2`.
         pool_scale: Factor on pooled activations.
         first_padding: Border of the first convolution, if not that of the others.
+        padding: Border of all of them, if not the file's: as `nn.Conv2d` says it.
 
     Raises:
         WeightsError: No VGG, or an incomplete one.
@@ -84,11 +86,24 @@ def load_vgg(
     """
     config, state = converted(path, "vgg", {"pixels": pixels})
     asked = None if layers is None else [check_layer(layer, config.names()) for layer in layers]
+    if padding:
+        config = replace(config, padding=padding)
     with reading(path), torch.device("meta"):
         deepest = deepest_of(asked) if asked else None
         net = VGG(config, deepest, pooling=pooling, pool_scale=pool_scale, first_padding=first_padding)
     fill(net, state, str(path), spare_above=True)
     return net.eval().requires_grad_(False)
+
+
+def network_of(path: Path) -> str:
+    """The network of ours that the file becomes.
+
+    Raises:
+        WeightsError: No known one.
+    """
+    contents = read_tensors(path)
+    with reading(path):
+        return identify(contents.tensors)[0].network
 
 
 def converted(path: Path, network: str, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Tensor]]:

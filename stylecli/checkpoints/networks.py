@@ -7,13 +7,14 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from stylecli.checkpoints import adain_formats, stylegan2_formats, transformer_formats
+from stylecli.checkpoints import adain_formats, stylegan2_formats, texture_formats, transformer_formats
 from stylecli.checkpoints.vgg_formats import stored_config
 from stylecli.nets.adain import MirrorDecoder
 from stylecli.nets.any_style import AnyStyle
 from stylecli.nets.style_generator import StyleGenerator
 from stylecli.nets.stylegan1 import StyleGAN1
 from stylecli.nets.stylegan2 import StyleGAN2
+from stylecli.nets.texture_net import TextureNet, noise, sizes
 from stylecli.nets.transformer import TransformerNet
 from stylecli.nets.transport import Transport
 from stylecli.nets.vgg import VGG
@@ -71,6 +72,16 @@ def _transformed(net: TransformerNet, inputs: dict[str, Tensor]) -> dict[str, Te
     return {"output": net(inputs["input"])}
 
 
+def _noise(net: TextureNet) -> dict[str, Tensor]:
+    side = max(net.config.shrink, 16)
+    each = enumerate(sizes(net.config, side, side), 1)
+    return {f"input{k}": noise((net.config.channels, *size), k, (0, 0), size) for k, size in each}
+
+
+def _drawn(net: TextureNet, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {"output": net([inputs[f"input{k}"] for k in range(1, len(net.config.widths) + 1)])}
+
+
 NETWORKS = {
     "vgg": Network(VGG, stored_config, _picture, _features),
     "stylegan1": Network(StyleGAN1, stylegan2_formats.stored_config, _latent, _generated),
@@ -79,5 +90,6 @@ NETWORKS = {
     "adain": Network(adain_formats.build, lambda config: {"vgg": stored_config(config)}, _picture, _painted),
     "adain-decoder": Network(MirrorDecoder, lambda widths: {"widths": widths}, _features_in, _decoded),
     "transformer": Network(TransformerNet, transformer_formats.stored_config, _picture, _transformed),
+    "texture-net": Network(TextureNet, texture_formats.stored_config, _noise, _drawn),
 }
 """By the name that `Format.network` and our own files say."""

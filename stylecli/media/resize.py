@@ -33,6 +33,31 @@ def resize(pixels: Tensor, size: tuple[int, int], *, filter: Filter = "lanczos")
     return torch.from_numpy(small).reshape(*pixels.shape[:-2], height, width).to(pixels)
 
 
+def resize_seamless(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """A picture whose opposite edges meet at another size, where they still do: bicubic (Catmull, Rom 1974).
+
+    Args:
+        pixels: Floats, [..., H, W].
+        size: New height and width, not much smaller than the old ones: there is no antialiasing.
+
+    Returns:
+        The same axes; overshoots at edges.
+    """
+    for axis, extent in zip((-2, -1), size, strict=True):
+        old = pixels.shape[axis]
+        if old == extent:
+            continue
+        place = (torch.arange(extent, device=pixels.device) + 0.5) * (old / extent) - 0.5
+        first, t = place.floor().long(), (place - place.floor()).to(pixels)
+        taps = (t * (t * (2 - t) - 1), t * t * (3 * t - 5) + 2, t * (t * (4 - 3 * t) + 1), t * t * (t - 1))
+        parts = [
+            pixels.index_select(axis, (first + offset) % old) * (tap[:, None] if axis == -2 else tap) / 2
+            for offset, tap in enumerate(taps, -1)
+        ]
+        pixels = torch.stack(parts).sum(0)
+    return pixels
+
+
 def short_side(height: int, width: int, size: int, whole: Whole = "round") -> tuple[int, int]:
     """Height and width with the aspect of the given ones and a short side of `size`.
 

@@ -9,10 +9,12 @@ from torch import Tensor
 
 from stylecli.errors import StyleCliError
 from stylecli.optimise.lbfgs import BoundedLBFGS
-from stylecli.optimise.objective import Objective
 
 Watch = Callable[[int, Tensor, dict[str, float], Tensor], None]
 """Called at every evaluation with (step, picture, losses by name, gradient), before the update."""
+
+Goal = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
+"""What is lowered: a picture [1, 3, H, W] to (total, losses by name), as `Objective`."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ EXACT_STEPS = 2
 """Evaluations that decide L-BFGS' first curvature."""
 
 
-def descend(objective: Objective, path: Path, descent: Descent, watch: Watch, exact: Objective | None = None) -> None:
+def descend(objective: Goal, path: Path, descent: Descent, watch: Watch, exact: Goal | None = None) -> None:
     """Move `path` along `descent.steps` updates, in place.
 
     Args:

@@ -1,0 +1,86 @@
+"""One pass of a stylization net by Ulyanov et al. 2016: a picture in the one style that the net has learned.
+
+Every scale of the pyramid gets the picture, averaged down, and fresh noise (DmitryUlyanov/texture_nets@b2097ec,
+models/pyramid.lua). Sides are mirrored up to what the pyramid divides, and cut back; the reference resizes instead.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecli.backends.result import Result
+from stylecli.backends.tiling import as_floats, as_stored
+from stylecli.checkpoints import store
+from stylecli.checkpoints.load import converted, fill
+from stylecli.device import Device
+from stylecli.errors import UsageError
+from stylecli.media import color
+from stylecli.media.resize import resize, short_side
+from stylecli.nets.texture_net import TextureNet, caffe_to_rgb, noise, sizes
+from stylecli.settings.fast import FastSettings
+
+
+class FastTexture:
+    """A loaded net, ready for any number of runs."""
+
+    def __init__(self, settings: FastSettings, device: Device) -> None:
+        path = store.resolve(settings.weights)
+        self.device, self.name = device, settings.weights
+        self.weights = {settings.weights: store.sha256(path)}
+        config, state = converted(path, "texture-net")
+        if not config.content:
+            raise UsageError(
+                f"{self.name}: draws textures, it paints no pictures", f"stylecli texture --method net --weights {path}"
+            )
+        with torch.device("meta"):
+            net = TextureNet(config)
+        fill(net, state, str(path))
+        self.net = net.eval().requires_grad_(False).to(device.torch).to(memory_format=torch.channels_last)
+        self.check(settings)
+
+    def check(self, settings: FastSettings) -> None:
+        """Refuses what needs a net of several styles.
+
+        Raises:
+            UsageError: A style, or an alpha other than 1.
+        """
+        if settings.style:
+            raise UsageError(f"--style {settings.style[0]}: {self.name} knows one style", "leave out --style")
+        if settings.alpha != 1:
+            raise UsageError(f"--alpha {settings.alpha:g}: {self.name} paints in full", "leave out --alpha")
+
+    @torch.inference_mode()
+    def run(self, content: Tensor, styles: Sequence[Tensor], settings: FastSettings, **_: Any) -> Result:
+        """Paint one picture, [3, H, W] in [0, 1].
+
+        Raises:
+            UsageError: As `check`, or pictures of styles.
+            MemoryLimitError: It does not fit.
+        """
+        if styles:
+            raise UsageError("styles: fast takes names, not pictures")
+        self.check(settings)
+        if settings.size:
+            content = resize(content, short_side(content.shape[1], content.shape[2], settings.size))
+        (height, width), config = content.shape[1:], self.net.config
+        self.device.check_memory(
+            round(height * width * config.bytes_per_pixel), f"{width}x{height}", "give a smaller --size"
+        )
+        x = as_floats(content[None], self.device)
+        x = F.pad(x, (0, -width % config.shrink, 0, -height % config.shrink), "replicate")
+        inputs = []
+        for scale, size in enumerate(sizes(config, x.shape[2], x.shape[3])):
+            picture = F.avg_pool2d(x, x.shape[2] // size[0])
+            extra = noise((config.channels - config.content, *size), scale, (0, 0), size)
+            inputs.append(torch.cat([picture, extra.to(x)], 1))
+        drawn = self.net(inputs)[0]
+        drawn = caffe_to_rgb(drawn) if config.caffe else drawn
+        image = as_stored(drawn[:, :height, :width], like=content).cpu()
+        if settings.preserve_color == "luminance":
+            image = color.luminance(content, image)
+        elif settings.preserve_color != "none":
+            image = getattr(color, settings.preserve_color)(image, content).clamp(0, 1)
+        return Result(image)

@@ -1,0 +1,247 @@
+"""More of a material: a picture whose feature statistics are those of an exemplar, from noise.
+
+Gatys, Ecker, Bethge 2015, "Texture synthesis using convolutional neural networks", arXiv 1505.07376:
+
+    x* = argmin_x  sum_l w_l |G_l(x) - G_l(exemplar)|^2 / |G_l(exemplar)|^2,   G_l = F_l F_l^T / (H W)
+
+F_l features at layer l. Coarse to fine, and each size looked at in several octaves (Snelgrove 2017): else nothing
+larger than the network's view keeps its shape. At the end each channel gets the exemplar's distribution of values.
+
+Differs from the paper (leongatys/DeepTextures@289dfe6): losses are relative to their targets; pixels stay in [0, 1],
+not in the exemplar's range; histograms are matched by rank, not in 100 bins. `--recipe deeptextures` has the paper's
+layers, weights and pooling. Seamless textures are periodic everywhere: in convolutions, octaves and resizing.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecli.backends.result import Result
+from stylecli.checkpoints.load import load_vgg
+from stylecli.checkpoints.store import resolve, sha256
+from stylecli.device import Device
+from stylecli.errors import UsageError
+from stylecli.media import color
+from stylecli.media.resize import resize, resize_seamless, short_side
+from stylecli.optimise.descent import Average, Descent, Path, descend
+from stylecli.optimise.objective import Objective
+from stylecli.optimise.octaves import Octaves, halved
+from stylecli.optimise.style_terms import Matching, style_terms
+from stylecli.progress import Listener, Step, silent
+from stylecli.settings.gatys import parse_layers
+from stylecli.settings.texture import TextureSettings
+
+PASS_BYTES = 18
+"""Peak memory of a forward and backward pass, in bytes for each kept feature value; as in `gatys`."""
+
+PERIOD = 16
+"""Sides of seamless textures while they are made: what pooling divides, so that it wraps around too."""
+
+Snapshot = Callable[[int, Tensor], None]
+
+
+class Textures:
+    """A loaded feature network, ready for any number of runs with the same network and layers."""
+
+    opaque = True
+
+    paints = True
+
+    def __init__(self, settings: TextureSettings, device: Device) -> None:
+        self.device = device
+        self.layers = parse_layers(settings.style_layers)
+        name = settings.weights or "encoder"
+        path = resolve(name)
+        self.weights = {name: sha256(path)}
+        nets = [
+            load_vgg(path, self.layers, pixels=settings.pixels, pooling=settings.pooling, padding=padding)
+            for padding in (None, "circular")[: 1 + settings.seamless]
+        ]
+        # An exemplar has borders; a seamless picture has none.
+        self.exemplars, *_, self.pictures = [
+            net.to(device.torch).to(memory_format=torch.channels_last) for net in (nets[0], nets[-1])
+        ]
+
+    def run(
+        self,
+        content: Tensor | None,
+        styles: Sequence[Tensor],
+        settings: TextureSettings,
+        *,
+        blend: Sequence[float] | None = None,
+        listener: Listener = silent,
+        snapshot: Snapshot | None = None,
+        masks: Sequence[Tensor] | None = None,
+        **guides: Tensor,
+    ) -> Result:
+        """Make one texture.
+
+        Args:
+            content: The exemplar, [3, H, W] in [0, 1].
+            styles: The exemplars where there are several.
+            settings: As the one this was built with, but for size, seed and steps.
+            blend: Weight of each of several exemplars.
+            listener: Told of every step.
+            snapshot: Given (step, picture so far [3, h, w]) every `settings.save_every` steps.
+            masks: None.
+            guides: `guide_1`, ... one for each exemplar, [3, h, w]: where in the result it goes.
+
+        Raises:
+            UsageError: No exemplar, another number of guides, or too small a size for the deepest layer.
+        """
+        exemplars = list(styles) or [each for each in [content] if each is not None]
+        if not exemplars:
+            raise UsageError("EXEMPLAR: missing", "a picture of the material")
+        if guides and len(guides) != len(exemplars):
+            raise UsageError(f"--guide: {len(guides)} for {len(exemplars)} exemplars", "one for each, in their order")
+        shares = list(blend or []) if styles else [1.0]
+        run = _Run(
+            self, settings, exemplars, shares or [1.0] * len(exemplars), list(guides.values()), listener, snapshot
+        )
+        interrupted = False
+        try:
+            run.all_scales()
+        except KeyboardInterrupt:
+            interrupted = True
+        return Result(run.result(matched=settings.histogram), run.losses, interrupted)
+
+    def objective(
+        self,
+        exemplars: Sequence[Tensor],
+        shares: Sequence[float],
+        settings: TextureSettings,
+        guides: Sequence[Tensor] | None = None,
+    ) -> Octaves:
+        """How far a picture is from exemplars [1, 3, h, w] mixed by `shares`; guides [1, H, W] are the picture's size.
+
+        Raises:
+            UsageError: An exemplar is too small for the deepest layer.
+        """
+        objectives = []
+        matching = Matching(settings.style_loss, settings.scaling)
+        for octave in range(settings.octaves):
+            if octave:
+                if min(side for each in exemplars for side in each.shape[2:]) < 4 * PERIOD:
+                    break
+                exemplars = [halved(each) for each in exemplars]
+            with torch.no_grad():
+                features = [self.exemplars(each, self.layers) for each in exemplars]
+                terms = style_terms(self.exemplars, features, shares, self.layers, 1.0, matching, guides)
+            objectives.append(Objective(self.pictures, terms, dtype=self.device.dtype))
+        return Octaves(objectives, "circular" if settings.seamless else "reflect")
+
+
+def build(settings: TextureSettings, device: Device) -> Any:
+    """The backend for `settings`: opens the weights.
+
+    Raises:
+        WeightsError: They are missing, of another family, or unsafe.
+        UsageError: A layer or a texture that there is not.
+    """
+    if settings.method == "net":
+        from stylecli.backends.texture_net import Generator
+
+        return Generator(settings, device)
+    return Textures(settings, device)
+
+
+@dataclass
+class _Run:
+    method: Textures
+    settings: TextureSettings
+    exemplars: Sequence[Tensor]
+    shares: Sequence[float]
+    guides: Sequence[Tensor]
+    listener: Listener
+    snapshot: Snapshot | None
+
+    def __post_init__(self) -> None:
+        s = self.settings
+        if s.size:
+            self.exemplars = [resize(each, short_side(each.shape[1], each.shape[2], s.size)) for each in self.exemplars]
+        self.final = s.shape or (self.exemplars[0].shape[1], self.exemplars[0].shape[2])
+        short = min(min(each.shape[1:]) for each in self.exemplars)
+        count = 1
+        while s.min_size and short / 2**count >= s.min_size and min(self.final) / 2**count >= PERIOD:
+            count += 1
+        self.scales = [2**octave for octave in reversed(range(count))]
+        self.start, self.done, self.losses = time.monotonic(), 0, dict[str, float]()
+        self.picture: Tensor | None = None
+        self.path: Path | None = None
+        height, width = self._shape(1)
+        values = self.method.pictures.values_per_pixel()
+        self.method.device.check_memory(
+            round(height * width * (PASS_BYTES * values + 24 * s.history)), f"{width}x{height}", "a smaller --out-size"
+        )
+
+    def all_scales(self) -> None:
+        device = self.method.device.torch
+        for scale in self.scales:
+            shape = self._shape(scale)
+            small = [
+                resize(each, (max(each.shape[1] // scale, 1), max(each.shape[2] // scale, 1)))[None].to(device)
+                for each in self.exemplars
+            ]
+            guides = [resize(each.mean(0, keepdim=True), shape, filter="box").to(device) for each in self.guides]
+            objective = self.method.objective(small, self.shares, self.settings, guides or None)
+            start = self._noise(shape) if self.path is None else self._resized(self.path.result, shape).clamp(0, 1)
+            start = start.contiguous()
+            self.path = Path(start.clone(), Average.starting_at(0.0, start))
+            self.label = f"{shape[1]}x{shape[0]}"
+            descent = Descent("lbfgs", self.settings.steps, history=self.settings.history, clamp=True)
+            descend(objective, self.path, descent, self._watch)
+
+    def result(self, *, matched: bool) -> Tensor:
+        """[3, H, W] in [0, 1], at the size that was asked for."""
+        picture = self.path.result if self.path else self._noise(self._shape(1))
+        image = self._resized(picture, self.final)[0].clamp(0, 1).cpu()
+        return color.histogram(image, torch.cat(self._colors(), 1)[:, None]) if matched else image
+
+    def _shape(self, scale: int) -> tuple[int, int]:
+        if not self.settings.seamless:
+            return max(self.final[0] // scale, 1), max(self.final[1] // scale, 1)
+        height, width = (max(round(side / scale / PERIOD), 1) * PERIOD for side in self.final)
+        return height, width
+
+    def _noise(self, shape: tuple[int, int]) -> Tensor:
+        """Independent pixels with the mean and deviation of each channel of the exemplars, [1, 3, H, W]."""
+        drawn = torch.randn(3, *shape, generator=self.method.device.generator(self.settings.seed))
+        if self.guides:
+            places = [resize(each.mean(0, keepdim=True), shape, filter="box") for each in self.guides]
+        else:
+            places = [torch.ones(1, *shape)]
+        noise = torch.zeros_like(drawn)
+        for place, rows in zip(places, self._colors() if self.guides else [torch.cat(self._colors(), 1)], strict=True):
+            noise += place * (drawn * rows.std(1)[:, None, None] + rows.mean(1)[:, None, None])
+        noise /= torch.stack(places).sum(0).clamp_min(1e-3)
+        return noise.clamp(0, 1)[None].to(self.method.device.torch)
+
+    def _colors(self) -> list[Tensor]:
+        """Pixels of each exemplar, as many as its share of the result, [3, N]."""
+        areas = [float(guide.mean()) for guide in self.guides] or [1.0] * len(self.exemplars)
+        shares = [share * area for share, area in zip(self.shares, areas, strict=True)]
+        rows = [each.flatten(1) for each in self.exemplars]
+        wanted = [max(round(share / (max(shares) or 1.0) * rows[0].shape[1]), 1) for share in shares]
+        return [
+            r[:, torch.linspace(0, r.shape[1] - 1, n).long()] if len(rows) > 1 else r
+            for r, n in zip(rows, wanted, strict=True)
+        ]
+
+    def _resized(self, picture: Tensor, shape: tuple[int, int]) -> Tensor:
+        """[1, 3, H, W] at another size; around its edges where it is seamless."""
+        return (
+            resize_seamless(picture, shape) if self.settings.seamless else F.interpolate(picture, shape, mode="bicubic")
+        )
+
+    def _watch(self, step: int, picture: Tensor, losses: Mapping[str, float], gradient: Tensor) -> None:
+        self.losses = dict(losses)
+        self.done += 1
+        total = self.settings.steps * len(self.scales)
+        self.listener(Step(self.done, total, time.monotonic() - self.start, sum(losses.values()), self.label))
+        if self.snapshot is not None and self.settings.save_every and self.done % self.settings.save_every == 0:
+            self.snapshot(self.done, picture[0].clamp(0, 1).cpu())

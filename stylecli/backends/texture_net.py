@@ -1,0 +1,150 @@
+"""A texture in one pass of a generator, of any size, seamless, in tiles where it is large (Ulyanov et al. 2016).
+
+Noise is a function of seed and place (`nets.texture_net.noise`), so a tile is drawn with what lies around it and cut
+back: tiles meet exactly. That needs a local net. Nets with instance norms, as the published ones, take the statistics
+of the whole picture where it is drawn at once, as published; in tiles, those of a sample.
+"""
+
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stylecli.backends.result import Result
+from stylecli.backends.tiling import tile_side
+from stylecli.checkpoints import store
+from stylecli.checkpoints.load import converted, fill
+from stylecli.device import Device
+from stylecli.errors import UsageError
+from stylecli.media.resize import resize_seamless
+from stylecli.nets.texture_net import TextureNet, caffe_to_rgb, calibrated, noise, sizes
+from stylecli.progress import Listener, Step, silent
+from stylecli.settings.texture import TextureSettings
+from stylecli.settings.values import nearest
+
+PREFIX = "texture-"
+"""Of the names of embedded generators."""
+
+DEFAULT = (512, 512)
+WORKING = 700 * 2**20
+"""Bytes of features on a CPU where no limit is set."""
+
+SAMPLE = 512
+"""Side of what statistics are taken from."""
+
+
+class Generator:
+    """A loaded generator, ready for any number of runs."""
+
+    paints = True
+
+    def __init__(self, settings: TextureSettings, device: Device) -> None:
+        if settings.style and settings.weights:
+            raise UsageError("--style and --weights: one of the two")
+        names = [row["name"] for row in textures()]
+        if not (settings.style or settings.weights):
+            raise UsageError("--style: missing", f"one of {', '.join(names)}" if names else "or --weights FILE")
+        if settings.style and settings.style not in names:
+            raise UsageError(
+                f"--style {settings.style}: no such texture", nearest(settings.style, names) if names else ""
+            )
+        name = settings.weights or PREFIX + settings.style
+        path = store.resolve(name)
+        self.device, self.weights = device, {name: store.sha256(path)}
+        config, state = converted(path, "texture-net")
+        if config.content:
+            raise UsageError(
+                f"{name}: paints pictures, it draws no textures", f"stylecli fast photo.jpg --weights {path}"
+            )
+        with torch.device("meta"):
+            net = TextureNet(config)
+        fill(net, state, str(path))
+        self.net = net.eval().requires_grad_(False).to(device.torch).to(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def run(
+        self,
+        content: Tensor | None,
+        styles: Sequence[Tensor],
+        settings: TextureSettings,
+        *,
+        listener: Listener = silent,
+        **_: Any,
+    ) -> Result:
+        """Draw one texture; uint8 where it was drawn in tiles.
+
+        Raises:
+            UsageError: There is an exemplar.
+            MemoryLimitError: It does not fit, in the smallest tiles either.
+        """
+        if content is not None or styles:
+            raise UsageError("EXEMPLAR: a net needs none", "leave it out")
+        config, final = self.net.config, settings.shape or DEFAULT
+        shrink = config.shrink
+        # What is cut off would tear a seamless texture: it is resized by a few pixels instead.
+        rows, columns = (
+            max(round(side / shrink), 1) * shrink if settings.seamless else -(-side // shrink) * shrink
+            for side in final
+        )
+        side = tile_side(self.device, rows * columns, config.bytes_per_pixel, config.reach, WORKING)
+        notes: tuple[str, ...] = ()
+        if side is None:
+            image = self._drawn(self.net, settings.seed, (0, 0), (rows, columns), (rows, columns))
+        else:
+            net = self.net
+            if config.norm == "instance":
+                net = calibrated(net, self._inputs(settings.seed, (0, 0), (SAMPLE, SAMPLE), (SAMPLE, SAMPLE)))
+                notes = ("drawn in tiles, with the statistics of a smaller sample",)
+            image = self._in_tiles(net, settings.seed, (rows, columns), max(side // shrink, 1) * shrink, listener)
+        if settings.seamless and final != (rows, columns):
+            image = resize_seamless(image.float().div(1 if side is None else 255), final).clamp(0, 1)
+        return Result(image[:, : final[0], : final[1]], notes=notes)
+
+    def _in_tiles(self, net: TextureNet, seed: int, size: tuple[int, int], side: int, listener: Listener) -> Tensor:
+        """uint8 [3, H, W], from tiles of `side`."""
+        image = torch.empty(3, *size, dtype=torch.uint8)
+        reach, start = net.config.reach, monotonic()
+        corners = [(top, left) for top in range(0, size[0], side) for left in range(0, size[1], side)]
+        for done, (top, left) in enumerate(corners, 1):
+            height, width = min(side, size[0] - top), min(side, size[1] - left)
+            outer = (height + 2 * reach, width + 2 * reach)
+            drawn = self._drawn(net, seed, (top - reach, left - reach), outer, size)
+            core = drawn[:, reach : reach + height, reach : reach + width]
+            image[:, top : top + height, left : left + width] = core.mul_(255).add_(0.5).floor_()
+            listener(Step(done, len(corners), monotonic() - start, None, "tiles"))
+        return image
+
+    def _drawn(
+        self, net: TextureNet, seed: int, corner: tuple[int, int], size: tuple[int, int], period: tuple[int, int]
+    ) -> Tensor:
+        """[3, H, W] in [0, 1]."""
+        inputs = self._inputs(seed, corner, size, period)
+        with torch.autocast(self.device.torch.type, self.device.dtype, self.device.dtype != torch.float32):
+            drawn = net(inputs)[0].float()
+        if net.config.caffe:
+            drawn = caffe_to_rgb(drawn)
+        return drawn.clamp_(0, 1).cpu()
+
+    def _inputs(
+        self, seed: int, corner: tuple[int, int], size: tuple[int, int], period: tuple[int, int]
+    ) -> list[Tensor]:
+        """Noise at every scale for a part of the texture; all are multiples of `shrink`."""
+        config = self.net.config
+        corners, shapes, periods = (sizes(config, *pair) for pair in (corner, size, period))
+        count = len(config.widths)
+        return [
+            # Scales must not share their noise: a seed for each.
+            noise((config.channels, *shape), seed * count + scale, place, every).to(self.device.torch)
+            for scale, (place, shape, every) in enumerate(zip(corners, shapes, periods, strict=True))
+        ]
+
+
+def textures() -> list[dict[str, str]]:
+    """Name and title of each texture that a generator is embedded for."""
+    return [
+        {"name": name.removeprefix(PREFIX), "title": str(store.about(each.path).get("title", ""))}
+        for name, each in store.known().items()
+        if name.startswith(PREFIX)
+    ]

@@ -1,0 +1,154 @@
+"""Torch 7 files (`.t7`, binary, little-endian, 64-bit longs) read as data: nothing in them is executed.
+
+An object is an int32 tag and what follows it: 0 nil; 1 a double; 2 text; 3 a table: memo index, count, pairs; 4 a Torch
+object: memo index, version, class, contents; 5 a boolean. Tags 6 to 8 are Lua functions, which are refused. Tensors are
+rank, sizes, strides, offset (from 1) and a storage; storages are a count and numbers; other classes are one object.
+"""
+
+import mmap
+import re
+import struct
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stylecli.checkpoints.pickle_tensors import MOST_AXES, Storage, View, rebuild
+from stylecli.errors import WeightsError
+
+DEEPEST = 150
+MOST_OBJECTS = 1_000_000
+LONGEST = 2**16
+"""Bytes of a text; names of classes and fields are all there is."""
+
+NUMBERS = {
+    "Double": torch.float64,
+    "Float": torch.float32,
+    "Half": torch.float16,
+    "Long": torch.int64,
+    "Int": torch.int32,
+    "Short": torch.int16,
+    "Char": torch.int8,
+    "Byte": torch.uint8,
+}
+_NUMERIC = re.compile(r"torch\.(?:Cuda)?(Double|Float|Half|Long|Int|Short|Char|Byte|)(Tensor|Storage)")
+
+
+def read_torch7(data: mmap.mmap) -> Any:
+    """The object in a Torch 7 file: numbers, text, dicts (of tables and objects) and `View`s.
+
+    Raises:
+        WeightsError: Truncated, damaged, nested too deeply, or with code in it.
+    """
+    reader = _Reader(data)
+    tree = reader.read(0)
+    if reader.at != len(data):
+        raise WeightsError(f"damaged: {len(data) - reader.at:,} bytes behind its end")
+    return tree
+
+
+class _Reader:
+    def __init__(self, data: mmap.mmap) -> None:
+        self.data, self.at, self.count = data, 0, 0
+        self.memo: dict[int, Any] = {}
+
+    def read(self, depth: int) -> Any:
+        """The next object."""
+        self.count += 1
+        if depth > DEEPEST or self.count > MOST_OBJECTS:
+            raise WeightsError("damaged: nested too deeply, or without end")
+        (tag,) = self.numbers("i")
+        if tag == 0:
+            return None
+        if tag == 1:
+            (number,) = self.numbers("d")
+            return int(number) if number.is_integer() else number
+        if tag == 2:
+            return self.text()
+        if tag == 5:
+            return bool(self.numbers("i")[0])
+        if tag in (6, 7, 8):
+            raise WeightsError("refused: a Lua function", "only tables, numbers and tensors are read")
+        if tag not in (3, 4):
+            raise WeightsError(f"damaged: no object at byte {self.at - 4:,}")
+        (index,) = self.numbers("i")
+        if index not in self.memo:
+            (self.table if tag == 3 else self.object)(index, depth)
+        return self.memo[index]
+
+    def table(self, index: int, depth: int) -> None:
+        """Pairs, into the memo first: a table may hold itself."""
+        (count,) = self.numbers("i")
+        found = self.memo[index] = {}
+        if count < 0:
+            raise WeightsError("damaged: a table of no size")
+        for _ in range(count):
+            key = self.read(depth + 1)
+            if not isinstance(key, str | int | float):
+                raise WeightsError("damaged: a table whose key is neither text nor number")
+            found[key] = self.read(depth + 1)
+
+    def object(self, index: int, depth: int) -> None:
+        """A Torch object; of classes that are not numbers, the fields."""
+        version = self.text()
+        name = self.text() if re.fullmatch(r"V \d+", version) else version
+        if kind := _NUMERIC.fullmatch(name):
+            # `torch.CudaTensor` is of floats.
+            dtype = NUMBERS[kind[1] or "Float"]
+            self.memo[index] = self.tensor(dtype, depth) if kind[2] == "Tensor" else self.storage(dtype)
+            return
+        self.memo[index] = {}
+        fields = self.read(depth + 1)
+        if isinstance(fields, dict):
+            self.memo[index].update(fields)
+
+    def tensor(self, dtype: torch.dtype, depth: int) -> View | None:
+        """A tensor; None for an empty one without a storage."""
+        (axes,) = self.numbers("i")
+        if not 0 <= axes <= MOST_AXES:
+            raise WeightsError(f"damaged: a tensor of {axes} axes")
+        shape, strides = self.numbers(f"{axes}q"), self.numbers(f"{axes}q")
+        (offset,) = self.numbers("q")
+        storage = self.read(depth + 1)
+        if storage is None or not axes:
+            return None
+        if not isinstance(storage, Storage) or storage.dtype is not dtype:
+            raise WeightsError("damaged: a tensor without a storage of its type")
+        return rebuild(storage, offset - 1, shape, strides)
+
+    def storage(self, dtype: torch.dtype) -> Storage:
+        """Numbers; they are looked at when a tensor asks for them."""
+        (count,) = self.numbers("q")
+        start, size = self.at, count * dtype.itemsize
+        self.skip(size)
+        made: list[Tensor] = []
+
+        def fetch() -> Tensor:
+            # Copied: a file's numbers need not begin where a processor wants them.
+            made[:] = made or [torch.frombuffer(bytearray(self.data[start : start + size]), dtype=dtype)]
+            return made[0]
+
+        return Storage(dtype, count, fetch)
+
+    def text(self) -> str:
+        """Length and bytes."""
+        (length,) = self.numbers("i")
+        if length > LONGEST:
+            raise WeightsError(f"damaged: a text of {length:,} bytes")
+        start = self.at
+        self.skip(length)
+        return self.data[start : self.at].decode("latin-1")
+
+    def numbers(self, form: str) -> tuple[Any, ...]:
+        """Numbers as `struct` describes them."""
+        start = self.at
+        self.skip(struct.calcsize(f"<{form}"))
+        return struct.unpack_from(f"<{form}", self.data, start)
+
+    def skip(self, size: int) -> None:
+        """Goes on by `size` bytes, which must be there."""
+        if size < 0 or size > len(self.data) - self.at:
+            raise WeightsError(
+                f"truncated: {size:,} bytes wanted at {self.at:,} of {len(self.data):,}", "fetch it again"
+            )
+        self.at += size

@@ -1,0 +1,57 @@
+"""Settings of `train texture`: a generator that draws one material for ever."""
+
+from dataclasses import dataclass
+
+from stylecli.errors import UsageError
+from stylecli.settings.fields import option
+from stylecli.settings.shared import argument
+
+
+@dataclass(frozen=True)
+class TrainTextureSettings:
+    """Every option of `train texture`."""
+
+    exemplar: str = argument(option("", "a picture of the material", unit="exemplar"))
+    title: str = option("", "what it shows, for `texture --list`; default: the name of the file")
+    output: str = option("runs/texture", "folder for snapshots, losses, samples and weights", unit="folder")
+    teacher: str = option("encoder", "network that losses look through: a name, or a file of any VGG dialect")
+    deep_teacher: str = option("", "network for layers from relu4_1 on; default: the teacher itself", unit="file")
+    pixels: str = option(
+        "auto", "pixel scale of a teacher that does not tell it", choices=("auto", "caffe", "torchvision")
+    )
+    steps: int = option(800, "steps in all", minimum=1)
+    size: int = option(
+        256, "short side of the exemplar, if it is larger, and side of the samples", unit="px", minimum=64
+    )
+    batch: int = option(2, "samples a step", minimum=1)
+    learning_rate: float = option(1e-2, "peak of Adam's rate, which falls to zero along a cosine", minimum=0)
+    every: int = option(100, "steps between snapshots", minimum=1)
+    seed: int = option(0, "seed of the first weights and of the noise", minimum=0)
+    licence: str = option("Apache-2.0", "licence written into the weights")
+    data: str = option("", "where the exemplar comes from, written into the weights")
+
+    style_layers: tuple[str, ...] = option(
+        ("relu1_1", "relu2_1", "relu3_1", "relu4_1"), "layers that are compared, with commas", unit="layers"
+    )
+    octaves: int = option(2, "sizes at which samples are looked at, each half the one before", minimum=1, maximum=4)
+    widths: tuple[int, ...] = option(
+        (48, 48, 48, 48, 32, 16), "channels at each scale, the coarsest first, with commas", panel="Network"
+    )
+    branch: int = option(
+        0, "channels of Ulyanov's branches of noise; 0 joins noise as it is", minimum=0, panel="Network"
+    )
+    norm: str = option("batch", "statistics of the norms", choices=("batch", "instance"), panel="Network")
+
+    def __post_init__(self) -> None:
+        if not self.exemplar:
+            raise UsageError("EXEMPLAR: missing", "name a picture of the material")
+        if not (1 <= len(self.widths) <= 8 and all(0 < width <= 512 for width in self.widths)):
+            raise UsageError("--widths: 1 to 8 numbers from 1 to 512", "such as 48,48,48,48,32,16")
+        if self.branch and self.widths[0] != self.branch:
+            raise UsageError(
+                f"--branch {self.branch}: the coarsest scale is a branch itself", "as the first of --widths"
+            )
+        if self.size % 2 ** (len(self.widths) - 1):
+            raise UsageError(
+                f"--size {self.size}: not a multiple of {2 ** (len(self.widths) - 1)}", "or fewer --widths"
+            )
