@@ -110,7 +110,7 @@ def _differing(job: Job, jobs: Sequence[Job]) -> str:
     names = [f.name for f in fields(job.settings) if len({str(getattr(each.settings, f.name)) for each in jobs}) > 1]
     values = {name: getattr(job.settings, name) for name in names}
     return ", ".join(
-        f"{name.replace('_', '-')} {value:g}" if isinstance(value, float) else f"{name.replace('_', '-')} {value}"
+        f"{name.replace('_', '-')} {value:.3g}" if isinstance(value, float) else f"{name.replace('_', '-')} {value}"
         for name, value in values.items()
     )
 
