@@ -43,7 +43,7 @@ class Result:
 
     Attributes:
         samples: [C, T] at the content's rate.
-        losses: Weighted losses at the last evaluation, means over chunks, and the spectral convergence.
+        losses: Weighted losses of the best evaluation and the spectral convergence of Griffin-Lim, means over chunks.
         interrupted: Ctrl-C ended the run early.
         notes: Remarks for the user.
     """
@@ -176,13 +176,13 @@ class _Piece:
         wave = griffin_lim(
             self.frames, amplitude, phase, iterations=s.phase_steps, momentum=s.momentum, length=content.shape[1]
         )
+        losses = {**descended.losses, "spectral convergence": spectral_convergence(self.frames, wave, amplitude)}
         if s.wave_steps and not descended.interrupted:
             of_wave = lambda wave: objective(self.see(wave))
             descended = descend(of_wave, wave, s.wave_steps, listener=listener, done=done + s.steps, total=total)
-            wave = descended.x
+            wave, losses = descended.x, {**losses, **descended.losses}
         self.interrupted = descended.interrupted
-        convergence = spectral_convergence(self.frames, wave, amplitude)
-        for name, value in {**descended.losses, "spectral convergence": convergence}.items():
+        for name, value in losses.items():
             self.losses.setdefault(name, []).append(value)
         return wave[:, :length].cpu()
 
