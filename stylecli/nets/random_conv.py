@@ -89,15 +89,14 @@ class Limit(nn.Module):
     def products(self, a: Tensor, b: Tensor) -> Tensor:
         """See `Bank`."""
         n, m = (each.shape[0] - self.width + 1 for each in (a, b))
-        # Long sums of small terms follow: float64 from here on costs nothing.
-        frames = (a @ b.T).double()
+        frames = _wide(a @ b.T)
         dots = sum((frames[t : t + n, t : t + m] for t in range(self.width)), torch.zeros(()))
         product: Tensor = ArcCosine.apply(dots, self._norms(a)[:, None], self._norms(b)[None])
         return self.scale * product
 
     def distance(self, a: Tensor, b: Tensor) -> Tensor:
         """See `Bank`."""
-        over, norms = self._over_time((a * b).double().sum(1)), (self._norms(a), self._norms(b))
+        over, norms = self._over_time(_wide(a * b).sum(1)), (self._norms(a), self._norms(b))
         product: Tensor = ArcCosine.apply(over, *norms)
         return self.scale * (norms[0].square() / 2 + norms[1].square() / 2 - 2 * product)
 
@@ -106,7 +105,12 @@ class Limit(nn.Module):
 
     def _norms(self, x: Tensor) -> Tensor:
         # The square root has no slope at silence.
-        return self._over_time(x.double().square().sum(1)).clamp(min=1e-12).sqrt()
+        return self._over_time(_wide(x).square().sum(1)).clamp(min=1e-12).sqrt()
+
+
+def _wide(x: Tensor) -> Tensor:
+    """In float64, where there is one: sums of small differences follow, and it costs nothing."""
+    return x if x.device.type == "mps" else x.double()
 
 
 class ArcCosine(torch.autograd.Function):

@@ -104,7 +104,7 @@ def descend(
 
     def evaluate(values: np.ndarray) -> tuple[float, np.ndarray]:
         nonlocal best, lowest
-        x = torch.from_numpy(values).view(start.shape).to(start).requires_grad_()
+        x = torch.from_numpy(values).view(start.shape).to(start.dtype).to(start.device).requires_grad_()
         parts = objective(x)
         loss = torch.stack(list(parts.values())).sum()
         (gradient,) = torch.autograd.grad(loss, x)
@@ -113,7 +113,7 @@ def descend(
             watch(value)
         if value < lowest:
             best, lowest = Descended(x.detach(), {k: float(v.detach()) for k, v in parts.items()}), value
-        return value, gradient.double().cpu().numpy().ravel()
+        return value, gradient.cpu().double().numpy().ravel()
 
     def tell(_: np.ndarray) -> None:
         nonlocal updates
@@ -121,7 +121,7 @@ def descend(
         listener(Step(updates, total or steps, time.perf_counter() - began, loss=lowest))
 
     try:
-        first = start.detach().double().cpu().numpy().ravel()
+        first = start.detach().cpu().double().numpy().ravel()
         minimize(evaluate, first, jac=True, method="L-BFGS-B", callback=tell, options={"maxiter": steps})
     except KeyboardInterrupt:
         best.interrupted = True
