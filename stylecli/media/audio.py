@@ -103,19 +103,20 @@ def fit(samples: Tensor, clip: str) -> tuple[Tensor, str]:
         samples: [C, T].
         clip: `limit` turns loud places down, over 5 ms; `rescale` all of it; `none` leaves it to clip.
     """
-    peak = float(samples.abs().max())
+    peak = max(float(samples.max()), -float(samples.min()))
     if clip == "none" or peak <= CEILING:
         return samples, ""
     note = f"peak at {20 * np.log10(peak):+.1f} dB of full scale: "
     if clip == "rescale":
         return samples * (CEILING / peak), note + "made quieter as a whole (--clip rescale)"
     half = 128
-    gain = (CEILING / samples.abs().amax(0).clamp(min=CEILING))[None, None]
-    padded = torch.nn.functional.pad(gain, (2 * half, 2 * half), value=1.0)
-    least = -torch.nn.functional.max_pool1d(-padded, 2 * half + 1, stride=1)
+    gain = (CEILING / torch.maximum(samples.amax(0), -samples.amin(0)).clamp(min=CEILING))[None, None]
+    # One name for all of them: an hour of sound is long.
+    gain = torch.nn.functional.pad(gain, (2 * half, 2 * half), value=1.0)
+    gain = torch.nn.functional.max_pool1d(gain.neg_(), 2 * half + 1, stride=1).neg_()
     # The mean of the least gains around a sample is at most its own.
-    smooth = torch.nn.functional.avg_pool1d(least, 2 * half + 1, stride=1)
-    return samples * smooth[0].clamp(max=1), note + "loud places turned down (--clip limit)"
+    gain = torch.nn.functional.avg_pool1d(gain, 2 * half + 1, stride=1)[0].clamp_(max=1)
+    return samples * gain, note + "loud places turned down (--clip limit)"
 
 
 def write_sound(
@@ -176,8 +177,8 @@ def _encoded(
             for key, value in everything.items() if format != "wav" else ():
                 setattr(file, key, value)
             # Vorbis' encoder overflows its stack on one long block.
-            for block in samples.T.contiguous().split(2**16):
-                file.write(block.numpy())
+            for block in samples.split(2**16, 1):
+                file.write(block.T.numpy())
     except (soundfile.SoundFileError, ValueError) as error:
         what = f"{samples.shape[0]} channels at {rate} Hz"
         raise OutputError(f"{name}: {format} cannot hold {what}", "write a .wav") from error
