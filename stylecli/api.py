@@ -20,19 +20,23 @@ from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from stylecli.batch.generated import GeneratedWork
-from stylecli.batch.inputs import Source, expand
+from stylecli.batch.inputs import PICTURES, SOUNDS, Source, expand
 from stylecli.batch.jobs import Inputs, Job, plan
 from stylecli.batch.pictures import PictureWork, even
 from stylecli.batch.runner import Audience, run
 from stylecli.batch.sheets import make_sheet, plan_sheets, wants_singles
+from stylecli.batch.sounds import SoundWork
 from stylecli.errors import ExitCode, UsageError, WeightsError
 from stylecli.progress import Listener, silent
+from stylecli.settings.audio import SoundFiles
 from stylecli.settings.shared import Compute, Contents, Files, Outputs, Styles
 from stylecli.settings.values import build, kinds
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
+
+    from stylecli.media.audio import Sound
 
     Input = str | Path | bytes | Image | Tensor
 
@@ -153,6 +157,55 @@ def stylegan(
     return backend.run(settings, listener, photo)
 
 
+def audio(
+    content: "str | Path | bytes | Sound",
+    styles: "str | Path | bytes | Sound | Sequence[str | Path | bytes | Sound]",
+    *,
+    settings: Any = None,
+    device: str = "auto",
+    threads: int | None = None,
+    shares: Sequence[float] | None = None,
+    listener: Listener = silent,
+    **options: Any,
+) -> Any:
+    """Gives a sound the style of others, in memory; nothing is written.
+
+        made = api.audio("speech.wav", "rain.flac", alpha=0.5)
+        made.samples  # [C, T] at the content's rate
+
+    Args:
+        content: A path, the bytes of a file, or a `media.audio.Sound`.
+        styles: One such recording, or several for one mixture.
+        settings: An `AudioSettings`; left out, it is made from `options`.
+        device: As `--device`.
+        threads: CPU threads; None leaves PyTorch's choice.
+        shares: Weight of each style; even when left out.
+        listener: Hears of every step.
+        options: As `AudioSettings`.
+
+    Returns:
+        A `backends.audio.Result`.
+
+    Raises:
+        UsageError: An option that the method does not have, or a bad value.
+        InputError: A sound that cannot be read.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    from stylecli.device import resolve
+    from stylecli.media.audio import Sound, read_sound
+
+    several = list(styles) if isinstance(styles, Sequence) and not isinstance(styles, str | bytes) else [styles]
+    read = [each if isinstance(each, Sound) else read_sound(each) for each in (content, *several)]
+    settings = settings or build(settings_of("audio"), options)
+    if not several or len(shares or several) != len(several):
+        raise UsageError(f"styles: {len(several)}, and not as many shares", "one for each style")
+    backend = _build("audio", settings, resolve(device, threads=threads))
+    result = backend.run(read[0], read[1:], settings, blend=even(shares or [1.0] * len(several)), listener=listener)
+    if result.interrupted:
+        raise KeyboardInterrupt
+    return result
+
+
 def __getattr__(name: str) -> Callable[..., Any]:
     """The method of that name, as a function."""
     if name.startswith("_") or not find_spec(f"stylecli.backends.{name}"):
@@ -179,7 +232,7 @@ def settings_of(method: str) -> type:
 
 
 def plan_files(
-    method: str, contents: Contents, styles: Styles | None, grid: Sequence[Any], outputs: Outputs
+    method: str, contents: Contents, styles: Styles | None, grid: Sequence[Any], outputs: Files
 ) -> list[Job]:
     """The jobs of a command; nothing heavy is imported, nothing is computed or written.
 
@@ -189,20 +242,21 @@ def plan_files(
         UsageError: Inputs that do not exist, or outputs that would destroy something.
         InputError: A list of inputs, or stdin, cannot be read.
     """
-    found = expand([(word, 1.0) for word in contents.content], recursive=contents.recursive)
+    suffixes = SOUNDS if isinstance(outputs, SoundFiles) else PICTURES
+    found = expand([(word, 1.0) for word in contents.content], recursive=contents.recursive, suffixes=suffixes)
     axes: list[list[Inputs]] = [[{"content": (_alone(one),)} for one in found] or [{}]]
     if styles is not None:
-        axes.append(_styles(styles, recursive=contents.recursive))
+        axes.append(_styles(styles, contents.recursive, suffixes))
     axes.append([{role: tuple(expand([(path, 1.0)])) for role, path in _pictures(grid[0]).items()}])
-    if wants_singles(outputs):
+    if not isinstance(outputs, Outputs) or wants_singles(outputs):
         return plan(method, axes, grid, outputs)
     # Lossless, in a folder that goes when the sheet is there; its name is made up here, the folder is made later.
     parts = replace(outputs, output=f"{gettempdir()}/stylecli-{token_hex(6)}/", format="png", grid=False, animate=None)
     return [replace(job, kept=False) for job in plan(method, axes, grid, parts)]
 
 
-def _styles(styles: Styles, *, recursive: bool) -> list[Inputs]:
-    mixed = expand(styles.weighted(), recursive=recursive)
+def _styles(styles: Styles, recursive: bool, suffixes: frozenset[str]) -> list[Inputs]:
+    mixed = expand(styles.weighted(), recursive=recursive, suffixes=suffixes)
     masks = tuple(_alone(one) for word in styles.mask for one in expand([(word, 1.0)]))
     if masks and len(masks) != len(mixed):
         raise UsageError(f"--mask: {len(masks)} for {len(mixed)} styles", "give one mask for each style")
@@ -247,9 +301,13 @@ def run_files(
             raise WeightsError(f"{name}: not the weights that made this file", f"those have the SHA-256 {sha256}")
     used = {"device": str(device.torch), "precision": compute.precision, "threads": get_num_threads()}
     try:
-        # What has no content is generated, by methods that draw a texture too from nothing but settings.
-        painted = "content" in jobs[0].inputs or getattr(backend, "paints", False)
-        work = (PictureWork if painted else GeneratedWork)(backend, outputs, used)
+        work: SoundWork | PictureWork | GeneratedWork
+        if isinstance(outputs, SoundFiles):
+            work = SoundWork(backend, outputs, used)
+        else:
+            # What has no content is generated, by methods that draw a texture too from nothing but settings.
+            painted = "content" in jobs[0].inputs or getattr(backend, "paints", False)
+            work = (PictureWork if painted else GeneratedWork)(backend, outputs, used)
         code = run(jobs, work, audience, reraise=reraise)
         for sheet in sheets if code in (ExitCode.DONE, ExitCode.SOME_FAILED) else ():
             make_sheet(sheet, _levels, outputs.quality)

@@ -187,5 +187,5 @@ def test_existing_files_are_one_error_before_anything_runs():
 
 def test_sixteen_bits_need_a_format_that_has_them():
     assert len(names(["a.png"], bits="16")) == 1
-    with pytest.raises(UsageError, match="holds 8 bits"):
+    with pytest.raises(UsageError, match="does not hold 16 bits"):
         names(["a.jpg"], bits="16")

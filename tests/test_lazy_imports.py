@@ -38,6 +38,8 @@ def loaded(call: str, folder: Path) -> set[str]:
         ["stylegan", "sample", "--seeds", "0-3", "--psi", "0:1:3", "--dry-run"],
         ["gatys", "a.png", "--style", "s.png", "--steps", "1:9:3", "--dry-run"],
         ["gatys", "nope.png", "--style", "s.png"],
+        ["audio", "--help"],
+        ["audio", "a.png", "--style", "s.png", "--alpha", "0:1:3", "--dry-run"],
     ],
 )
 def test_no_heavy_module_is_loaded(words: list[str], tmp_path: Path):

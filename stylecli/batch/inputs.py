@@ -15,6 +15,7 @@ from pathlib import Path
 from stylecli.errors import InputError, UsageError
 
 PICTURES = frozenset([".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".avif", ".bmp", ".gif"])
+SOUNDS = frozenset([".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff"])
 STDIN = "-"
 
 

@@ -10,10 +10,9 @@ from typing import Any
 from stylecli.batch.inputs import Source
 from stylecli.batch.names import default_template, fill
 from stylecli.errors import UsageError
-from stylecli.settings.shared import FORMATS, Files, Outputs
+from stylecli.settings.shared import FORMATS, Files
 
 STDOUT = "-"
-DEEP = ("png", "tiff")
 SUFFIXES = {"jpeg": "jpg", "tif": "tiff", **{name: name for name in FORMATS}}
 
 Inputs = Mapping[str, tuple[Source, ...]]
@@ -30,7 +29,7 @@ class Job:
             what is made from nothing.
         settings: The method's settings dataclass.
         output: The file to write, `-` for stdout.
-        format: One of `FORMATS` or `CLIPS`.
+        format: One of the outputs' `formats`, or of `CLIPS`.
         kept: The file stays; else it is only a part of a sheet or clip.
     """
 
@@ -58,7 +57,7 @@ def main_of(inputs: Inputs, method: str) -> Source:
     return next((some[0] for some in inputs.values()), Source(method))
 
 
-def plan(method: str, axes: Sequence[Sequence[Inputs]], grid: Sequence[Any], outputs: Outputs) -> list[Job]:
+def plan(method: str, axes: Sequence[Sequence[Inputs]], grid: Sequence[Any], outputs: Files) -> list[Job]:
     """All jobs, the last axis and then the settings varying fastest.
 
     Without `-o` and `--name` a result is `{stem}_{method}_{style}.{ext}` and the swept options in the current
@@ -77,7 +76,7 @@ def plan(method: str, axes: Sequence[Sequence[Inputs]], grid: Sequence[Any], out
         ({role: sources for part in parts for role, sources in part.items()}, settings)
         for *parts, settings in itertools.product(*axes, grid)
     ]
-    folder = folder_of(outputs, len(points))
+    folder = folder_of(outputs, len(points), (*SUFFIXES, *outputs.formats))
     template = outputs.name or default_template(axes, grid)
     jobs: list[Job] = []
     taken: set[str] = set()
@@ -91,7 +90,7 @@ def plan(method: str, axes: Sequence[Sequence[Inputs]], grid: Sequence[Any], out
             name = fill(template, method=method, ext=ext, index=index, inputs=inputs, settings=settings)
             path = apart(folder / main.below / name, taken, numbered=outputs.name is None)
         output = STDOUT if outputs.output == STDOUT else str(path)
-        jobs.append(Job(index, method, inputs, settings, output, SUFFIXES[ext]))
+        jobs.append(Job(index, method, inputs, settings, output, SUFFIXES.get(ext, ext)))
     guard(jobs, outputs)
     return jobs
 
@@ -105,8 +104,9 @@ def guard(jobs: Sequence[Job], outputs: Files) -> None:
     _spare_inputs(jobs)
     _spare_existing(jobs, outputs)
     for job in jobs:
-        if outputs.bits == "16" and job.format not in DEEP:
-            raise UsageError(f"{job.output}: {job.format} holds 8 bits a channel, not 16", "--format png, or tiff")
+        able = outputs.depths.get(outputs.bits)
+        if able and job.format not in able:
+            raise UsageError(f"{job.output}: {job.format} does not hold {outputs.bits} bits", f"--format {able[0]}")
 
 
 def folder_of(outputs: Files, count: int, suffixes: Sequence[str] = tuple(SUFFIXES)) -> Path | None:
@@ -127,24 +127,26 @@ def folder_of(outputs: Files, count: int, suffixes: Sequence[str] = tuple(SUFFIX
     return Path(output)
 
 
-def _known(path: Path) -> str | None:
+def _known(outputs: Files, path: Path) -> str | None:
     ext = path.suffix[1:].lower()
-    return ext if ext in SUFFIXES else None
+    return ext if SUFFIXES.get(ext, ext) in outputs.formats else None
 
 
-def _ext(outputs: Outputs, path: Path, main: Source) -> str:
-    """`--format`, else the suffix of the output, else that of the main input where it can be written, else png."""
+def _ext(outputs: Files, path: Path, main: Source) -> str:
+    """`--format`, else the suffix of the output, else that of the main input where it can be written, or the first."""
     if outputs.format:
-        if outputs.format not in FORMATS:
-            raise UsageError(f"--format {outputs.format}: for clips", f"one of {', '.join(FORMATS)}")
+        if outputs.format not in outputs.formats:
+            raise UsageError(f"--format {outputs.format}: for clips", f"one of {', '.join(outputs.formats)}")
         return outputs.format
     if path.suffix and "{" not in path.suffix and outputs.output != STDOUT:
-        known = _known(path)
+        known = _known(outputs, path)
         if known is None and outputs.name is None:
-            raise UsageError(f"{path}: cannot write {path.suffix}", f"one of .{', .'.join(FORMATS)}; or say --format")
+            raise UsageError(
+                f"{path}: cannot write {path.suffix}", f"one of .{', .'.join(outputs.formats)}; or say --format"
+            )
         if known:
             return known
-    return _known(Path(main.name)) or "png"
+    return _known(outputs, Path(main.name)) or outputs.formats[0]
 
 
 def apart(path: Path, taken: set[str], *, numbered: bool) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 from stylecli.batch.jobs import STDOUT, Job
 from stylecli.commands._telling import Teller, line
 from stylecli.errors import ExitCode, UsageError
-from stylecli.settings.shared import Compute, Contents, Files, Outputs, Styles, Telling
+from stylecli.settings.shared import Compute, Contents, Files, Styles, Telling
 
 
 def run(
@@ -15,7 +15,7 @@ def run(
     contents: Contents,
     styles: Styles | None,
     grid: Sequence[Any],
-    outputs: Outputs,
+    outputs: Files,
     compute: Compute,
     telling: Telling,
 ) -> ExitCode:

@@ -11,6 +11,7 @@ from stylecli.batch.record import ENCODING, Record, loads
 from stylecli.commands._options import from_settings
 from stylecli.commands._run import run_jobs
 from stylecli.errors import ExitCode, InputError, UsageError
+from stylecli.settings.audio import SOUNDS, SoundFiles
 from stylecli.settings.fields import option
 from stylecli.settings.shared import Compute, Outputs, Telling, argument, short
 from stylecli.settings.values import build
@@ -51,7 +52,8 @@ def command(replay: Replay, compute: Compute, telling: Telling) -> ExitCode:
     if record.interrupted:
         raise InputError(f"{replay.made}: a picture on the way, of a run that went on or was stopped")
     encoding = {key: record.encoding[key] for key in ENCODING}
-    outputs = Outputs(output=replay.output, overwrite=replay.overwrite, **encoding)
+    files = SoundFiles if encoding["format"] in SOUNDS else Outputs
+    outputs = files(output=replay.output, overwrite=replay.overwrite, **encoding)
     default = f"{Path(replay.made).stem}_replay{Path(replay.made).suffix}"
     output = replay.output or default
     if output.endswith(("/", os.sep)) or Path(output).is_dir():

@@ -15,6 +15,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 from PIL import ExifTags, Image
 
+from stylecli.media.audio import is_sound, stored_settings
 from stylecli.media.opening import decoding, opened, read_bytes
 
 NAMESPACE = "https://stylecli.org/ns/1.0/"
@@ -131,13 +132,15 @@ def _parsed(xmp: bytes | None) -> Element | None:
 
 
 def read_settings(source: str | Path | bytes) -> str | None:
-    """The settings stored in a picture, as JSON; None when it holds none. Pixels are not decoded.
+    """The settings stored in a picture or a sound, as JSON; None when it holds none. Pixels are not decoded.
 
     Raises:
-        InputError: The file is missing or not a picture.
+        InputError: The file is missing or neither.
     """
     name = "<bytes>" if isinstance(source, bytes) else str(source)
     data = read_bytes(source, name)
+    if is_sound(data):
+        return stored_settings(data)
     if (stored := _in_mp4(data)) is not None:
         return stored
     with decoding(data, name), opened(data) as image:

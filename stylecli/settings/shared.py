@@ -2,9 +2,10 @@
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from stylecli.errors import UsageError
 from stylecli.settings.fields import option
@@ -117,6 +118,12 @@ class Files:
     strip: bool = option(False, "drop EXIF, XMP, DPI and color profile of the content", panel="Outputs")
     quality: int = option(92, "JPEG, WebP and AVIF quality", minimum=1, maximum=100, panel="Outputs")
     bits: str = option("auto", "bits a channel; auto: as the content", choices=("auto", "8", "16"), panel="Outputs")
+
+    formats: ClassVar[tuple[str, ...]] = FORMATS
+    """Formats of results; the first one where nothing says which."""
+
+    depths: ClassVar[Mapping[str, tuple[str, ...]]] = {"16": ("png", "tiff")}
+    """Formats that hold so many `bits`, where not all do."""
 
     def __post_init__(self) -> None:
         """Refuses values out of range and templates where there is no file to name."""

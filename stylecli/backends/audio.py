@@ -1,0 +1,218 @@
+"""Style transfer for sound: a spectrogram with the content's features and the style's Gram matrix, then its phase.
+
+Ulyanov, Lebedev 2016, "Audio texture synthesis and style transfer"; DmitryUlyanov/neural-style-audio-tf@8bfc315:
+
+    L(x) = content_weight ||f(x) - f(c)||^2 + style_weight ||G(x) - G(s)||^2
+
+with log-magnitudes x, features f = relu(random convolution over time), G = f^T f / frames. Ours differs, where
+`--recipe ulyanov` does not: filters are infinitely many (`nets.random_conv`); it starts from the content and its phase,
+not from noise; with the phase found, it descends L(x(wave)) on the sound itself, for the spectrogram that was found
+first is none that a sound can have; Gram matrices are divided by the frames that have features (the original counts
+those before the convolution); any rate, channels (they are frequencies of one network, which keeps them together) and
+length.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from stylecli.device import Device
+from stylecli.media.audio import Sound, resample
+from stylecli.media.spectrograms import Frames, griffin_lim, spectral_convergence
+from stylecli.nets.random_conv import Bank, Limit, RandomConv
+from stylecli.optimise.sound import SoundObjective, descend
+from stylecli.progress import Listener, silent
+from stylecli.settings.audio import AudioSettings
+
+HIGHEST = 48_000
+"""Rate that is computed at, in Hz, when the content has a higher one: what is above no ear can hear."""
+
+TEN_SECONDS = 420
+"""Features in the original's ten seconds: content losses are as if there were so many, whatever the length."""
+
+LONGEST_STYLE = 60
+"""Seconds of a style that are compared: of a longer one six pieces, evenly spaced."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run gives.
+
+    Attributes:
+        samples: [C, T] at the content's rate.
+        losses: Weighted losses of the best evaluation and the spectral convergence of Griffin-Lim, means over chunks.
+        interrupted: Ctrl-C ended the run early.
+        notes: Remarks for the user.
+    """
+
+    samples: Tensor
+    losses: dict[str, float] = field(default_factory=dict)
+    interrupted: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class Audio:
+    """Has no weights: filters are drawn by seed."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.weights: dict[str, str] = {}
+
+    def run(
+        self,
+        content: Sound,
+        styles: Sequence[Sound],
+        settings: AudioSettings,
+        *,
+        blend: Sequence[float] | None = None,
+        listener: Listener = silent,
+    ) -> Result:
+        """Gives the content the style's sound.
+
+        Args:
+            content: Of any rate, channels and length.
+            styles: Recordings, each of any rate and channels.
+            settings: How.
+            blend: Share of each style, with a sum of 1; equal by default.
+            listener: Told of every update.
+        """
+        if not content.samples.any() and settings.content_weight:
+            return Result(content.samples, notes=("the content is silent, and so is the result",))
+        rate = HIGHEST if settings.recipe == "stylecli" else 22050
+        rate = min(rate, content.rate)
+        channels = 1 if settings.recipe == "ulyanov" else content.samples.shape[0]
+        piece = _Piece(settings, self.device, frames_for(rate), channels)
+        waves = [self._style(each, rate, piece) for each in styles]
+        shares = blend or [1 / len(styles)] * len(styles)
+        notes = [] if all(each.samples.any() for each in styles) else ["a style is silent"]
+        piece.styles = [(share, piece.see(wave)) for share, wave in zip(shares, waves, strict=True)]
+        wave = resample(_channels(content.samples, channels), content.rate, rate)
+        made = _in_chunks(wave, rate, piece, listener)
+        back = resample(made, rate, content.rate)
+        length = content.samples.shape[1]
+        back = torch.nn.functional.pad(back, (0, max(0, length - back.shape[1])))[:, :length]
+        losses = {name: sum(values) / len(values) for name, values in piece.losses.items()}
+        return Result(_channels(back, content.samples.shape[0]), losses, piece.interrupted, tuple(notes))
+
+    def _style(self, style: Sound, rate: int, piece: "_Piece") -> Tensor:
+        wave = _channels(resample(style.samples, style.rate, rate), piece.channels)
+        if wave.shape[1] > LONGEST_STYLE * rate:
+            size, room = LONGEST_STYLE * rate // 6, wave.shape[1] - LONGEST_STYLE * rate // 6
+            wave = torch.cat([wave[:, room * i // 5 : room * i // 5 + size] for i in range(6)], 1)
+        # A style shorter than a filter is repeated until it fills one.
+        return wave.repeat(1, -(-piece.shortest // wave.shape[1]))
+
+
+def build(settings: AudioSettings, device: Device) -> Audio:
+    """The backend for `settings`."""
+    return Audio(device)
+
+
+def frames_for(rate: int) -> Frames:
+    """Frames as long as the original's, 93 ms, to the nearest power of two."""
+    n_fft = 2 ** max(8, round(math.log2(2048 * rate / 22050)))
+    return Frames(n_fft, n_fft // 4)
+
+
+class _Piece:
+    """Does one chunk after the other."""
+
+    def __init__(self, settings: AudioSettings, device: Device, frames: Frames, channels: int) -> None:
+        self.settings, self.device, self.frames, self.channels = settings, device, frames, channels
+        self.styles: list[tuple[float, Tensor]] = []
+        self.losses: dict[str, list[float]] = {}
+        self.interrupted = False
+        # Frames until each scale has one patch.
+        self.shortest = frames.hop * settings.kernel * 4**settings.rhythm
+        bins = channels * (frames.n_fft // 2 + 1)
+        generator = device.generator(settings.seed)
+        count = settings.ensemble if settings.filters else 1
+        self.banks: list[Bank] = [
+            RandomConv.drawn(bins, settings.filters, settings.kernel, generator).to(device.torch)
+            if settings.filters
+            else Limit(bins, settings.kernel)
+            for _ in range(count)
+        ]
+        self.noise = device.generator(settings.seed)
+
+    def see(self, wave: Tensor) -> Tensor:
+        """Log-magnitudes [N, bins] of [C, T], all channels side by side, as loud as in the original's frames."""
+        spectrum = self.frames.stft(wave.to(self.device.torch)).abs()
+        return self._rows(spectrum)
+
+    def _rows(self, amplitude: Tensor) -> Tensor:
+        scaled = (amplitude * (2048 / self.frames.n_fft)).log1p() / math.sqrt(self.channels)
+        return scaled.flatten(0, 1).T.contiguous()
+
+    def _amplitude(self, rows: Tensor) -> Tensor:
+        x = rows.T.unflatten(0, (self.channels, -1)) * math.sqrt(self.channels)
+        x = x if self.settings.recipe == "ulyanov" else x.clamp(min=0)
+        return x.expm1() * (self.frames.n_fft / 2048)
+
+    def __call__(self, content: Tensor, start: Tensor, listener: Listener, done: int, total: int) -> Tensor:
+        """The result [C, T] for `content` [C, T], found from the wave `start`."""
+        s, length = self.settings, content.shape[1]
+        if not content.any() and s.content_weight:
+            return start
+        room = max(0, self.shortest - length)
+        content, start = (torch.nn.functional.pad(each, (0, room)).to(self.device.torch) for each in (content, start))
+        target, phase = self.see(content), self.frames.stft(start)
+        mixed = [(share * s.alpha, rows) for share, rows in self.styles] + [(1 - s.alpha, target)]
+        published = s.recipe == "ulyanov"
+        count = target.shape[0] - s.kernel + 1
+        weight = s.content_weight * (1 if published else TEN_SECONDS / count)
+        extra = s.kernel - 1 if published else 0
+        objective = SoundObjective(self.banks, target, mixed, s.style_weight, weight, s.rhythm, extra)
+        x = self._rows(phase.abs())
+        if published:
+            draw = lambda: torch.rand(phase.shape, generator=self.noise)
+            x = torch.randn(x.shape, generator=self.noise).to(x) * 1e-3
+            phase = torch.polar(torch.ones(phase.shape), 2 * math.pi * draw()).to(phase)
+        descended = descend(objective, x, s.steps, listener=listener, done=done, total=total)
+        amplitude = self._amplitude(descended.x)
+        wave = griffin_lim(
+            self.frames, amplitude, phase, iterations=s.phase_steps, momentum=s.momentum, length=content.shape[1]
+        )
+        losses = {**descended.losses, "spectral convergence": spectral_convergence(self.frames, wave, amplitude)}
+        if s.wave_steps and not descended.interrupted:
+            of_wave = lambda wave: objective(self.see(wave))
+            descended = descend(of_wave, wave, s.wave_steps, listener=listener, done=done + s.steps, total=total)
+            wave, losses = descended.x, {**losses, **descended.losses}
+        self.interrupted = descended.interrupted
+        for name, value in losses.items():
+            self.losses.setdefault(name, []).append(value)
+        return wave[:, :length].cpu()
+
+
+def _in_chunks(wave: Tensor, rate: int, piece: _Piece, listener: Listener) -> Tensor:
+    """The result for `wave` [C, T]; each chunk starts from the end of the one before, into which it is faded."""
+    length, overlap = wave.shape[1], int(piece.settings.overlap * rate)
+    longest = max(int(piece.settings.chunk * rate), 2 * overlap, piece.shortest)
+    count = max(1, math.ceil((length - overlap) / (longest - overlap)))
+    size = math.ceil((length + (count - 1) * overlap) / count)
+    total = count * (piece.settings.steps + piece.settings.wave_steps)
+    made = wave.clone()
+    if not piece.settings.content_weight:
+        noise = torch.randn(wave.shape, generator=piece.noise)
+        made = noise * 0.05
+    fade = torch.linspace(0, 1, overlap)
+    for index in range(count):
+        if piece.interrupted:
+            break
+        begin = index * (size - overlap)
+        end = min(length, begin + size)
+        before = made[:, begin : begin + overlap].clone()
+        made[:, begin:end] = piece(
+            wave[:, begin:end], made[:, begin:end].clone(), listener, total * index // count, total
+        )
+        if index:
+            made[:, begin : begin + overlap] = before.lerp(made[:, begin : begin + overlap], fade[: before.shape[1]])
+    return made
+
+
+def _channels(samples: Tensor, wanted: int) -> Tensor:
+    """[wanted, T]: as they are, or the mean of all for each."""
+    return samples if samples.shape[0] == wanted else samples.mean(0, keepdim=True).expand(wanted, -1).contiguous()

@@ -1,0 +1,45 @@
+"""Distances between what two sounds do, from inner products of their features (`nets.random_conv.Bank`).
+
+With features F [N, filters], ||F^T F / N - S^T S / M||^2 = sum((F F^T)^2) / N^2 - 2 sum((F S^T)^2) / (N M) +
+sum((S S^T)^2) / M^2: products of frames replace Gram matrices of filters.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from stylecli.nets.random_conv import Bank
+
+
+class GramDistance:
+    """The squared distance of the Gram matrix of features from a mixture of Gram matrices.
+
+    Args:
+        bank: The network.
+        targets: (share, what `bank` sees) of each recording in the mixture; shares have a sum of 1.
+        frames: Frames that Gram matrices are divided by, more than features where the original is followed; by default
+            as many as there are features.
+    """
+
+    def __init__(self, bank: Bank, targets: Sequence[tuple[float, Tensor]], extra: int = 0) -> None:
+        self.bank, self.extra = bank, extra
+        self.targets = [(share, seen) for share, seen in targets if share]
+        self.size = sum(
+            (
+                a * b * self._mean(bank.products(x, y))
+                for i, (a, x) in enumerate(self.targets)
+                for j, (b, y) in enumerate(self.targets)
+            ),
+            torch.zeros(()),
+        )
+        """The squared norm of the target, which is the distance of silence."""
+
+    def __call__(self, seen: Tensor) -> Tensor:
+        """The distance of what is seen."""
+        across = [share * self._mean(self.bank.products(seen, target)) for share, target in self.targets]
+        return self._mean(self.bank.products(seen, seen)) - 2 * torch.stack(across).sum() + self.size
+
+    def _mean(self, products: Tensor) -> Tensor:
+        n, m = products.shape
+        return products.square().sum() / ((n + self.extra) * (m + self.extra))

@@ -1,0 +1,136 @@
+"""One convolution over time with random filters: the only network of Ulyanov, Lebedev 2016.
+
+"Audio texture synthesis and style transfer", https://dmitryulyanov.github.io/audio-texture-synthesis-and-style-transfer;
+DmitryUlyanov/neural-style-audio-tf@8bfc315. Frequencies are channels; no bias; deviation sqrt(2) sqrt(2 / ((bins +
+filters) width)).
+
+What losses ask of features are inner products of frames. With infinitely many filters these have a closed form, the
+arc-cosine kernel of order one (Cho, Saul 2009, "Kernel methods for deep learning", eq. 6): for Gaussian w, patches u, v
+with the angle t between them,
+
+    E relu(w u) relu(w v) = |u| |v| (sin t + (pi - t) cos t) / 2 pi,
+
+and u v, a sum over the width of products of single frames, needs neither filters nor patches: a hundredth of the work
+of 4096 filters, and no draw of luck. `Limit` is that network.
+"""
+
+import math
+from typing import Any, Protocol
+
+import torch
+from torch import Generator, Tensor, nn
+
+
+def deviation(bins: int, filters: int, width: int) -> float:
+    """Standard deviation of a filter's taps."""
+    return math.sqrt(2) * math.sqrt(2 / ((bins + filters) * width))
+
+
+class Bank(Protocol):
+    """What losses ask of a network: inner products of the features of frames [N, bins], its width less one fewer."""
+
+    width: int
+
+    def see(self, x: Tensor) -> Tensor:
+        """Whatever `products` and `distance` want of frames [N, bins]."""
+
+    def products(self, a: Tensor, b: Tensor) -> Tensor:
+        """[N, M]: the inner product of each feature vector seen in `a` with each one in `b`."""
+
+    def distance(self, a: Tensor, b: Tensor) -> Tensor:
+        """[N]: the squared distances between feature vectors at the same time."""
+
+
+class RandomConv(nn.Module):
+    """A drawn bank.
+
+    Args:
+        weight: [filters, bins, width].
+    """
+
+    weight: Tensor
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.width = weight.shape[2]
+
+    @classmethod
+    def drawn(cls, bins: int, filters: int, width: int, generator: Generator) -> "RandomConv":
+        """A bank as the original draws it."""
+        return cls(torch.randn(filters, bins, width, generator=generator) * deviation(bins, filters, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features [N - width + 1, filters] of frames [N, bins]."""
+        return nn.functional.conv1d(x.T[None], self.weight)[0].T.relu()
+
+    see = forward
+
+    def products(self, a: Tensor, b: Tensor) -> Tensor:
+        """See `Bank`; far cheaper than Gram matrices where there are fewer frames than filters."""
+        return a @ b.T
+
+    def distance(self, a: Tensor, b: Tensor) -> Tensor:
+        """See `Bank`."""
+        return (a - b).square().sum(1)
+
+
+class Limit(nn.Module):
+    """As many filters as one likes, in the scale of `filters` drawn ones."""
+
+    def __init__(self, bins: int, width: int, filters: int = 4096) -> None:
+        super().__init__()
+        self.width, self.scale = width, filters * deviation(bins, filters, width) ** 2
+
+    def see(self, x: Tensor) -> Tensor:
+        """The frames themselves."""
+        return x
+
+    def products(self, a: Tensor, b: Tensor) -> Tensor:
+        """See `Bank`."""
+        n, m = (each.shape[0] - self.width + 1 for each in (a, b))
+        frames = _wide(a @ b.T)
+        dots = sum((frames[t : t + n, t : t + m] for t in range(self.width)), torch.zeros(()))
+        product: Tensor = ArcCosine.apply(dots, self._norms(a)[:, None], self._norms(b)[None])
+        return self.scale * product
+
+    def distance(self, a: Tensor, b: Tensor) -> Tensor:
+        """See `Bank`."""
+        over, norms = self._over_time(_wide(a * b).sum(1)), (self._norms(a), self._norms(b))
+        product: Tensor = ArcCosine.apply(over, *norms)
+        return self.scale * (norms[0].square() / 2 + norms[1].square() / 2 - 2 * product)
+
+    def _over_time(self, values: Tensor) -> Tensor:
+        return values.unfold(0, self.width, 1).sum(1)
+
+    def _norms(self, x: Tensor) -> Tensor:
+        # The square root has no slope at silence.
+        return self._over_time(_wide(x).square().sum(1)).clamp(min=1e-12).sqrt()
+
+
+def _wide(x: Tensor) -> Tensor:
+    """In float64, where there is one: sums of small differences follow, and it costs nothing."""
+    return x if x.device.type == "mps" else x.double()
+
+
+class ArcCosine(torch.autograd.Function):
+    """The kernel of `dots` [N, M] and norms that broadcast to it, with slopes that stay finite at angle 0."""
+
+    @staticmethod
+    def forward(ctx: Any, dots: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        """E relu relu, see above."""
+        cos = (dots / (a * b)).clamp(-1, 1)
+        angle, sin = cos.acos(), (1 - cos * cos).sqrt()
+        ctx.save_for_backward(angle, sin, a, b)
+        return a * b * (sin + (math.pi - angle) * cos) / (2 * math.pi)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """By the dots (pi - t) / 2 pi, by |u| |v| sin t / 2 pi."""
+        angle, sin, a, b = ctx.saved_tensors
+        by_sin = grads[0] * sin / (2 * math.pi)
+        return (
+            grads[0] * (math.pi - angle) / (2 * math.pi),
+            (by_sin * b).sum_to_size(a.shape),
+            (by_sin * a).sum_to_size(b.shape),
+        )

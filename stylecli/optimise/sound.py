@@ -1,0 +1,128 @@
+"""What a spectrogram is optimised for, and the descent: L-BFGS-B as the original calls it."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from torch import Tensor
+
+from stylecli.losses.sound import GramDistance
+from stylecli.nets.random_conv import Bank
+from stylecli.progress import Listener, Step, silent
+
+
+@dataclass
+class SoundObjective:
+    """Weighted distances from a content's features and a style's Gram matrix, averaged over random networks.
+
+    Attributes:
+        banks: The networks.
+        content: Log-magnitudes [N, bins] of the content.
+        styles: (share, log-magnitudes [M, bins]) of each recording whose Gram matrices are mixed.
+        style_weight: Factor on the squared distance of Gram matrices.
+        content_weight: Factor on the squared distance of features, summed over frames.
+        rhythm: Copies that are compared too, each the mean of 4 frames of the one before.
+        extra: Frames that count in Gram matrices besides those with features.
+    """
+
+    banks: Sequence[Bank]
+    content: Tensor
+    styles: Sequence[tuple[float, Tensor]]
+    style_weight: float
+    content_weight: float
+    rhythm: int = 0
+    extra: int = 0
+    grams: list[list[GramDistance]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        scales = list(zip(*([(s, each) for each in self._scales(x)] for s, x in self.styles), strict=True))
+        self.grams = [
+            [GramDistance(bank, [(s, bank.see(x)) for s, x in targets], self.extra) for targets in scales]
+            for bank in self.banks
+        ]
+        self.seen = [bank.see(self.content) for bank in self.banks]
+
+    def __call__(self, x: Tensor) -> dict[str, Tensor]:
+        """The weighted losses at log-magnitudes [N, bins]."""
+        style, content = torch.zeros(()), torch.zeros(())
+        scales = self._scales(x)
+        for bank, grams, target in zip(self.banks, self.grams, self.seen, strict=True):
+            first, *others = [bank.see(each) for each in scales]
+            style = style + sum(gram(seen) for gram, seen in zip(grams, (first, *others), strict=True))
+            if self.content_weight:
+                content = content + bank.distance(first, target).sum()
+        count = len(self.banks)
+        return {"style": self.style_weight / count * style, "content": self.content_weight / count * content}
+
+    def _scales(self, x: Tensor) -> list[Tensor]:
+        scales = [x]
+        for _ in range(self.rhythm):
+            scales.append(torch.nn.functional.avg_pool1d(scales[-1].T, 4).T)
+        return scales
+
+
+@dataclass
+class Descended:
+    """Where a descent ended.
+
+    Attributes:
+        x: The best point.
+        losses: Weighted losses there.
+        interrupted: Ctrl-C ended it early.
+    """
+
+    x: Tensor
+    losses: dict[str, float] = field(default_factory=dict)
+    interrupted: bool = False
+
+
+def descend(
+    objective: Callable[[Tensor], dict[str, Tensor]],
+    start: Tensor,
+    steps: int,
+    *,
+    listener: Listener = silent,
+    done: int = 0,
+    total: int = 0,
+    watch: Callable[[float], None] | None = None,
+) -> Descended:
+    """The best point of `steps` updates, 1 or more.
+
+    Args:
+        objective: Losses by name.
+        start: Where to begin: log-magnitudes, or a wave.
+        steps: Updates, each of one evaluation or a few.
+        listener: Hears of every update.
+        done: Updates before this descent, of `total`.
+        watch: Told of the loss at every evaluation.
+    """
+    best = Descended(start)
+    lowest, updates, began = float("inf"), done, time.perf_counter()
+
+    def evaluate(values: np.ndarray) -> tuple[float, np.ndarray]:
+        nonlocal best, lowest
+        x = torch.from_numpy(values).view(start.shape).to(start.dtype).to(start.device).requires_grad_()
+        parts = objective(x)
+        loss = torch.stack(list(parts.values())).sum()
+        (gradient,) = torch.autograd.grad(loss, x)
+        value = float(loss.detach())
+        if watch:
+            watch(value)
+        if value < lowest:
+            best, lowest = Descended(x.detach(), {k: float(v.detach()) for k, v in parts.items()}), value
+        return value, gradient.cpu().double().numpy().ravel()
+
+    def tell(_: np.ndarray) -> None:
+        nonlocal updates
+        updates += 1
+        listener(Step(updates, total or steps, time.perf_counter() - began, loss=lowest))
+
+    try:
+        first = start.detach().cpu().double().numpy().ravel()
+        minimize(evaluate, first, jac=True, method="L-BFGS-B", callback=tell, options={"maxiter": steps})
+    except KeyboardInterrupt:
+        best.interrupted = True
+    return best

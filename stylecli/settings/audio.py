@@ -1,0 +1,93 @@
+"""Settings of `audio`, style transfer for sound (Ulyanov, Lebedev 2016)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from stylecli.settings.fields import option
+from stylecli.settings.shared import Files
+from stylecli.settings.values import check
+
+SOUNDS = ("wav", "flac", "ogg", "mp3")
+ULYANOV = "DmitryUlyanov/neural-style-audio-tf@8bfc315"
+
+
+@dataclass(frozen=True)
+class AudioSettings:
+    """Every option of `audio`; `recipe` names a reference implementation, `presets` holds what differs there."""
+
+    style_weight: float = option(
+        1.0, "factor on the Gram matrices' distance", source=ULYANOV, minimum=0, sweep=True, panel="Look"
+    )
+    content_weight: float = option(
+        0.01,
+        "factor on the features' distance; 0 makes a texture of the style's sound",
+        source=ULYANOV,
+        minimum=0,
+        sweep=True,
+        panel="Look",
+    )
+    alpha: float = option(
+        1.0,
+        "share of the style in the statistics aimed at; the rest is the content's",
+        minimum=0,
+        maximum=1,
+        sweep=True,
+        panel="Look",
+    )
+    kernel: int = option(11, "frames that a filter sees", source=ULYANOV, minimum=1, maximum=512, sweep=True)
+    filters: int = option(
+        0, "random filters; 0 computes the limit of infinitely many, which is faster", minimum=0, sweep=True
+    )
+    ensemble: int = option(1, "random networks whose losses are averaged", minimum=1)
+    rhythm: int = option(
+        0, "coarser copies in time that are compared too, each 4 times as coarse", minimum=0, maximum=3
+    )
+    steps: int = option(50, "updates of L-BFGS on the spectrogram", minimum=1)
+    phase_steps: int = option(50, "iterations of Griffin-Lim, which finds the phase", minimum=1)
+    wave_steps: int = option(60, "updates of L-BFGS on the sound itself, after that", minimum=0)
+    momentum: float = option(
+        0.99, "of fast Griffin-Lim; 0 is the plain one", source="Perraudin 2013", minimum=0, maximum=2
+    )
+    chunk: float = option(10.0, "seconds computed at once; longer contents are cross-faded", unit="s", minimum=1)
+    overlap: float = option(1.0, "seconds of a cross-fade", unit="s", minimum=0.1)
+    clip: str = option(
+        "limit", "what is done about peaks above full scale", choices=("limit", "rescale", "none"), panel="Outputs"
+    )
+    seed: int = option(0, "of filters, and of the noise that a texture starts from", minimum=0, sweep=True)
+    recipe: str = option(
+        "stylecli", "start from the settings of a reference implementation", choices=("stylecli", "ulyanov")
+    )
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "stylecli": {},
+        "ulyanov": {"filters": 4096, "steps": 300, "phase_steps": 500, "wave_steps": 0, "momentum": 0.0},
+    }
+
+    def __post_init__(self) -> None:
+        """Refuses values out of range."""
+        check(self)
+
+
+@dataclass(frozen=True)
+class SoundFiles(Files):
+    """Where sounds go and how they are encoded."""
+
+    format: str | None = option(
+        None,
+        "file format; default: the suffix of -o or --name, else the content's, else wav",
+        choices=SOUNDS,
+        panel="Outputs",
+    )
+    bits: str = option(
+        "auto",
+        "bits a sample, 32f are floats; auto: as the content",
+        choices=("auto", "16", "24", "32f"),
+        panel="Outputs",
+    )
+    report: str | None = option(
+        None, "draw content, style and result as spectrograms into this picture", unit="file", panel="Outputs"
+    )
+
+    formats: ClassVar[tuple[str, ...]] = SOUNDS
+    depths: ClassVar[Mapping[str, tuple[str, ...]]] = {"24": ("wav", "flac"), "32f": ("wav",)}

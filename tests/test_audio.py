@@ -1,0 +1,351 @@
+"""Style transfer for sound: through the command, and on samples."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from conftest import Result
+from PIL import Image
+
+from stylecli import api
+from stylecli.backends.audio import Audio, frames_for
+from stylecli.device import resolve
+from stylecli.losses.sound import GramDistance
+from stylecli.media.audio import CEILING, Sound, fit, read_sound, resample, write_sound
+from stylecli.media.spectrograms import Frames, griffin_lim, spectral_convergence
+from stylecli.nets.random_conv import ArcCosine, Limit, RandomConv
+from stylecli.settings.audio import AudioSettings
+
+CPU = ("--device", "cpu")
+FEW = ("--steps", "6", "--wave-steps", "6", "--phase-steps", "6", *CPU)
+RATE = 8000
+
+
+def tone(seconds: float = 1.0, *, rate: int = RATE, pitch: float = 440.0, channels: int = 1) -> torch.Tensor:
+    """A tone that swells, quieter in each further channel."""
+    t = torch.arange(int(seconds * rate)) / rate
+    wave = 0.3 * torch.sin(2 * math.pi * pitch * t) * (0.6 + 0.4 * torch.sin(2 * math.pi * 1.5 * t))
+    return torch.stack([wave / (1 + channel) for channel in range(channels)])
+
+
+def crackle(seconds: float = 1.0, *, rate: int = RATE) -> torch.Tensor:
+    """Noise in bursts."""
+    noise = torch.randn(1, int(seconds * rate), generator=torch.Generator().manual_seed(1))
+    return 0.2 * noise * (torch.sin(40 * torch.arange(noise.shape[1]) / rate) > 0)
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a sound: `sound("c.wav", tone())`."""
+
+    def make(name: str, samples: torch.Tensor, *, rate: int = RATE, subtype: str | None = None) -> Path:
+        soundfile.write(tmp_path / name, samples.T.numpy(), rate, subtype=subtype)
+        return tmp_path / name
+
+    return make
+
+
+# Files
+
+
+@pytest.mark.parametrize(
+    ("format", "bits", "near"),
+    [("wav", "16", 4e-5), ("wav", "24", 2e-7), ("wav", "32f", 0), ("flac", "24", 2e-7), ("ogg", "16", 0.1),
+     ("mp3", "16", 0.1)],
+)  # fmt: skip
+def test_what_is_written_is_read(format: str, bits: str, near: float, tmp_path: Path):
+    samples, tags = tone(rate=44100, channels=2), {"title": "T", "date": "1999", "comment": "mine"}
+    # Longer than what libsndfile takes in a WAV.
+    settings = json.dumps({"path": "x" * 20000})
+    notes = write_sound(samples, tmp_path / "a", 44100, format=format, bits=bits, tags=tags, settings=settings)
+    read = read_sound(tmp_path / "a")
+    assert notes == ()
+    assert read.rate == 44100
+    assert read.tags == tags
+    assert read.samples.shape == samples.shape
+    assert (read.samples - samples).abs().max() <= near
+    assert read.bits == bits
+    from stylecli.media.metadata import read_settings
+
+    assert read_settings(tmp_path / "a") == settings
+
+
+@pytest.mark.parametrize("clip", ["limit", "rescale"])
+def test_peaks_stay_below_full_scale(clip: str):
+    loud = tone(channels=2)
+    loud[:, 1300:1400] *= 5
+    made, note = fit(loud, clip)
+    assert made.abs().max() <= CEILING + 1e-5
+    assert note
+    quiet = slice(3000, 6000)
+    assert torch.allclose(made[:, quiet], loud[:, quiet], atol=1e-6) == (clip == "limit")
+    # Both channels by the same factor.
+    assert torch.allclose(made[0], 2 * made[1], atol=1e-6)
+    assert fit(loud, "none")[0] is loud
+
+
+def test_resampling_keeps_a_tone():
+    made = resample(tone(rate=RATE), RATE, 44100)
+    assert made.shape == (1, 44100)
+    assert (made - tone(rate=44100))[:, 2000:-2000].abs().max() < 1e-3
+
+
+# Spectrograms
+
+
+def test_the_inverse_transform_inverts():
+    frames, wave = Frames(512, 128), crackle()
+    assert torch.allclose(frames.istft(frames.stft(wave), wave.shape[1]), wave, atol=1e-5)
+
+
+def test_momentum_and_a_good_start_help():
+    frames, wave = Frames(512, 128), tone() + 0.1 * crackle()
+    wanted = frames.stft(wave).abs()
+    noise = torch.polar(torch.ones_like(wanted), 6.28 * torch.rand(wanted.shape, generator=torch.Generator()))
+    far = lambda start, momentum: spectral_convergence(
+        frames, griffin_lim(frames, wanted, start, iterations=30, momentum=momentum, length=wave.shape[1]), wanted
+    )
+    assert far(noise, 0.99) < far(noise, 0.0)
+    assert far(frames.stft(wave), 0.99) < 1e-4
+
+
+# The network without filters
+
+
+def test_the_limit_is_that_of_many_filters():
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.rand(2, 12, 20, generator=generator)
+    filters = 200_000
+    drawn, limit = RandomConv.drawn(20, filters, 3, generator), Limit(20, 3, filters)
+    for ours, theirs in (
+        (limit.products(x, y), drawn.products(drawn.see(x), drawn.see(y))),
+        (limit.distance(x, y), drawn.distance(drawn.see(x), drawn.see(y))),
+    ):
+        assert torch.allclose(ours.float(), theirs, rtol=0.03)
+
+
+def test_the_kernel_has_the_right_slopes():
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.rand(4, 1, generator=generator).double() + 1, torch.rand(1, 5, generator=generator).double() + 1
+    dots = a * b * (torch.rand(4, 5, generator=generator).double() * 1.6 - 0.8)
+    assert torch.autograd.gradcheck(ArcCosine.apply, [each.requires_grad_() for each in (dots, a, b)])
+
+
+def test_slopes_are_finite_at_the_target_and_in_silence():
+    limit = Limit(6, 3)
+    for x in (torch.rand(8, 6), torch.zeros(8, 6)):
+        moved = x.clone().requires_grad_()
+        (limit.distance(moved, x).sum() + GramDistance(limit, [(1.0, x)])(moved)).backward()
+        assert moved.grad is not None
+        assert moved.grad.abs().max() < 1e-2
+
+
+def test_the_distance_is_that_of_gram_matrices():
+    generator = torch.Generator().manual_seed(0)
+    bank = RandomConv.drawn(5, 7, 3, generator)
+    x, y, z = (bank.see(torch.randn(n, 5, generator=generator)) for n in (9, 12, 15))
+    gram = lambda f: f.T @ f / len(f)
+    wanted = (gram(x) - 0.3 * gram(y) - 0.7 * gram(z)).square().sum()
+    assert torch.allclose(GramDistance(bank, [(0.3, y), (0.7, z)])(x), wanted, rtol=1e-4)
+
+
+# The method
+
+
+def distances(made: torch.Tensor, content: torch.Tensor, style: torch.Tensor) -> tuple[float, float]:
+    """(style, content) distances in a drawn bank of its own."""
+    frames = frames_for(RATE)
+    bank = RandomConv.drawn(frames.n_fft // 2 + 1, 256, 11, torch.Generator().manual_seed(7))
+    f, c, s = (bank.see(frames.stft(each).abs().log1p()[0].T) for each in (made, content, style))
+    return float((f.T @ f / len(f) - s.T @ s / len(s)).norm()), float((f - c).norm())
+
+
+def test_alpha_goes_from_content_to_style():
+    content, style = Sound(tone(2), RATE), Sound(crackle(2), RATE)
+    found = [
+        distances(api.audio(content, style, alpha=alpha, device="cpu").samples, content.samples, style.samples)
+        for alpha in (0.0, 0.3, 0.6, 1.0)
+    ]
+    styles, contents = zip(*found, strict=True)
+    assert sorted(styles, reverse=True) == list(styles)
+    assert sorted(contents) == list(contents)
+    assert contents[0] < 0.05 * contents[-1]
+
+
+def test_a_texture_forgets_the_content():
+    style = Sound(crackle(2), RATE)
+    options = {"content_weight": 0.0, "device": "cpu"}
+    made = [api.audio(Sound(tone(2, pitch=pitch), RATE), style, **options).samples for pitch in (200, 900)]
+    assert torch.equal(*made)
+    before, after = (distances(each, made[0], style.samples)[0] for each in (tone(2), made[0]))
+    assert after < 0.2 * before
+
+
+def test_a_bank_of_filters_does_much_the_same():
+    content, style = Sound(tone(), RATE), Sound(crackle(), RATE)
+    few = {"steps": 30, "wave_steps": 20, "device": "cpu"}
+    many = api.audio(content, style, **few).samples
+    drawn = [api.audio(content, style, filters=256, ensemble=2, seed=seed, **few).samples for seed in (0, 0, 1)]
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+    start, *ends = (distances(each, content.samples, style.samples)[0] for each in (content.samples, many, drawn[0]))
+    assert max(ends) < 0.6 * start
+
+
+def test_rhythm_compares_slower_patterns():
+    slow = crackle(4) * (torch.sin(6 * torch.arange(4 * RATE) / RATE) > 0)
+    content, style = Sound(0.1 * crackle(4), RATE), Sound(slow, RATE)
+    frames = frames_for(RATE)
+    coarse = lambda wave: torch.nn.functional.avg_pool1d(frames.stft(wave).abs().log1p()[0], 16).T
+    distance = GramDistance(Limit(frames.n_fft // 2 + 1, 5), [(1.0, coarse(slow))])
+    options = {"kernel": 5, "steps": 20, "wave_steps": 10, "device": "cpu"}
+    far = [float(distance(coarse(api.audio(content, style, rhythm=n, **options).samples))) for n in (0, 2)]
+    assert far[1] < 0.8 * far[0]
+
+
+def test_a_blend_of_one_style_is_that_style():
+    content, style = Sound(tone(), RATE), Sound(crackle(), RATE)
+    few = {"steps": 5, "wave_steps": 0, "phase_steps": 5, "device": "cpu"}
+    alone = api.audio(content, style, **few).samples
+    assert torch.allclose(api.audio(content, [style, style], shares=[1, 3], **few).samples, alone, atol=1e-3)
+
+
+def test_stereo_is_kept():
+    made = api.audio(Sound(tone(channels=2), RATE), Sound(crackle(), RATE), alpha=0.2, device="cpu").samples
+    assert made.shape == (2, RATE)
+    # The content's second channel has half the first one's amplitude.
+    levels = made.square().mean(1).sqrt()
+    assert levels[1] < 0.9 * levels[0]
+
+
+def test_no_seam_is_heard():
+    content = Sound(tone(9), RATE)
+    made = api.audio(content, Sound(crackle(3), RATE), chunk=2.0, overlap=0.5, device="cpu").samples
+    assert made.shape == content.samples.shape
+    spectrum = Frames(512, 128).stft(made).abs()[0]
+    energy, flux = spectrum.square().sum(0).log(), (spectrum[:, 1:] - spectrum[:, :-1]).relu().sum(0)
+    size = (9 + 5 * 0.5) / 6
+    joins = [int((index * (size - 0.5)) * RATE / 128) for index in range(1, 6)]
+    for curve in (energy[5:-5], flux[5:-5]):
+        smooth = curve.unfold(0, 31, 1).mean(1)
+        at = torch.stack([smooth[join - 5 - 15] for join in joins])
+        assert ((at - smooth.mean()).abs() < 2 * smooth.std()).all()
+
+
+def test_ctrl_c_keeps_what_there_is():
+    calls = []
+
+    def stop(step: object) -> None:
+        calls.append(step)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    settings = AudioSettings()
+    content = Sound(tone(), RATE)
+    result = Audio(resolve("cpu")).run(content, [Sound(crackle(), RATE)], settings, listener=stop)
+    assert result.interrupted
+    assert len(calls) == 3
+    assert result.samples.shape == content.samples.shape
+    calls.clear()
+    with pytest.raises(KeyboardInterrupt):
+        api.audio(content, Sound(crackle(), RATE), listener=stop, device="cpu")
+
+
+# The command
+
+
+def test_a_sweep_its_record_and_its_replay(cli: Callable[..., Result], sound: Callable[..., Path]):
+    sound("c.flac", tone(channels=2), subtype="PCM_24"), sound("s.wav", crackle())
+    words = ["audio", "c.flac", "--style", "s.wav", "--alpha", "0:1:2", *FEW]
+    done = cli(*words, "--report", "report.png")
+    assert done.stdout.split() == ["c_audio_s_alpha0.flac", "c_audio_s_alpha1.flac"], done.stderr
+    info = soundfile.info("c_audio_s_alpha1.flac")
+    assert (info.samplerate, info.channels, info.frames, info.subtype) == (RATE, 2, RATE, "PCM_24")
+    for name in ("report.png", "report_2.png"):
+        with Image.open(name) as report:
+            assert report.size[1] > 3 * 200
+    assert cli("replay", "c_audio_s_alpha1.flac").exit_code == 0
+    assert Path("c_audio_s_alpha1_replay.flac").read_bytes() == Path("c_audio_s_alpha1.flac").read_bytes()
+    assert cli(*words, "--skip-existing").stderr.count("skipped") == 2
+
+
+def test_pipes_folders_and_formats(cli: Callable[..., Result], sound: Callable[..., Path], tmp_path: Path):
+    (tmp_path / "in/deep").mkdir(parents=True)
+    sound("s.wav", crackle())
+    piped = sound("in/a.wav", tone())
+    sound("in/deep/b.flac", tone())
+    done = cli("audio", "-", "--style", "s.wav", "--format", "flac", "-o", "-", *FEW, stdin=piped.read_bytes())
+    assert done.binary[:4] == b"fLaC", done.stderr
+    done = cli("audio", "in", "-r", "--style", "s.wav", "--format", "ogg", "-o", "out/", *FEW)
+    assert done.stdout.split() == ["out/a_audio_s.ogg", "out/deep/b_audio_s.ogg"], done.stderr
+    done = cli("audio", "in/a.wav", "--style", "s.wav", "-o", "x.mp3", "--bits", "24", *FEW)
+    assert done.exit_code == 2
+    assert "does not hold 24 bits" in done.stderr
+    assert cli("audio", "in/a.wav", "--style", "s.wav", "-o", "x.png", *FEW).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate", "subtype"),
+    [
+        (torch.zeros(1, 4000), RATE, None),
+        (torch.full((1, 1), 0.5), RATE, None),
+        (tone(0.5), RATE, "PCM_U8"),
+        (tone(0.2, rate=192_000), 192_000, None),
+        (tone(0.5).mul(9).clamp(-1, 1), RATE, None),
+        (torch.where(tone(0.5) > 0.2, math.nan, tone(0.5)), RATE, "FLOAT"),
+        (torch.where(tone(0.5) > 0.2, -math.inf, tone(0.5)), RATE, "FLOAT"),
+    ],
+    ids=["silence", "one sample", "8 bits", "192 kHz", "clipped", "nan", "inf"],
+)
+def test_strange_contents(
+    cli: Callable[..., Result], sound: Callable[..., Path], samples: torch.Tensor, rate: int, subtype: str | None
+):
+    sound("c.wav", samples, rate=rate, subtype=subtype), sound("s.wav", crackle())
+    done = cli("audio", "c.wav", "--style", "s.wav", "-o", "out.wav", *FEW)
+    assert done.exit_code == 0, done.stderr
+    made, written_rate = soundfile.read("out.wav", always_2d=True)
+    assert made.shape == (samples.shape[1], 1)
+    assert written_rate == rate
+    assert np.isfinite(made).all()
+    assert np.abs(made).max() < 1
+    assert made.any() == bool(samples.any())
+    if subtype == "FLOAT":
+        assert "no numbers" in done.stderr
+    if samples.abs().max() >= 1:
+        assert "clipped" in done.stderr or subtype == "FLOAT"
+
+
+@pytest.mark.parametrize("samples", [torch.zeros(1, 4000), torch.full((1, 1), 0.5)], ids=["silence", "one sample"])
+def test_strange_styles(cli: Callable[..., Result], sound: Callable[..., Path], samples: torch.Tensor):
+    sound("c.wav", tone()), sound("s.wav", samples)
+    done = cli("audio", "c.wav", "--style", "s.wav", "-o", "out.wav", *FEW)
+    assert done.exit_code == 0, done.stderr
+    assert np.isfinite(soundfile.read("out.wav")[0]).all()
+    assert ("silent" in done.stderr) == (not samples.any())
+
+
+@pytest.mark.parametrize("data", [b"these are words", b"", b"RIFF\x10\0\0\0WAVE", b"\0\0\0\x18ftypmp42" + b"\0" * 99])
+def test_what_is_not_sound(data: bytes, cli: Callable[..., Result], sound: Callable[..., Path], tmp_path: Path):
+    sound("s.wav", crackle())
+    (tmp_path / "c.wav").write_bytes(data)
+    done = cli("audio", "c.wav", "--style", "s.wav", *FEW)
+    assert done.exit_code == 1
+    lines = done.stderr.splitlines()
+    assert lines[1].startswith("c.wav: ")
+    assert lines[2].startswith("hint: ")
+    assert len(lines) == 3
+
+
+def test_the_recipe_of_the_original(cli: Callable[..., Result], sound: Callable[..., Path]):
+    sound("c.wav", tone(rate=22050, channels=2), rate=22050), sound("s.wav", crackle())
+    few = ("--filters", "32", "--steps", "3", "--phase-steps", "3", *CPU, "--json")
+    done = cli("audio", "c.wav", "--style", "s.wav", "--recipe", "ulyanov", *few)
+    said = json.loads(done.stdout)["settings"]
+    assert (said["wave_steps"], said["momentum"], said["content_weight"], said["kernel"]) == (0, 0, 0.01, 11)
+    made = soundfile.read("c_audio_s.wav")[0]
+    assert np.array_equal(made[:, 0], made[:, 1])  # the original is mono
