@@ -17,12 +17,14 @@ PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 
 
 def find_pictures(folders: Sequence[Path]) -> list[Path]:
-    """Every picture below `folders`, sorted.
+    """Every picture below `folders`, sorted; absolute, for pixels are kept by path.
 
     Raises:
         InputError: There is none.
     """
-    found = sorted(path for folder in folders for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
+    found = sorted(
+        path.resolve() for folder in folders for path in folder.rglob("*") if path.suffix.lower() in PICTURES
+    )
     if not found:
         raise InputError(f"{folders[0]}: no pictures below it", "give a folder of photographs or paintings")
     return found
