@@ -59,7 +59,7 @@ class Transport(AnyStyle):
     """See the module."""
 
     levels = (2, *LEVELS.values())
-    bytes_per_pixel = 400.0
+    bytes_per_pixel = 700.0
     keeps_detail = True
     full = True
     code_mean: Tensor
