@@ -23,6 +23,7 @@ class TrainAdainSettings:
     pixels: str = option(
         "auto", "pixel scale of a teacher that does not tell it", choices=("auto", "caffe", "torchvision")
     )
+    start: str = option("", "weights to start from: a name, or a file of the same network; default: random ones")
     output: str = option("runs/adain", "folder for snapshots, losses and weights", unit="folder")
     steps: int = option(20000, "steps in all; a resumed training may be given more", minimum=1)
     crop: int = option(256, "side of the crops", unit="px", minimum=64)

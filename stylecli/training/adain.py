@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from stylecli.checkpoints.load import load_vgg
+from stylecli.checkpoints.load import converted, fill, load_vgg
 from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.store import resolve
 from stylecli.device import Device
@@ -85,6 +85,10 @@ class AdainTask:
             codes = torch.cat([net.code(net.vgg(crops, net.taps)) for crops in some])
         net.code_mean.copy_(codes.mean(0))
         net.code_deviation.copy_(codes.std(0) + 1e-3)
+        if self.settings.start:
+            path = resolve(self.settings.start)
+            fill(net, converted(path, "transport")[1], str(path))
+            net.vgg.requires_grad_(False)
         return net
 
     def batches(self, first: int, last: int) -> Iterator[Pairs]:
