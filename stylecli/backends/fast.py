@@ -14,7 +14,7 @@ from torch import Tensor
 from stylecli.backends.result import Result
 from stylecli.backends.tiling import as_floats, as_stored, in_tiles, tile_side
 from stylecli.checkpoints import store
-from stylecli.checkpoints.load import converted, fill, network_of
+from stylecli.checkpoints.load import converted, load, network_of
 from stylecli.device import Device
 from stylecli.errors import UsageError
 from stylecli.media import color
@@ -40,11 +40,7 @@ class Fast:
         self.device = device
         self.weights = {settings.weights: store.sha256(path)}
         self.name = settings.weights
-        config, state = converted(path, "transformer")
-        with torch.device("meta"):
-            net = TransformerNet(config)
-        fill(net, state, str(path))
-        self.net = net.eval().requires_grad_(False).to(device.torch).to(memory_format=torch.channels_last)
+        self.net: TransformerNet = load(path, "transformer").to(device.torch).to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def run(

@@ -14,7 +14,7 @@ from torch import Tensor
 from stylecli.backends.result import Result
 from stylecli.backends.tiling import as_floats, as_stored
 from stylecli.checkpoints import store
-from stylecli.checkpoints.load import converted, fill
+from stylecli.checkpoints.load import load
 from stylecli.device import Device
 from stylecli.errors import UsageError
 from stylecli.media import color
@@ -30,15 +30,12 @@ class FastTexture:
         path = store.resolve(settings.weights)
         self.device, self.name = device, settings.weights
         self.weights = {settings.weights: store.sha256(path)}
-        config, state = converted(path, "texture-net")
-        if not config.content:
+        net: TextureNet = load(path, "texture-net")
+        if not net.config.content:
             raise UsageError(
                 f"{self.name}: draws textures, it paints no pictures", f"stylecli texture --method net --weights {path}"
             )
-        with torch.device("meta"):
-            net = TextureNet(config)
-        fill(net, state, str(path))
-        self.net = net.eval().requires_grad_(False).to(device.torch).to(memory_format=torch.channels_last)
+        self.net = net.to(device.torch).to(memory_format=torch.channels_last)
         self.check(settings)
 
     def check(self, settings: FastSettings) -> None:

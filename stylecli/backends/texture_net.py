@@ -15,7 +15,7 @@ from torch import Tensor
 from stylecli.backends.result import Result
 from stylecli.backends.tiling import tile_side
 from stylecli.checkpoints import store
-from stylecli.checkpoints.load import converted, fill
+from stylecli.checkpoints.load import load
 from stylecli.device import Device
 from stylecli.errors import UsageError
 from stylecli.media.resize import resize_seamless
@@ -53,15 +53,12 @@ class Generator:
         name = settings.weights or PREFIX + settings.style
         path = store.resolve(name)
         self.device, self.weights = device, {name: store.sha256(path)}
-        config, state = converted(path, "texture-net")
-        if config.content:
+        net: TextureNet = load(path, "texture-net")
+        if net.config.content:
             raise UsageError(
                 f"{name}: paints pictures, it draws no textures", f"stylecli fast photo.jpg --weights {path}"
             )
-        with torch.device("meta"):
-            net = TextureNet(config)
-        fill(net, state, str(path))
-        self.net = net.eval().requires_grad_(False).to(device.torch).to(memory_format=torch.channels_last)
+        self.net = net.to(device.torch).to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def run(

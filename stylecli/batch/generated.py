@@ -11,8 +11,7 @@ from typing import Any
 from stylecli.batch.inputs import Source, expand
 from stylecli.batch.jobs import STDOUT, SUFFIXES, Job, apart, folder_of, guard
 from stylecli.batch.names import fill
-from stylecli.batch.pictures import holds, prepare
-from stylecli.batch.record import ENCODING, make
+from stylecli.batch.outputs import begin
 from stylecli.batch.runner import Outcome
 from stylecli.errors import InputError, UsageError
 from stylecli.progress import Listener
@@ -98,12 +97,8 @@ class GeneratedWork:
         from stylecli.media.clips import write_clip
         from stylecli.media.images import read_picture, write_picture
 
-        encoding = {**{key: getattr(self.outputs, key) for key in ENCODING}, "format": job.format}
-        record = make(job, weights=self.backend.weights, encoding=encoding, compute=self.compute)
-        if job.output != STDOUT:
-            if self.outputs.skip_existing and holds(job, record, overwrite=self.outputs.overwrite):
-                return Outcome(skipped=True)
-            prepare(Path(job.output).parent)
+        if (record := begin(job, self)) is None:
+            return Outcome(skipped=True)
         photo = None
         if shown := job.inputs.get("photo"):
             photo = read_picture(_where(shown[0]), name=shown[0].name)

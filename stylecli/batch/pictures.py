@@ -1,7 +1,6 @@
 """One job on pictures: read, compute, write with the record of how it was made."""
 
 import dataclasses
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from stylecli.batch.inputs import Source
 from stylecli.batch.jobs import STDOUT, Job
-from stylecli.batch.record import ENCODING, Record, loads, make
+from stylecli.batch.outputs import begin, check_free, noted
+from stylecli.batch.record import Record
 from stylecli.batch.runner import Outcome
-from stylecli.errors import OutputError, StyleCliError
 from stylecli.progress import Listener
 from stylecli.settings.shared import Files
 
@@ -50,12 +49,8 @@ class PictureWork:
             InputError: A picture cannot be read.
             OutputError: The file cannot be written, or holds something else and may not be replaced.
         """
-        encoding = {**{key: getattr(self.outputs, key) for key in ENCODING}, "format": job.format}
-        record = make(job, weights=self.backend.weights, encoding=encoding, compute=self.compute)
-        if job.output != STDOUT:
-            if self.outputs.skip_existing and holds(job, record, overwrite=self.outputs.overwrite):
-                return Outcome(skipped=True)
-            prepare(Path(job.output).parent)
+        if (record := begin(job, self)) is None:
+            return Outcome(skipped=True)
         pictures = {role: [self._read(one) for one in some] for role, some in job.inputs.items() if role != "mask"}
         content, styles = next(iter(pictures.get("content", [])), None), pictures.get("style", [])
         shares = [style.share for style in job.inputs.get("style", ())]
@@ -66,9 +61,7 @@ class PictureWork:
         def snapshot(step: int, pixels: "Tensor") -> None:
             path = Path(job.output)
             path = path.with_name(f"{path.stem}_{step:05}{path.suffix}")
-            inputs = [one.path for some in job.inputs.values() for one in some if one.data is None]
-            if path.exists() and (not self.outputs.overwrite or any(path.samefile(each) for each in inputs)):
-                raise OutputError(f"{path}: already there", "--overwrite replaces it, unless it is an input")
+            check_free(path, job, replace=self.outputs.overwrite)
             _write(pixels, str(path), content, dataclasses.replace(record, interrupted=True))
 
         result = self.backend.run(
@@ -83,12 +76,7 @@ class PictureWork:
         )
         final = dataclasses.replace(record, interrupted=result.interrupted)
         notes = [
-            *(
-                f"{one.name}: {note}"
-                for r, ps in pictures.items()
-                for one, p in zip(job.inputs[r], ps, strict=True)
-                for note in p.notes
-            ),
+            *noted(job, pictures),
             *result.notes,
             *_write(result.image, job.output, content, final),
         ]
@@ -143,32 +131,3 @@ def _write(pixels: "Tensor", output: str, content: "Picture | None", record: Rec
         bits=None if bits == "auto" else int(bits),
         strip=record.encoding["strip"],
     )
-
-
-def holds(job: Job, record: Record, *, overwrite: bool) -> bool:
-    """Whether the output already is what the job would make.
-
-    Raises:
-        OutputError: It is something else, and may not be replaced.
-    """
-    from stylecli.media.metadata import read_settings
-
-    if not os.path.lexists(job.output):
-        return False
-    try:
-        differs = loads(read_settings(job.output), job.output).differs(record)
-    except StyleCliError:
-        differs = ["record"]
-    if differs and not overwrite:
-        raise OutputError(f"{job.output}: exists, with another {', '.join(differs)}", "--overwrite replaces such files")
-    return not differs
-
-
-def prepare(folder: Path) -> None:
-    """Makes the output's folder now: minutes of work should not end at a folder that cannot be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be made: {(error.strerror or str(error)).lower()}") from error
-    if not os.access(folder, os.W_OK):
-        raise OutputError(f"{folder}: not permitted to write here", "write somewhere else with -o")

@@ -1,7 +1,6 @@
 """One job on sounds: read, compute, write with the record of how it was made, and draw the report."""
 
 import dataclasses
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from stylecli.batch.inputs import Source
 from stylecli.batch.jobs import STDOUT, Job
-from stylecli.batch.pictures import even, holds, prepare
-from stylecli.batch.record import ENCODING, make
+from stylecli.batch.outputs import begin, check_free, noted
+from stylecli.batch.pictures import even
 from stylecli.batch.runner import Outcome
-from stylecli.errors import OutputError
 from stylecli.progress import Listener
 from stylecli.settings.audio import SoundFiles
 
@@ -43,13 +41,9 @@ class SoundWork:
         """
         from stylecli.media.audio import write_sound
 
-        encoding = {**{key: getattr(self.outputs, key) for key in ENCODING}, "format": job.format}
-        record = make(job, weights=self.backend.weights, encoding=encoding, compute=self.compute)
         report = self._report(job)
-        if job.output != STDOUT:
-            if self.outputs.skip_existing and holds(job, record, overwrite=self.outputs.overwrite):
-                return Outcome(skipped=True)
-            prepare(Path(job.output).parent)
+        if (record := begin(job, self)) is None:
+            return Outcome(skipped=True)
         sounds = {role: [_read(one) for one in some] for role, some in job.inputs.items()}
         (content,), styles = sounds["content"], sounds["style"]
         shares = even([style.share for style in job.inputs["style"]])
@@ -66,12 +60,7 @@ class SoundWork:
             tags={} if self.outputs.strip else content.tags,
             settings=dataclasses.replace(record, interrupted=result.interrupted).dumps(),
         )
-        notes = [
-            f"{one.name}: {note}"
-            for role, some in sounds.items()
-            for one, sound in zip(job.inputs[role], some, strict=True)
-            for note in sound.notes
-        ]
+        notes = noted(job, sounds)
         if report:
             from stylecli.media.spectrograms import draw
 
@@ -86,11 +75,7 @@ class SoundWork:
             return None
         path = Path(self.outputs.report)
         path = path if job.index == 1 else path.with_name(f"{path.stem}_{job.index}{path.suffix}")
-        inputs = [one.path for some in job.inputs.values() for one in some if one.data is None]
-        if os.path.lexists(path) and (
-            not (self.outputs.overwrite or self.outputs.skip_existing) or any(path.samefile(each) for each in inputs)
-        ):
-            raise OutputError(f"{path}: already there", "--overwrite replaces it, unless it is an input")
+        check_free(path, job, replace=self.outputs.overwrite or self.outputs.skip_existing)
         return str(path)
 
 

@@ -129,6 +129,15 @@ def build(path: Path, options: dict[str, Any] | None = None) -> tuple[str, Any, 
     return _build(path, read_tensors(path), options)
 
 
+def load(path: Path, network: str) -> Any:
+    """The `network` in `path`, in float32, frozen; its `config` says its shape.
+
+    Raises:
+        WeightsError: It is another one, or incomplete.
+    """
+    return _built(path, network, *converted(path, network))
+
+
 def fill(net: torch.nn.Module, state: dict[str, Tensor], source: str, *, spare_above: bool = False) -> None:
     """Fill every parameter and buffer of `net` from `state`, by copies.
 
@@ -227,10 +236,14 @@ def _build(path: Path, contents: Contents, options: dict[str, Any] | None = None
         config, state = known.convert(
             tensors, {**contents.told, **_said(contents).get("config", {}), **(options or {})}
         )
-        with torch.device("meta"):
-            net = NETWORKS[known.network].build(config)
+    return known.network, config, _built(path, known.network, config, state)
+
+
+def _built(path: Path, network: str, config: Any, state: dict[str, Tensor]) -> Any:
+    with reading(path), torch.device("meta"):
+        net = NETWORKS[network].build(config)
     fill(net, state, str(path))
-    return known.network, config, net.eval().requires_grad_(False)
+    return net.eval().requires_grad_(False)
 
 
 def _said(contents: Contents) -> dict[str, Any]:

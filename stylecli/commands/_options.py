@@ -43,8 +43,11 @@ def from_settings(command: Callable[..., Any]) -> Callable[..., Any]:
             made[name] = grid[0] if cls is hints[name] else grid
         return command(**made)
 
-    parameters = [_parameter(field, kind) for each in fields.values() for field, kind in each]
+    parameters: list[inspect.Parameter] = []
     for name, cls in classes.items():
+        # What all of a kind share comes last in the help.
+        own = sorted(fields[name], key=lambda each: each[0].name not in vars(cls).get("__annotations__", {}))
+        parameters += [_parameter(field, kind) for field, kind in own]
         # What a preset switches on, the user may switch off.
         flags = [f"no_{field.name}" for field, kind in fields[name] if kind.base is bool and hasattr(cls, "presets")]
         parameters += [_named(each, bool, typer.Option(False, flag(each), hidden=True)) for each in flags]

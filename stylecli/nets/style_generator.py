@@ -1,7 +1,8 @@
 """What StyleGAN 1 and 2 share: a mapping network, a constant, layers fed by a w each, noise, and how a batch runs."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -12,35 +13,37 @@ ALONE = 64
 """From this size on, a batch on a CPU runs picture by picture: no slower, and in the memory of one."""
 
 
-class StyleConfig(Protocol):
-    """What every configuration has; see `StyleGAN2Config`."""
+@dataclass(frozen=True)
+class StyleConfig:
+    """The shape of a generator, as far as both kinds have it.
+
+    Attributes:
+        widths: Channels at 4, 8, 16, ... px.
+        mapping: Outputs of the layers of the mapping network; the last is the width of w.
+        z_dim: Width of z.
+        classes: How many a conditional network knows, 0 for none.
+        embedding: Width of a class's embedding.
+        labels: Names of the classes, where they are known.
+        noises: The constant noise is stored.
+        average: The mean w is stored.
+    """
+
+    widths: tuple[int, ...]
+    mapping: tuple[int, ...] = (512,) * 8
+    z_dim: int = 512
+    classes: int = 0
+    embedding: int = 0
+    labels: tuple[str, ...] = ()
+    noises: bool = True
+    average: bool = True
 
     @property
-    def widths(self) -> tuple[int, ...]: ...  # noqa: D102
-
-    @property
-    def mapping(self) -> tuple[int, ...]: ...  # noqa: D102
-
-    @property
-    def z_dim(self) -> int: ...  # noqa: D102
-
-    @property
-    def classes(self) -> int: ...  # noqa: D102
-
-    @property
-    def embedding(self) -> int: ...  # noqa: D102
-
-    @property
-    def labels(self) -> tuple[str, ...]: ...  # noqa: D102
-
-    @property
-    def noises(self) -> bool: ...  # noqa: D102
-
-    @property
-    def average(self) -> bool: ...  # noqa: D102
+    def size(self) -> int:
+        """Height and width of the picture."""
+        return int(2 ** (len(self.widths) + 1))
 
 
-class StyleGenerator(nn.Module):
+class StyleGenerator(nn.Module, ABC):
     """A generator: `mapping` gives w, `synthesize` pictures.
 
     Attributes:
@@ -60,7 +63,7 @@ class StyleGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.config = config
-        self.size, self.w_dim = 2 ** (len(config.widths) + 1), config.mapping[-1]
+        self.size, self.w_dim = config.size, config.mapping[-1]
         self.pixels, self.layer_sizes, self.noise_sizes = tuple(pixels), tuple(layer_sizes), tuple(noise_sizes)
         self.mapping = StyleMapping(config.z_dim, config.mapping, config.classes, config.embedding)
         self.const = nn.Parameter(torch.empty(config.widths[0], 4, 4))
@@ -97,11 +100,11 @@ class StyleGenerator(nn.Module):
         assert rgb is not None
         return rgb
 
+    @abstractmethod
     def run(
         self, x: Tensor, rgb: Tensor | None, ws: Tensor, noises: Sequence[Tensor] | None, indices: range
     ) -> tuple[Tensor, Tensor | None]:
         """(features, RGB so far) behind the layers of `indices`."""
-        raise NotImplementedError
 
     def freeze(self) -> "StyleGenerator":
         """For use, not training: no gradients, memory laid out for convolutions, constant work done once."""

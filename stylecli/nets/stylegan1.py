@@ -22,40 +22,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylecli.nets.style_generator import StyleGenerator
+from stylecli.nets.style_generator import StyleConfig, StyleGenerator
 from stylecli.nets.style_mapping import SLOPE
 from stylecli.nets.upfirdn import BINOMIAL, smooth
 
 
 @dataclass(frozen=True)
-class StyleGAN1Config:
-    """The shape of a generator.
+class StyleGAN1Config(StyleConfig):
+    """The shape of a generator: what `StyleConfig` has, and
 
     Attributes:
-        widths: Channels at 4, 8, 16, ... px.
-        mapping: Outputs of the layers of the mapping network; the last is the width of w.
-        z_dim: Width of z.
-        classes: 0; no file has any.
-        embedding: 0.
-        labels: Empty.
         epsilon: Added to the variance.
         early_bias: A doubling layer adds its bias before the filter.
         shared_noise: Both layers of a size take the same noise.
-        noises: The constant noise is stored.
-        average: The mean w is stored.
     """
 
-    widths: tuple[int, ...]
-    mapping: tuple[int, ...] = (512,) * 8
-    z_dim: int = 512
-    classes: int = 0
-    embedding: int = 0
-    labels: tuple[str, ...] = ()
     epsilon: float = 1e-8
     early_bias: bool = False
     shared_noise: bool = False
-    noises: bool = True
-    average: bool = True
 
 
 class NormalizedLayer(nn.Module):

@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylecli.nets.style_generator import StyleGenerator
+from stylecli.nets.style_generator import StyleConfig, StyleGenerator
 from stylecli.nets.style_mapping import SLOPE
 from stylecli.nets.upfirdn import SMOOTH, double, smooth
 
@@ -32,35 +32,14 @@ GAIN = math.sqrt(2)
 
 
 @dataclass(frozen=True)
-class StyleGAN2Config:
-    """The shape of a generator.
+class StyleGAN2Config(StyleConfig):
+    """The shape of a generator: what `StyleConfig` has, and
 
     Attributes:
-        widths: Channels at 4, 8, 16, ... px.
-        mapping: Outputs of the layers of the mapping network; the last is the width of w.
-        z_dim: Width of z.
-        classes: How many a conditional network knows, 0 for none.
-        embedding: Width of a class's embedding.
-        labels: Names of the classes, where they are known.
         clamp: Bound of activations and of RGB; None for none.
-        noises: The constant noise is stored.
-        average: The mean w is stored.
     """
 
-    widths: tuple[int, ...]
-    mapping: tuple[int, ...] = (512,) * 8
-    z_dim: int = 512
-    classes: int = 0
-    embedding: int = 0
-    labels: tuple[str, ...] = ()
     clamp: float | None = None
-    noises: bool = True
-    average: bool = True
-
-    @property
-    def size(self) -> int:
-        """Height and width of the picture."""
-        return int(2 ** (len(self.widths) + 1))
 
 
 class Modulated(nn.Module):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from stylecli.settings.fields import option
+from stylecli.settings.shared import colors
 from stylecli.settings.values import check
 
 PYTORCH_ADAIN = "naoto0804/pytorch-AdaIN@47950d0"
@@ -26,13 +27,7 @@ class AdainSettings:
         minimum=1,
         panel="Look",
     )
-    preserve_color: str = option(
-        "none",
-        "keep the colors of the content",
-        choices=("none", "luminance", "histogram", "coral"),
-        sweep=True,
-        panel="Look",
-    )
+    preserve_color: str = colors()
     crop: bool = option(False, "cut contents and styles to their central square", panel="Look")
     weights: str = option("adain", "any-style network: a name of `stylecli weights list`, or a file")
     vgg: str = option(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from stylecli.errors import UsageError
 from stylecli.settings.fields import option
-from stylecli.settings.shared import Contents
+from stylecli.settings.shared import Contents, colors
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,7 @@ class FastSettings:
         panel="Look",
     )
     size: int | None = option(None, "short side of the result; default: that of the content", unit="px", minimum=1)
-    preserve_color: str = option(
-        "none",
-        "keep the colors of the content",
-        choices=("none", "luminance", "histogram", "coral"),
-        sweep=True,
-        panel="Look",
-    )
+    preserve_color: str = colors()
     recipe: str = option(
         "reference",
         "nets of other repositories: what those write (sizes rounded up to what fits the net, levels truncated), "

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from stylecli.errors import UsageError
 from stylecli.settings.fields import option
 from stylecli.settings.gatys_recipes import GATYS_RECIPES
+from stylecli.settings.shared import colors
 
 STYLE_LOSSES = ("gram", "moments", "wasserstein", "mmd-linear", "mmd-poly", "mmd-gaussian")
 INITS = ("content", "noise", "style-stats")
@@ -39,13 +40,7 @@ class GatysSettings:
     style_scale: float = option(
         1.0, "size of the style's features against the content's", minimum=0.05, sweep=True, panel="Look"
     )
-    preserve_color: str = option(
-        "none",
-        "keep the colors of the content",
-        choices=("none", "luminance", "histogram", "coral"),
-        sweep=True,
-        panel="Look",
-    )
+    preserve_color: str = colors()
     style_loss: str = option("gram", "how styles are compared", choices=STYLE_LOSSES, sweep=True, panel="Losses")
     style_layers: str = option(
         "relu1_1,relu1_2,relu2_1,relu2_2,relu3_1,relu3_2,relu3_3,relu4_1,relu4_2,relu5_1",

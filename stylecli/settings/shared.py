@@ -26,6 +26,17 @@ def argument(field: Any) -> Any:
     return dataclasses.field(default=field.default, metadata={**field.metadata, "argument": True})
 
 
+def colors() -> Any:
+    """The field of methods that can keep the content's colors."""
+    return option(
+        "none",
+        "keep the colors of the content",
+        choices=("none", "luminance", "histogram", "coral"),
+        sweep=True,
+        panel="Look",
+    )
+
+
 @dataclass(frozen=True)
 class Contents:
     """The pictures to work on."""

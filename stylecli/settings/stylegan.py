@@ -46,14 +46,11 @@ class Generator:
 
 
 @dataclass(frozen=True)
-class StyleganSampleSettings(Generator):
-    """Every option of `stylegan sample`."""
+class OfSeeds(Generator):
+    """What commands with one list of seeds take."""
 
     seeds: str = option("0", SEEDS)
-    psi: str = option("1", "truncation: 1 is none, 0 the mean; a sweep as 0:1:6 gives a row each on a sheet")
-    grid: bool = option(False, "one labelled sheet in place of single pictures")
-    columns: int | None = option(None, "pictures in a row of the sheet; default: near a square", minimum=1)
-    save_latents: bool = option(False, "also write the w of each picture beside it (.safetensors)")
+    psi: str = option("1", "truncation")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -65,19 +62,21 @@ class StyleganSampleSettings(Generator):
 
 
 @dataclass(frozen=True)
-class StyleganTruncateSettings(Generator):
+class StyleganSampleSettings(OfSeeds):
+    """Every option of `stylegan sample`."""
+
+    psi: str = option("1", "truncation: 1 is none, 0 the mean; a sweep as 0:1:6 gives a row each on a sheet")
+    grid: bool = option(False, "one labelled sheet in place of single pictures")
+    columns: int | None = option(None, "pictures in a row of the sheet; default: near a square", minimum=1)
+    save_latents: bool = option(False, "also write the w of each picture beside it (.safetensors)")
+
+
+@dataclass(frozen=True)
+class StyleganTruncateSettings(OfSeeds):
     """Every option of `stylegan truncate`."""
 
     seeds: str = option("0", SEEDS + "; a row each")
     psi: str = option("-1:1:9", "truncations, a column each")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        lists.sources(self.seeds, "--seeds"), lists.numbers(self.psi, "--psi")
-
-    def latent_files(self) -> list[str]:
-        """See `Generator`."""
-        return lists.paths(self.seeds)
 
 
 @dataclass(frozen=True)

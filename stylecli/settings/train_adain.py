@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from stylecli.errors import UsageError
 from stylecli.settings.fields import option
+from stylecli.settings.training import Judged
 
 
 @dataclass(frozen=True)
-class TrainAdainSettings:
+class TrainAdainSettings(Judged):
     """Every option of `train adain`."""
 
     content: tuple[str, ...] = option((), "folders of pictures to paint, with all below them", unit="folder")
@@ -19,10 +20,6 @@ class TrainAdainSettings:
         "encoder",
         "network that losses look through, and the encoder of the published kind: a name, or a file of any VGG dialect",
     )
-    deep_teacher: str = option("", "network with a map for relu4_1; default: the teacher itself", unit="file")
-    pixels: str = option(
-        "auto", "pixel scale of a teacher that does not tell it", choices=("auto", "caffe", "torchvision")
-    )
     start: str = option("", "weights to start from: a name, or a file of the same network; default: random ones")
     output: str = option("runs/adain", "folder for snapshots, losses and weights", unit="folder")
     steps: int = option(20000, "steps in all; a resumed training may be given more", minimum=1)
@@ -32,10 +29,6 @@ class TrainAdainSettings:
     style_weight: float = option(8.0, "weight of the style", minimum=0)
     content_weight: float = option(1.0, "weight of the content", minimum=0)
     pixel_weight: float = option(5.0, "weight of giving the picture back where alpha is low", minimum=0)
-    every: int = option(250, "steps between snapshots", minimum=1)
-    seed: int = option(0, "seed of the first weights and of the crops", minimum=0)
-    licence: str = option("Apache-2.0", "licence written into the weights")
-    data: str = option("", "what the pictures are and where they come from, written into the weights")
 
     def __post_init__(self) -> None:
         for name in ("content", "style"):

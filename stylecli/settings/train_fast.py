@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 
 from stylecli.errors import UsageError
 from stylecli.settings.fields import option
+from stylecli.settings.training import Judged
 
 
 @dataclass(frozen=True)
-class TrainFastSettings:
+class TrainFastSettings(Judged):
     """Every option of `train fast`."""
 
     style: tuple[str, ...] = option(
@@ -21,11 +22,6 @@ class TrainFastSettings:
     weights: str = option("fast", "the net that gets the style, a name or a file; it stays as it is")
     output: str = option("runs/fast", "folder for snapshots, losses and weights", unit="folder")
     catalog: str = option("", "CSV with columns file, title, artist, year: what is told of the styles", unit="csv")
-    teacher: str = option("encoder", "network that losses look through: a name, or a file of any VGG dialect")
-    deep_teacher: str = option("", "network for layers from relu4_1 on; default: the teacher itself", unit="file")
-    pixels: str = option(
-        "auto", "pixel scale of a teacher that does not tell it", choices=("auto", "caffe", "torchvision")
-    )
     steps: int | None = option(None, "steps in all; default 10000 for a net, 400 for a style more", minimum=1)
     crop: int = option(256, "side of the crops", unit="px", minimum=64)
     zoom: float = option(2.0, "how far small crops are enlarged, so that details come at many sizes", minimum=1)
@@ -34,10 +30,6 @@ class TrainFastSettings:
         None, "peak of Adam's rate, which falls to zero along a cosine; default 1e-3, 1e-2 for a style more", minimum=0
     )
     style_size: int = option(512, "short side of the style pictures, if they are larger", unit="px", minimum=64)
-    every: int = option(250, "steps between snapshots", minimum=1)
-    seed: int = option(0, "seed of the first weights and of the crops", minimum=0)
-    licence: str = option("Apache-2.0", "licence written into the weights")
-    data: str = option("", "what the pictures are and where they come from, written into the weights")
 
     style_weight: float = option(8.0, "weight of the style", minimum=0, panel="Losses")
     content_weight: float = option(1.0, "weight of the content", minimum=0, panel="Losses")

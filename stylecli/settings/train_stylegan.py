@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from stylecli.errors import UsageError
 from stylecli.settings.fields import option
 from stylecli.settings.shared import argument
+from stylecli.settings.training import Training
 
 SIZES = tuple(str(2**n) for n in range(4, 11))
 
 
 @dataclass(frozen=True)
-class TrainStyleganSettings:
+class TrainStyleganSettings(Training):
     """Every option of `train stylegan`."""
 
     content: tuple[str, ...] = argument(option((), "folders of pictures, with all below them", unit="dir"))
@@ -38,9 +39,6 @@ class TrainStyleganSettings:
     samples: int = option(500, "pictures for the Fréchet distance; 0 measures none", minimum=0)
     encoder: str = option("encoder", "network in whose features it is measured")
     every: int = option(500, "steps between snapshots, samples and distances", minimum=1)
-    seed: int = option(0, "seed of everything", minimum=0)
-    licence: str = option("Apache-2.0", "licence written into the weights")
-    data: str = option("", "what the pictures are and where they come from, written into the weights")
 
     def __post_init__(self) -> None:
         if not self.content:

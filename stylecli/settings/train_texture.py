@@ -5,20 +5,16 @@ from dataclasses import dataclass
 from stylecli.errors import UsageError
 from stylecli.settings.fields import option
 from stylecli.settings.shared import argument
+from stylecli.settings.training import Judged
 
 
 @dataclass(frozen=True)
-class TrainTextureSettings:
+class TrainTextureSettings(Judged):
     """Every option of `train texture`."""
 
     exemplar: str = argument(option("", "a picture of the material", unit="exemplar"))
     title: str = option("", "what it shows, for `texture --list`; default: the name of the file")
     output: str = option("runs/texture", "folder for snapshots, losses, samples and weights", unit="folder")
-    teacher: str = option("encoder", "network that losses look through: a name, or a file of any VGG dialect")
-    deep_teacher: str = option("", "network for layers from relu4_1 on; default: the teacher itself", unit="file")
-    pixels: str = option(
-        "auto", "pixel scale of a teacher that does not tell it", choices=("auto", "caffe", "torchvision")
-    )
     steps: int = option(800, "steps in all", minimum=1)
     size: int = option(
         256, "short side of the exemplar, if it is larger, and side of the samples", unit="px", minimum=64
@@ -26,9 +22,6 @@ class TrainTextureSettings:
     batch: int = option(2, "samples a step", minimum=1)
     learning_rate: float = option(1e-2, "peak of Adam's rate, which falls to zero along a cosine", minimum=0)
     every: int = option(100, "steps between snapshots", minimum=1)
-    seed: int = option(0, "seed of the first weights and of the noise", minimum=0)
-    licence: str = option("Apache-2.0", "licence written into the weights")
-    data: str = option("", "where the exemplar comes from, written into the weights")
 
     style_layers: tuple[str, ...] = option(
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1"), "layers that are compared, with commas", unit="layers"

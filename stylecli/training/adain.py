@@ -10,26 +10,25 @@ The losses of the embedded kind say what a stylization is for, in features of a 
 so that at alpha = 0 the decoder learns the picture itself, and the way between is learned too.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from stylecli.checkpoints.load import converted, fill, load_vgg
-from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.store import resolve
 from stylecli.device import Device
-from stylecli.media.grids import sheet
-from stylecli.nets.any_style import AnyStyle
 from stylecli.nets.transport import Transport, TransportConfig
 from stylecli.progress import Listener
 from stylecli.settings.train_adain import TrainAdainSettings
 from stylecli.training.adain_published import PublishedTask
+from stylecli.training.any_style import AnyStyleTask
 from stylecli.training.judge import Judge, shift, squared, visible
 from stylecli.training.loop import Schedule, train
-from stylecli.training.pairs import Pairs, PairSource
+from stylecli.training.pairs import Pairs
 
 
 def run(settings: TrainAdainSettings, device: Device, listener: Listener) -> Path:
@@ -39,19 +38,20 @@ def run(settings: TrainAdainSettings, device: Device, listener: Listener) -> Pat
     return train(task, schedule, Path(settings.output), listener)
 
 
-class AdainTask:
-    """For `training.loop.train`.
+class AdainTask(AnyStyleTask):
+    """The embedded kind, for `training.loop.train`.
 
     Raises:
         WeightsError: A teacher is missing or of another family.
         InputError: No pictures.
     """
 
+    network = "transport"
+    title = "small any-style network"
+
     def __init__(self, settings: TrainAdainSettings, device: Device) -> None:
-        torch.manual_seed(settings.seed)
-        self.settings, self.device = settings, device.torch
+        super().__init__(settings, device)
         self.judge = Judge(settings.teacher, settings.deep_teacher, settings.pixels, self.device)
-        self.source = PairSource(settings.content, settings.style, settings.crop, settings.batch, settings.seed)
         self.model = self._network().to(memory_format=torch.channels_last).to(self.device)
         # A black picture has next to no Gram matrix: relative to itself alone, it would outweigh all others.
         with torch.inference_mode():
@@ -91,6 +91,10 @@ class AdainTask:
             net.vgg.requires_grad_(False)
         return net
 
+    def config(self, averaged: nn.Module) -> dict[str, Any]:
+        """Nothing: its tensors tell it."""
+        return {}
+
     def batches(self, first: int, last: int) -> Iterator[Pairs]:
         """Seeded pairs at all strengths."""
         return self.source.batches(first, last, strengths=True)
@@ -120,36 +124,3 @@ class AdainTask:
             "pixels": s.pixel_weight * ((raw.float() - content).abs().mean((1, 2, 3)) * (1 - strength)).sum() / n,
             "range": outside,
         }
-
-    def sheet(self, averaged: nn.Module) -> Tensor:
-        """Four contents in four styles."""
-        return sample_sheet(averaged, self.source, self.device)
-
-    def export(self, averaged: nn.Module, path: Path, row: Mapping[str, float]) -> None:
-        """The averaged network, with a sample that proves it."""
-        assert isinstance(averaged, Transport)
-        save_network(
-            averaged,
-            path,
-            network="transport",
-            config={},
-            about={
-                "title": "small any-style network",
-                "commands": ["adain"],
-                "paper": "AdaIN, arXiv 1703.06868",
-                "licence": self.settings.licence,
-                "data": self.settings.data,
-                "pictures": [len(self.source.content.paths), len(self.source.style.paths)],
-                "recipe": {"command": "train adain", **asdict(self.settings)},
-                "losses": row,
-            },
-        )
-
-
-@torch.inference_mode()
-def sample_sheet(net: nn.Module, source: PairSource, device: torch.device) -> Tensor:
-    """Contents across, styles down, always the same ones."""
-    assert isinstance(net, AnyStyle)
-    contents, styles = (crops(0)[:4].to(device) for crops in (source.content, source.style))
-    rows = [net(contents, style[None].expand_as(contents)).clamp(0, 1).float().cpu() for style in styles]
-    return sheet([[*contents.cpu()], *map(list, rows)], heads=[None, *styles.cpu()])

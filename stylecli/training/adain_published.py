@@ -9,9 +9,8 @@ Huang, Belongie 2017, arXiv 1703.06868, section 5:
 Squares are means over their elements, as in naoto0804/pytorch-AdaIN@47950d0 (there the weights are 1 and 10).
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,33 +19,39 @@ from torch import Tensor, nn
 from stylecli.checkpoints.adain_formats import build
 from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.networks import NETWORKS
-from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.store import resolve
 from stylecli.device import Device
 from stylecli.nets.adain import DEEPEST, AdaIN
 from stylecli.nets.segments import moments
 from stylecli.settings.train_adain import TrainAdainSettings
+from stylecli.training.any_style import AnyStyleTask
 from stylecli.training.judge import LAYERS
-from stylecli.training.pairs import Pairs, PairSource
+from stylecli.training.pairs import Pairs
 
 
-class PublishedTask:
-    """For `training.loop.train`.
+class PublishedTask(AnyStyleTask):
+    """The published kind, for `training.loop.train`.
 
     Raises:
         WeightsError: The encoder is missing or of another family.
         InputError: No pictures.
     """
 
+    network = "adain"
+    title = "AdaIN"
+
     def __init__(self, settings: TrainAdainSettings, device: Device) -> None:
-        torch.manual_seed(settings.seed)
-        self.settings, self.device = settings, device.torch
-        self.source = PairSource(settings.content, settings.style, settings.crop, settings.batch, settings.seed)
+        super().__init__(settings, device)
         vgg = load_vgg(resolve(settings.teacher), [DEEPEST], pixels=settings.pixels)
         self.model: AdaIN = build(vgg.config).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         wanted = self.model.vgg.state_dict()
         self.model.vgg.load_state_dict({name: value for name, value in vgg.state_dict().items() if name in wanted})
         self.model.vgg.requires_grad_(False)
+
+    def config(self, averaged: nn.Module) -> dict[str, Any]:
+        """That of its encoder."""
+        assert isinstance(averaged, AdaIN)
+        return NETWORKS["adain"].stored(averaged.vgg.config)
 
     def batches(self, first: int, last: int) -> Iterator[Pairs]:
         """Seeded pairs at full strength."""
@@ -70,29 +75,3 @@ class PublishedTask:
             "content": self.settings.content_weight * F.mse_loss(taps[DEEPEST], t),
             "style": self.settings.style_weight * torch.stack(distances).sum(),
         }
-
-    def sheet(self, averaged: nn.Module) -> Tensor:
-        """Four contents in four styles."""
-        from stylecli.training.adain import sample_sheet
-
-        return sample_sheet(averaged, self.source, self.device)
-
-    def export(self, averaged: nn.Module, path: Path, row: Mapping[str, float]) -> None:
-        """Encoder and averaged decoder in one file, with a sample that proves them."""
-        assert isinstance(averaged, AdaIN)
-        save_network(
-            averaged,
-            path,
-            network="adain",
-            config=NETWORKS["adain"].stored(averaged.vgg.config),
-            about={
-                "title": "AdaIN",
-                "commands": ["adain"],
-                "paper": "AdaIN, arXiv 1703.06868",
-                "licence": self.settings.licence,
-                "data": self.settings.data,
-                "pictures": [len(self.source.content.paths), len(self.source.style.paths)],
-                "recipe": {"command": "train adain", **asdict(self.settings)},
-                "losses": row,
-            },
-        )

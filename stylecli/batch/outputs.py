@@ -1,0 +1,79 @@
+"""What stands where a job wants to write, and what is told of it before and after the work."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from stylecli.batch.jobs import STDOUT, Job
+from stylecli.batch.record import ENCODING, Record, loads, make
+from stylecli.errors import OutputError, StyleCliError
+
+
+def begin(job: Job, work: Any) -> Record | None:
+    """The record that the job's file will have; None where the file already is what the job would make.
+
+    Args:
+        job: The job.
+        work: What does it: `backend`, `outputs` and `compute`.
+
+    Raises:
+        OutputError: The file holds something else and may not be replaced, or its folder cannot be written.
+    """
+    encoding = {**{key: getattr(work.outputs, key) for key in ENCODING}, "format": job.format}
+    record = make(job, weights=work.backend.weights, encoding=encoding, compute=work.compute)
+    if job.output != STDOUT:
+        if work.outputs.skip_existing and holds(job, record, overwrite=work.outputs.overwrite):
+            return None
+        prepare(Path(job.output).parent)
+    return record
+
+
+def check_free(path: Path, job: Job, *, replace: bool) -> None:
+    """Refuses a file beside the job's own that may not be written.
+
+    Raises:
+        OutputError: It is there and may not be replaced, or is an input.
+    """
+    inputs = [one.path for some in job.inputs.values() for one in some if one.data is None]
+    if os.path.lexists(path) and (not replace or (path.exists() and any(path.samefile(each) for each in inputs))):
+        raise OutputError(f"{path}: already there", "--overwrite replaces it, unless it is an input")
+
+
+def noted(job: Job, read: Mapping[str, Sequence[Any]]) -> list[str]:
+    """Notes on what was read, by role, each with the name of its file."""
+    return [
+        f"{one.name}: {note}"
+        for role, some in read.items()
+        for one, each in zip(job.inputs[role], some, strict=True)
+        for note in each.notes
+    ]
+
+
+def holds(job: Job, record: Record, *, overwrite: bool) -> bool:
+    """Whether the output already is what the job would make.
+
+    Raises:
+        OutputError: It is something else, and may not be replaced.
+    """
+    from stylecli.media.metadata import read_settings
+
+    if not os.path.lexists(job.output):
+        return False
+    try:
+        differs = loads(read_settings(job.output), job.output).differs(record)
+    except StyleCliError:
+        differs = ["record"]
+    if differs and not overwrite:
+        raise OutputError(f"{job.output}: exists, with another {', '.join(differs)}", "--overwrite replaces such files")
+    return not differs
+
+
+def prepare(folder: Path) -> None:
+    """Makes the output's folder now: minutes of work should not end at a folder that cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {(error.strerror or str(error)).lower()}") from error
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"{folder}: not permitted to write here", "write somewhere else with -o")

@@ -1,0 +1,33 @@
+"""Options that trainings share."""
+
+from dataclasses import dataclass
+
+from stylecli.settings.fields import option
+
+
+@dataclass(frozen=True)
+class Training:
+    """Of every training."""
+
+    every: int = option(250, "steps between snapshots", minimum=1, panel="Snapshots")
+    seed: int = option(0, "seed of the first weights and of all that is drawn", minimum=0, panel="Snapshots")
+    licence: str = option("Apache-2.0", "licence written into the weights", panel="Snapshots")
+    data: str = option("", "what is learned from and where it comes from, written into the weights", panel="Snapshots")
+
+
+@dataclass(frozen=True)
+class Judged(Training):
+    """Of trainings whose losses look through a fixed network."""
+
+    teacher: str = option(
+        "encoder", "network that losses look through: a name, or a file of any VGG dialect", panel="Losses"
+    )
+    deep_teacher: str = option(
+        "", "network for layers from relu4_1 on; default: the teacher itself", unit="file", panel="Losses"
+    )
+    pixels: str = option(
+        "auto",
+        "pixel scale of a teacher that does not tell it",
+        choices=("auto", "caffe", "torchvision"),
+        panel="Losses",
+    )
