@@ -45,7 +45,7 @@ def test_tiles_give_the_whole(kind: str, height: int, width: int, side: int, mas
         if not masks:
             styles = [mix(styles, [0.3, 0.7])]
         whole = net.paint(x, styles, 0.7)
-        tiled = stream([net.segment(styles, 0.7)], x, side)
+        tiled = stream(net.segments(styles, 0.7), x, side)
     assert tiled.shape == whole.shape == (1, 3, height, width)
     # Random weights give colors far beyond [0, 1]; a level is a level of their range.
     assert (tiled - whole).abs().max() < LEVEL * max(1, float(whole.abs().max()))
@@ -58,8 +58,8 @@ def test_a_reach_that_is_too_short_shows(kind: str):
     with torch.inference_mode():
         styles = [net.style(torch.rand(1, 3, 40, 50, generator=torch.Generator().manual_seed(1)))]
         whole = net.paint(x, styles, 1.0)
-        segment = net.segment(styles, 1.0)
-        tiled = stream([type(segment)(segment.run, 8, segment.stride)], x, 64)
+        first, *rest = net.segments(styles, 1.0)
+        tiled = stream([type(first)(first.run, 8, first.stride), *rest], x, 64)
     assert (tiled - whole).abs().max() > LEVEL
 
 
@@ -70,8 +70,8 @@ def test_statistics_are_kept_for_the_next_run():
         styles = [net.style(torch.rand(1, 3, 40, 50, generator=torch.Generator().manual_seed(1)))]
         memory: dict = {}
         told: list[tuple[int, int]] = []
-        first = stream([net.segment(styles, 1.0)], x, 48, memory=memory, tell=lambda i, n: told.append((i, n)))
+        first = stream(net.segments(styles, 1.0), x, 48, memory=memory, tell=lambda i, n: told.append((i, n)))
         passes = len(told)
-        second = stream([net.segment(styles, 1.0)], x, 48, memory=memory, tell=lambda i, n: told.append((i, n)))
+        second = stream(net.segments(styles, 1.0), x, 48, memory=memory, tell=lambda i, n: told.append((i, n)))
     assert torch.equal(first, second)
     assert len(told) - passes == passes // 2  # no measuring pass

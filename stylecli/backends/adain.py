@@ -57,7 +57,7 @@ class _Content:
     x: Tensor
     side: int | None
     seen: tuple[Seen, Mapping[str, Moments]] | None = None
-    memory: dict[int, dict[str, Moments]] = field(default_factory=dict)
+    memory: dict[str, Moments] = field(default_factory=dict)
 
 
 class Adain:
@@ -117,12 +117,16 @@ class Adain:
 
     def _painted(self, content: _Content, styles: Sequence[Style], alpha: float, listener: Listener) -> Tensor:
         if content.side is not None:
-            segment = self.net.segment(styles, alpha)
-            return in_tiles([segment], content.x, content.side, self.device, listener, content.memory)[0]
+            segments = self.net.segments(styles, alpha)
+            # What was measured of the content is kept; of the result, it ends with the result.
+            memory = {0: content.memory}
+            return in_tiles(segments, content.x, content.side, self.device, listener, memory)[0]
         if content.seen is None:
             seen = self.net.see(as_floats(content.x, self.device))
             content.seen = seen, measured(seen.asked, seen.shares, self.net.full)
-        return as_stored(self.net.render(*content.seen, styles, alpha).float(), like=content.x)[0].cpu()
+        seen, own = content.seen
+        image = self.net.finish(self.net.render(seen, own, styles, alpha), seen.present(), styles, alpha)
+        return as_stored(image.float(), like=content.x)[0].cpu()
 
     def _content(self, pixels: Tensor, masks: Sequence[Tensor] | None, settings: AdainSettings) -> _Content:
         key = (settings.size, settings.crop, settings.recipe, [*map(id, masks or ())])

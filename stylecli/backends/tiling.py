@@ -81,7 +81,12 @@ def in_tiles(
     def store(part: Tensor) -> Tensor:
         return (as_stored(part, like=x) if kept is None else part.to(kept)).cpu()
 
-    return stream(segments, x, side, load=lambda part: as_floats(part, device), store=store, memory=memory, tell=tell)
+    def keep(part: Tensor) -> Tensor:
+        # What is between segments has the size of the picture; a level needs no more than half precision.
+        return part.half().cpu() if x.dtype == torch.uint8 else part
+
+    load = lambda part: as_floats(part, device)
+    return stream(segments, x, side, load=load, store=store, keep=keep, memory=memory, tell=tell)
 
 
 def as_floats(x: Tensor, device: Device) -> Tensor:

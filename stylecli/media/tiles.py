@@ -61,6 +61,7 @@ def stream(
     *,
     load: Callable[[Tensor], Tensor] = lambda part: part,
     store: Callable[[Tensor], Tensor] = lambda part: part,
+    keep: Callable[[Tensor], Tensor] = lambda part: part,
     memory: dict[int, dict[str, Moments]] | None = None,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> Tensor:
@@ -72,6 +73,7 @@ def stream(
         side: About how long a tile is, in pixels of `x`; deeper ones cover the same of the picture.
         load: Makes of a part of `x` what the first segment takes.
         store: Makes of a part of the last segment's output what is kept.
+        keep: The same for what is between segments; the next takes it as float32.
         memory: Statistics of each segment from an earlier run on the same `x`; those of this run are put into it.
         tell: Hears how many tiles are done, and of how many; measuring passes count too.
 
@@ -82,13 +84,9 @@ def stream(
     for index, segment in enumerate(segments):
         first, last = index == 0, index == len(segments) - 1
         known = memory.setdefault(index, {})
-        x = _through(segment, x, side, known, load if first else _same, store if last else _same, tell)
+        x = _through(segment, x, side, known, load if first else Tensor.float, store if last else keep, tell)
         side = max(side * segment.scale[0] // segment.scale[1], 1)
     return x
-
-
-def _same(part: Tensor) -> Tensor:
-    return part
 
 
 class _UnknownError(Exception):

@@ -33,7 +33,7 @@ class Style(NamedTuple):
     """What a style picture becomes.
 
     Attributes:
-        targets: One a level of the encoder.
+        targets: One a level of the encoder, and one of the colors for networks that finish with them.
         modulation: (gamma, beta) of each modulated layer of the decoder, [N, C, 1, 1]; empty where there is none.
     """
 
@@ -61,6 +61,11 @@ class Seen(NamedTuple):
     rgb: Tensor
     size: tuple[int, int]
     kept: dict[str, Tensor]
+
+    def present(self) -> list[Tensor | float]:
+        """How much of each style there is in each pixel of the result."""
+        height, width = self.size
+        return [each[:, :, :height, :width] if isinstance(each, Tensor) else each for each in self.presence[1]]
 
 
 def mix(styles: Sequence[Style], shares: Sequence[float]) -> Style:
@@ -120,6 +125,7 @@ class AnyStyle(nn.Module):
         reach: How far an output pixel sees, in pixels; a multiple of the deepest subsampling.
         keeps_detail: What the decoder cannot give back of a content is added with 1 - alpha.
         full: Spread is a covariance.
+        finishes: The colors of the result are moved to the style's moments, as the levels are.
         bytes_per_pixel: Peak memory of `paint` in float32 for each pixel of the content; measured.
         correction: 1 for unbiased variances, as in the reference; 0 for biased ones.
         epsilon: Added to variances; what varies less than its root is not stretched further.
@@ -133,6 +139,7 @@ class AnyStyle(nn.Module):
     epsilon = 1e-5
     keeps_detail = False
     full = False
+    finishes = False
 
     @abstractmethod
     def encode(self, rgb: Tensor) -> tuple[Tensor, ...]:
@@ -159,9 +166,18 @@ class AnyStyle(nn.Module):
         """`content` in the style of `style`, not clamped; `alpha` is a number or [N, 1, 1, 1]."""
         return self.paint(content, [self.style(style)], alpha)
 
-    def segment(self, styles: Sequence[Style], alpha: float) -> Segment:
+    def segments(self, styles: Sequence[Style], alpha: float) -> list[Segment]:
         """`paint` for tiles."""
-        return Segment(lambda x, ask: self.paint(x, styles, alpha, ask), self.reach, max(self.levels))
+
+        def draw(x: Tensor, ask: Ask) -> Tensor:
+            seen = self.see(x)
+            raw = self.render(seen, ask(seen.asked, seen.shares, self.full), styles, alpha)
+            return torch.cat([raw, *(there for there in seen.present() if isinstance(there, Tensor))], 1)
+
+        def finish(x: Tensor, ask: Ask) -> Tensor:
+            return self.finish(x[:, :3], x[:, 3:].split(1, 1) if x.shape[1] > 3 else (1.0,), styles, alpha, ask)
+
+        return [Segment(draw, self.reach, max(self.levels)), Segment(finish, 0)]
 
     def paint(self, x: Tensor, styles: Sequence[Style], alpha: Tensor | float = 1.0, ask: Ask = measured) -> Tensor:
         """The content in `styles`, not clamped, of its size.
@@ -173,7 +189,8 @@ class AnyStyle(nn.Module):
             ask: Who measures the content.
         """
         seen = self.see(x)
-        return self.render(seen, ask(seen.asked, seen.shares, self.full), styles, alpha)
+        raw = self.render(seen, ask(seen.asked, seen.shares, self.full), styles, alpha)
+        return self.finish(raw, seen.present(), styles, alpha, ask)
 
     def see(self, x: Tensor) -> Seen:
         """What is computed of a content once, whatever the styles and alphas; `x` as for `paint`."""
@@ -190,7 +207,7 @@ class AnyStyle(nn.Module):
         return Seen(features, presence, asked, shares or None, x[:, :3], size, {})
 
     def render(self, seen: Seen, own: Mapping[str, Moments], styles: Sequence[Style], alpha: Tensor | float) -> Tensor:
-        """The content that was `seen`, with moments `own` over all of it, in `styles`."""
+        """The content that was `seen`, with moments `own` over all of it, in `styles`; to be finished."""
         painted = []
         for level, (x, stride) in enumerate(zip(seen.features, self.levels, strict=True)):
             changes = [
@@ -211,6 +228,29 @@ class AnyStyle(nn.Module):
             if isinstance(strength, Tensor) or strength < 1:
                 image = image + (1 - strength) * self._detail(seen)
         return image[:, :, :height, :width]
+
+    def finish(
+        self,
+        image: Tensor,
+        presence: Sequence[Tensor | float],
+        styles: Sequence[Style],
+        alpha: Tensor | float,
+        ask: Ask = measured,
+    ) -> Tensor:
+        """`image` [N, 3, H, W] as `render` gave it, with its last touch; `presence` of each style in it."""
+        if not self.finishes:
+            return image
+        # A product in bfloat16 would show in the colors.
+        with torch.autocast(image.device.type, enabled=False):
+            image = image.float()
+            names = [_name(len(self.levels), k) for k in range(len(styles))]
+            shares = {name: there for name, there in zip(names, presence, strict=True) if isinstance(there, Tensor)}
+            own = ask(dict.fromkeys(names, image), shares or None, self.full)
+            changes = [
+                self._change(self.target(own[name]), style.targets[-1])
+                for name, style in zip(names, styles, strict=True)
+            ]
+            return _moved(image, changes, presence, alpha)
 
     def _change(self, now: Target, wanted: Target) -> tuple[Tensor, Tensor]:
         gain = self.gain(now, wanted)

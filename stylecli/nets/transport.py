@@ -3,7 +3,8 @@
     f_l  = the picture at half its size, and relu2_1, relu3_1, relu4_1 of a small frozen VGG
     T(x) = A (x - mu_c) + mu_s,    A = C^-1/2 (C^1/2 S C^1/2)^1/2 C^-1/2
     t_l  = f_l + alpha (T(f_l) - f_l)
-    out  = D(t; alpha gamma, alpha beta) + (1 - alpha) (content - D(f; 0, 0)),     (gamma, beta) = M(code(style))
+    o    = D(t; alpha gamma, alpha beta) + (1 - alpha) (content - D(f; 0, 0)),     (gamma, beta) = M(code(style))
+    out  = o + alpha (T(o) - o)
 
 C and S are the covariances of the features of content and style. T is the optimal transport between the Gaussians with
 these moments: of all maps that give the content the style's covariance, it moves the features least (Lu et al. 2019, "A
@@ -11,8 +12,8 @@ closed-form solution to universal style transfer", ICCV); with diagonal covarian
 arXiv 1703.06868). What the decoder cannot give back of a picture comes back with 1 - alpha, so alpha = 0 is the content
 itself. Each convolution of the decoder is followed by `x (1 + alpha gamma) + alpha beta`, |gamma| < 1, the conditional
 scale and shift of Dumoulin et al. 2017 and Ghiasi et al. 2017; M is a small network on the style code: means and
-deviations of the style in the VGG. Statistics of the content are needed at the four levels only, so two passes over
-the tiles of a picture are enough.
+deviations of the style in the VGG. Statistics of the content are needed at the four levels, and those of the colors
+of o: two passes over the tiles of a picture and two over its result are enough.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecli.nets.any_style import AnyStyle, Modulation, Style, Target
+from stylecli.nets.gaussians import transport
 from stylecli.nets.phases import interleaved, phases
 from stylecli.nets.segments import Moments, moments
 from stylecli.nets.vgg import VGG, VGGConfig
@@ -62,6 +64,7 @@ class Transport(AnyStyle):
     bytes_per_pixel = 700.0
     keeps_detail = True
     full = True
+    finishes = True
     code_mean: Tensor
     code_deviation: Tensor
 
@@ -102,7 +105,7 @@ class Transport(AnyStyle):
         """All that the decoder needs of the style picture `rgb`."""
         rgb = self.fit(rgb)
         taps = self.vgg(rgb, self.taps)
-        levels = (F.avg_pool2d(rgb, 2), *(taps[layer] for layer in LEVELS))
+        levels = (F.avg_pool2d(rgb, 2), *(taps[layer] for layer in LEVELS), rgb)
         return self.described(levels, self.modulation(self.code(taps)))
 
     def code(self, taps: Mapping[str, Tensor]) -> Tensor:
@@ -130,10 +133,8 @@ class Transport(AnyStyle):
 
     def gain(self, now: Target, wanted: Target) -> Tensor:
         """A - 1, as [N, C, C]."""
-        # In double precision: inverse roots stretch rounding errors with the weakest directions.
-        root, inverse = _roots(now.spread.double())
-        matrix = inverse @ _roots(root @ wanted.spread.double() @ root)[0] @ inverse
-        return (matrix - torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)).to(now.spread.dtype)
+        matrix = transport(now.spread, wanted.spread)
+        return matrix - torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
 
     def decode(self, features: Sequence[Tensor], modulation: Modulation) -> Tensor:
         """RGB of the encoded size."""
@@ -179,10 +180,3 @@ class Transport(AnyStyle):
         if gamma is None:
             return conv.weight, conv.bias
         return conv.weight * (1 + gamma).reshape(-1, 1, 1, 1), conv.bias * (1 + gamma).flatten()
-
-
-def _roots(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Square root and its inverse of symmetric positive matrices [N, C, C]."""
-    values, vectors = torch.linalg.eigh(matrix)
-    roots = values.clamp_min(values.amax(-1, keepdim=True) * 1e-6).sqrt()[:, None]
-    return (vectors * roots) @ vectors.mT, (vectors / roots) @ vectors.mT
