@@ -78,6 +78,13 @@ def test_the_encoder_stays_as_it_was(words: list[object], cli: Callable[..., Res
         assert torch.allclose(after[f"vgg.{name}"].float(), before[name].float(), atol=1e-3)
 
 
+def test_a_network_starts_from_another(words: list[object], cli: Callable[..., Result]):
+    first = cli(*words, "--steps", 2, "--output", "first").stdout.strip()
+    again = cli(*words, "--steps", 2, "--learning-rate", "0", "--output", "again", "--start", first).stdout.strip()
+    before, after = read_tensors(Path(first)).tensors, read_tensors(Path(again)).tensors
+    assert all(torch.allclose(before[name].float(), value.float(), atol=1e-3) for name, value in after.items())
+
+
 def test_no_pictures(words: list[object], cli: Callable[..., Result], tmp_path: Path):
     (tmp_path / "empty").mkdir()
     done = cli("train", "adain", "--content", "empty", "--style", "paintings", *CPU)

@@ -11,6 +11,7 @@ from conftest import Result
 from safetensors.torch import load_file
 
 from stylecli.checkpoints.load import describe, prove
+from stylecli.media.images import read_picture
 
 Cli = Callable[..., Result]
 LAYERS = "relu1_1,relu2_1,relu3_1"
@@ -94,6 +95,27 @@ def test_a_style_more_leaves_the_others_alone(cli: Cli, words: list[Any], tiny_f
     assert [line.split()[0] for line in listed.splitlines()] == ["wave", "scream", "lake"]
     assert "Lake, at dawn" in listed
     assert cli("fast", "hill.png", "--weights", "run/weights.safetensors", "--style", "lake").exit_code == 0
+
+
+def test_a_texture_net_that_paints(cli: Cli, words: list[Any]):
+    words = [*words, "--from-scratch", "--network", "texture-net", "--style", "lake.png", "--scales", "8,8,6"]
+    done = cli(*words, "--steps", "40", "--learning-rate", "0.02")
+    assert (done.exit_code, done.stdout) == (0, "run/weights.safetensors\n"), done.stderr
+    rows = log("run")
+    assert sum(row["style"] for row in rows[-5:]) < 0.8 * sum(row["style"] for row in rows[:5])
+    assert prove(Path("run/weights.safetensors")) == pytest.approx(0, abs=1e-4)
+    painted = cli("fast", "photos/1.png", "--weights", "run/weights.safetensors", "--device", "cpu")
+    assert painted.exit_code == 0, painted.stderr
+    assert read_picture(painted.stdout.strip()).pixels.shape == (3, 80, 71)
+    assert "texture-net knows one" in cli(*words, "--style", "hill.png").stderr
+
+
+def test_a_net_starts_from_another(cli: Cli, words: list[Any]):
+    words = [*words, *SMALL, "--steps", "2"]
+    first = cli(*words, "--output", "first", "--learning-rate", "0.01").stdout.strip()
+    again = cli(*words, "--output", "again", "--learning-rate", "0", "--start", first).stdout.strip()
+    before, after = load_file(first), load_file(again)
+    assert all(torch.allclose(before[name].float(), value.float(), atol=1e-3) for name, value in after.items())
 
 
 def test_johnsons_losses(cli: Cli, words: list[Any]):

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from stylecli.backends.result import Result
@@ -19,7 +18,7 @@ from stylecli.device import Device
 from stylecli.errors import UsageError
 from stylecli.media import color
 from stylecli.media.resize import resize, short_side
-from stylecli.nets.texture_net import TextureNet, caffe_to_rgb, noise, sizes
+from stylecli.nets.texture_net import TextureNet, beside, caffe_to_rgb
 from stylecli.settings.fast import FastSettings
 
 
@@ -66,14 +65,7 @@ class FastTexture:
         self.device.check_memory(
             round(height * width * config.bytes_per_pixel), f"{width}x{height}", "give a smaller --size"
         )
-        x = as_floats(content[None], self.device)
-        x = F.pad(x, (0, -width % config.shrink, 0, -height % config.shrink), "replicate")
-        inputs = []
-        for scale, size in enumerate(sizes(config, x.shape[2], x.shape[3])):
-            picture = F.avg_pool2d(x, x.shape[2] // size[0])
-            extra = noise((config.channels - config.content, *size), scale, (0, 0), size)
-            inputs.append(torch.cat([picture, extra.to(x)], 1))
-        drawn = self.net(inputs)[0]
+        drawn = self.net(beside(config, as_floats(content[None], self.device), 0))[0]
         drawn = caffe_to_rgb(drawn) if config.caffe else drawn
         image = as_stored(drawn[:, :height, :width], like=content).cpu()
         if settings.preserve_color == "luminance":

@@ -27,6 +27,7 @@ def ours(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
         fits &= 0 <= built.branch <= WIDEST and 0 < built.channels <= 16 and 0 <= built.content < built.channels + 1
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError("a texture net without its config", "the file was changed after it was written") from error
+    fits = fits and built.padding in ("circular", "replicate")
     if not (fits and built.norm in ("batch", "instance") and built.joined in ("both", "deep", "none")):
         raise WeightsError("a texture net of no known shape", "the file was changed after it was written")
     return built, tensors

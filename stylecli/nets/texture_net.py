@@ -46,6 +46,7 @@ class TextureConfig:
         caffe: The output is BGR in 0..255 without its mean, else RGB in [0, 1].
         content: The first channels of each input are a picture.
         wrapped_border: The border before `out` is overwritten.
+        padding: `circular`, or `replicate` for pictures (Ulyanov et al. 2017, arXiv 1701.02096).
     """
 
     widths: tuple[int, ...] = (64, 64, 48, 32, 16)
@@ -57,6 +58,7 @@ class TextureConfig:
     caffe: bool = False
     content: int = 0
     wrapped_border: bool = False
+    padding: str = "circular"
 
     @property
     def shrink(self) -> int:
@@ -91,9 +93,10 @@ class Norm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] to the same."""
-        fresh = self.training or not self.stored
-        mean, variance = (self.running_mean, self.running_var) if self.stored else (None, None)
-        return F.batch_norm(x, mean, variance, self.weight, self.bias, fresh, self.momentum, EPSILON)  # type: ignore[arg-type]
+        if not self.stored:
+            return F.instance_norm(x, weight=self.weight, bias=self.bias, eps=EPSILON)
+        mean, variance = self.running_mean, self.running_var
+        return F.batch_norm(x, mean, variance, self.weight, self.bias, self.training, self.momentum, EPSILON)  # type: ignore[arg-type]
 
 
 class Block(nn.Module):
@@ -103,7 +106,7 @@ class Block(nn.Module):
         super().__init__()
         self.count = len(config.kernels)
         for index, kernel in enumerate(config.kernels, 1):
-            conv = nn.Conv2d(channels, width, kernel, padding=kernel // 2, padding_mode="circular")
+            conv = nn.Conv2d(channels, width, kernel, padding=kernel // 2, padding_mode=config.padding)  # type: ignore[arg-type]
             self.add_module(f"conv{index}", conv)
             self.add_module(f"norm{index}", Norm(width, config.norm))
             channels = width
@@ -191,6 +194,21 @@ def sizes(config: TextureConfig, height: int, width: int) -> list[tuple[int, int
     """Height and width of each input of a texture whose sides are multiples of `shrink`, the coarsest first."""
     scales = [2**octave for octave in reversed(range(len(config.widths)))]
     return [(height // scale, width // scale) for scale in scales]
+
+
+def beside(config: TextureConfig, picture: Tensor, seed: int) -> list[Tensor]:
+    """Inputs of a net that takes a picture: `picture` [N, 3, H, W] at each scale, with noise behind its channels.
+
+    Sides are continued to multiples of `shrink`; each picture of a batch has noise of its own.
+    """
+    height, width = picture.shape[2:]
+    picture = F.pad(picture, (0, -width % config.shrink, 0, -height % config.shrink), "replicate")
+    inputs = []
+    for scale, size in enumerate(sizes(config, *picture.shape[2:])):
+        shape = (len(picture) * (config.channels - config.content), *size)
+        extra = noise(shape, seed + scale, (0, 0), size).reshape(len(picture), -1, *size)
+        inputs.append(torch.cat([F.avg_pool2d(picture, picture.shape[2] // size[0]), extra.to(picture)], 1))
+    return inputs
 
 
 def noise(shape: tuple[int, int, int], seed: int, corner: tuple[int, int], period: tuple[int, int]) -> Tensor:

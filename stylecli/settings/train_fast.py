@@ -18,6 +18,12 @@ class TrainFastSettings(Judged):
     )
     content: tuple[str, ...] = option((), "folders of pictures to paint, with all below them", unit="folder")
     from_scratch: bool = option(False, "train a whole net instead of a style more for one")
+    network: str = option(
+        "transformer",
+        "a whole net's kind: the image transformation net, or Ulyanov's with noise at every scale, of one style",
+        choices=("transformer", "texture-net"),
+    )
+    start: str = option("", "weights that a whole net starts from, a name or a file; default: random ones")
     recipe: str = option("stylecli", "start from the settings of a reference", choices=("stylecli", "johnson"))
     weights: str = option("fast", "the net that gets the style, a name or a file; it stays as it is")
     output: str = option("runs/fast", "folder for snapshots, losses and weights", unit="folder")
@@ -50,6 +56,9 @@ class TrainFastSettings(Judged):
     stem: int = option(2, "stride of the first convolution", minimum=1, maximum=2, panel="Network")
     norm: str = option("instance", "statistics of the norms", choices=("instance", "batch"), panel="Network")
     identity: bool = option(True, "hold the photo as a style, for --alpha", panel="Network")
+    scales: tuple[int, ...] = option(
+        (48, 48, 48, 32, 16), "channels of a texture-net at each scale, the coarsest first", panel="Network"
+    )
 
     presets: ClassVar[dict[str, Mapping[str, Any]]] = {
         "stylecli": {},
@@ -73,3 +82,7 @@ class TrainFastSettings(Judged):
         for name, what in (("style", "a picture"), ("content", "a folder of pictures")):
             if not getattr(self, name):
                 raise UsageError(f"--{name}: missing", f"give {what}, or several")
+        if self.network == "texture-net" and not self.from_scratch:
+            raise UsageError("--network texture-net: trained as a whole", "add --from-scratch")
+        if not (1 <= len(self.scales) <= 8 and all(0 < width <= 512 for width in self.scales)):
+            raise UsageError("--scales: 1 to 8 numbers from 1 to 512", "such as 48,48,48,32,16")
