@@ -441,3 +441,12 @@ def test_masks() -> None:
     assert torch.allclose(read_mask(saved(drawn_in_alpha), (64, 64)), mask, atol=0.01)
     with pytest.raises(InputError, match="a mask of 256x256 does not fit a picture of 80x64"):
         read_mask(saved(gradient), (64, 80), name="m.png")
+
+
+@pytest.mark.parametrize("name", ["dot.png", "dot.jpg", "dot.tif", "dot.webp"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1)])
+def test_a_single_pixel_is_a_picture(name: str, size: tuple[int, int], tmp_path: Path):
+    write_picture(torch.full((3, *size), 0.5), tmp_path / name)
+    levels = read_picture(tmp_path / name, compact=True).pixels
+    write_picture(levels, tmp_path / f"again_{name}")
+    assert read_picture(tmp_path / f"again_{name}").pixels.shape == (3, *size)

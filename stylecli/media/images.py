@@ -54,7 +54,7 @@ def read_picture(source: str | Path | bytes, *, name: str | None = None, compact
     decoded = decode(read_bytes(source, name), name)
     alpha = None if decoded.alpha is None else _unit(decoded.alpha[..., None])
     if compact and decoded.color.dtype == np.uint8:
-        pixels = torch.from_numpy(np.ascontiguousarray(decoded.color.transpose(2, 0, 1)))
+        pixels = torch.from_numpy(np.array(decoded.color.transpose(2, 0, 1), order="C"))
     else:
         pixels = _unit(decoded.color)
     return Picture(pixels, alpha, decoded.carried, decoded.notes)
@@ -151,7 +151,8 @@ def picture_format(name: str) -> str:
 def quantize(pixels: Tensor, bits: int, rounding: Rounding = "round") -> np.ndarray:
     """The whole levels of a picture [C, H, W] in [0, 1], or of uint8: [H, W, C] uint8 or uint16."""
     if pixels.dtype == torch.uint8:
-        given: np.ndarray = np.ascontiguousarray(pixels.permute(1, 2, 0).cpu().numpy())
+        # A copy, for encoders refuse the strides of axes that are one long.
+        given: np.ndarray = np.array(pixels.permute(1, 2, 0).cpu().numpy(), order="C")
         return given if bits == 8 else given.astype(np.uint16) * 257
     top, half = 2**bits - 1, 0.5 if rounding == "round" else 0.0
     levels = pixels.detach().float().clamp(0, 1).mul(top).add_(half).floor_()
