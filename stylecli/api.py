@@ -310,8 +310,8 @@ def run_files(
             work = (PictureWork if painted else GeneratedWork)(backend, outputs, used)
         code = run(jobs, work, audience, reraise=reraise)
         for sheet in sheets if code in (ExitCode.DONE, ExitCode.SOME_FAILED) else ():
-            make_sheet(sheet, _levels, outputs.quality)
-            audience.made(sheet.path)
+            if make_sheet(sheet, _levels, outputs.quality):
+                audience.made(sheet.path)
         return code
     finally:
         if not jobs[0].kept:

@@ -238,6 +238,23 @@ def test_a_killed_folder_goes_on(cli: Callable[..., Result], picture: Callable[.
     assert {path for path in before if after[path] != before[path]} == {Path("out/b_adain_s_alpha1.png")}
 
 
+def test_a_sheet_is_made_again_only_of_new_results(
+    cli: Callable[..., Result], picture: Callable[..., Path], tiny: Path
+):
+    for stem in "ab":
+        picture(f"in/{stem}.png")
+    picture("s.png"), Path("in/broken.png").write_bytes(Path("in/a.png").read_bytes()[:100])
+    words = ["adain", "in", "--style", "s.png", "--alpha", "0:1:2", "--weights", tiny, "--grid", "-o", "out/", *CPU]
+    sheets = [Path(f"out/{stem}_adain_grid.png") for stem in "ab"]
+    assert cli(*words).exit_code == 1
+    assert sorted(Path("out").glob("*grid*")) == sheets  # none of what could not be read
+    before = [sheet.stat().st_mtime_ns for sheet in sheets]
+    Path("out/b_adain_s_alpha1.png").unlink()
+    cli(*words, "--skip-existing")
+    after = [sheet.stat().st_mtime_ns for sheet in sheets]
+    assert (after[0] == before[0], after[1] == before[1]) == (True, False)
+
+
 def test_replay(cli: Callable[..., Result], picture: Callable[..., Path], tiny: Path):
     picture("a.png"), picture("s.png")
     cli("adain", "a.png", "--style", "s.png", "--alpha", "0.4", "--weights", tiny, "-o", "out.png", *CPU)

@@ -1,6 +1,7 @@
 """Sheets and clips of a sweep, made from the files that its jobs wrote."""
 
 import itertools
+import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -65,12 +66,19 @@ def plan_sheets(jobs: Sequence[Job], outputs: Outputs) -> list[Sheet]:
     return sheets
 
 
-def make_sheet(plan: Sheet, read: Callable[[str], "Tensor"], quality: int) -> None:
+def make_sheet(plan: Sheet, read: Callable[[str], "Tensor"], quality: int) -> bool:
     """Makes the file of `plan` from what its jobs wrote; results that are missing leave a gray field.
+
+    Nothing is made without any result, or where the file was made of these very files before; False then.
 
     Raises:
         OutputError: It cannot be written.
     """
+    there = [path for job in plan.jobs if (path := Path(job.output)).exists()]
+    kept = plan.jobs[0].kept
+    sources = json.dumps({"sheet": [[str(path), path.stat().st_mtime_ns] for path in there]}) if kept else None
+    if not there or (kept and _stored(plan.path) == sources):
+        return False
     from stylecli.media.clips import write_clip
     from stylecli.media.grids import sheet
     from stylecli.media.images import write_picture
@@ -86,8 +94,10 @@ def make_sheet(plan: Sheet, read: Callable[[str], "Tensor"], quality: int) -> No
         frames = [picture for job in plan.jobs if (picture := found(job.output)) is not None]
         if frames:
             # There and back again, so that the clip has no jump where it begins anew.
-            write_clip([*frames, *frames[-2:0:-1]], plan.path, seconds=max(0.05, min(0.4, 3 / len(frames))))
-        return
+            write_clip(
+                [*frames, *frames[-2:0:-1]], plan.path, seconds=max(0.05, min(0.4, 3 / len(frames))), settings=sources
+            )
+        return True
     rows = [list(row) for _, row in itertools.groupby(plan.jobs, key=_others)]
     styles = [row[0].inputs.get("style", ()) for row in rows]
     picture = sheet(
@@ -97,7 +107,17 @@ def make_sheet(plan: Sheet, read: Callable[[str], "Tensor"], quality: int) -> No
         heads=[found(some[0].path) if len(some) == 1 else None for some in styles],
         corner=found(plan.jobs[0].main.path),
     )
-    write_picture(picture, plan.path, quality=quality)
+    write_picture(picture, plan.path, quality=quality, settings=sources)
+    return True
+
+
+def _stored(path: str) -> str | None:
+    from stylecli.media.metadata import read_settings
+
+    try:
+        return read_settings(path)
+    except StyleCliError:
+        return None
 
 
 def _others(job: Job) -> object:
