@@ -125,7 +125,7 @@ class Adain:
             seen = self.net.see(as_floats(content.x, self.device))
             content.seen = seen, measured(seen.asked, seen.shares, self.net.full)
         seen, own = content.seen
-        image = self.net.finish(self.net.render(seen, own, styles, alpha), seen.present(), styles, alpha)
+        image = self.net.finish(self.net.render(seen, own, styles, alpha), own, seen.present(), styles, alpha)
         return as_stored(image.float(), like=content.x)[0].cpu()
 
     def _content(self, pixels: Tensor, masks: Sequence[Tensor] | None, settings: AdainSettings) -> _Content:

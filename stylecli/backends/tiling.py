@@ -14,7 +14,7 @@ from stylecli.media.tiles import stream
 from stylecli.nets.segments import Moments, Segment
 from stylecli.progress import Listener, Step
 
-WORKING = 768 * 2**20
+WORKING = 640 * 2**20
 """Bytes for the features of a tile on a CPU where no limit is set: larger ones were not faster."""
 
 SMALLEST = 64

@@ -64,8 +64,7 @@ class Seen(NamedTuple):
 
     def present(self) -> list[Tensor | float]:
         """How much of each style there is in each pixel of the result."""
-        height, width = self.size
-        return [each[:, :, :height, :width] if isinstance(each, Tensor) else each for each in self.presence[1]]
+        return _cut(self.presence[1], self.size)
 
 
 def mix(styles: Sequence[Style], shares: Sequence[float]) -> Style:
@@ -112,7 +111,11 @@ def _moved(
     return moved.reshape(n, height, width, channels).permute(0, 3, 1, 2)
 
 
-def _name(level: int, style: int) -> str:
+def _cut(presence: Sequence[Tensor | float], size: tuple[int, int]) -> list[Tensor | float]:
+    return [each[:, :, : size[0], : size[1]] if isinstance(each, Tensor) else each for each in presence]
+
+
+def _name(level: int | str, style: int) -> str:
     return f"level {level}, style {style}"
 
 
@@ -125,7 +128,7 @@ class AnyStyle(nn.Module):
         reach: How far an output pixel sees, in pixels; a multiple of the deepest subsampling.
         keeps_detail: What the decoder cannot give back of a content is added with 1 - alpha.
         full: Spread is a covariance.
-        finishes: The colors of the result are moved to the style's moments, as the levels are.
+        finishes: The moments of the result's colors become those on the way from the content's to the style's.
         bytes_per_pixel: Peak memory of `paint` in float32 for each pixel of the content; measured.
         correction: 1 for unbiased variances, as in the reference; 0 for biased ones.
         epsilon: Added to variances; what varies less than its root is not stretched further.
@@ -169,13 +172,17 @@ class AnyStyle(nn.Module):
     def segments(self, styles: Sequence[Style], alpha: float) -> list[Segment]:
         """`paint` for tiles."""
 
+        own: dict[str, Moments] = {}
+
         def draw(x: Tensor, ask: Ask) -> Tensor:
             seen = self.see(x)
-            raw = self.render(seen, ask(seen.asked, seen.shares, self.full), styles, alpha)
+            own.update(ask(seen.asked, seen.shares, self.full))
+            raw = self.render(seen, own, styles, alpha)
             return torch.cat([raw, *(there for there in seen.present() if isinstance(there, Tensor))], 1)
 
         def finish(x: Tensor, ask: Ask) -> Tensor:
-            return self.finish(x[:, :3], x[:, 3:].split(1, 1) if x.shape[1] > 3 else (1.0,), styles, alpha, ask)
+            presence = x[:, 3:].split(1, 1) if x.shape[1] > 3 else (1.0,)
+            return self.finish(x[:, :3], own, presence, styles, alpha, ask)
 
         return [Segment(draw, self.reach, max(self.levels)), Segment(finish, 0)]
 
@@ -189,8 +196,8 @@ class AnyStyle(nn.Module):
             ask: Who measures the content.
         """
         seen = self.see(x)
-        raw = self.render(seen, ask(seen.asked, seen.shares, self.full), styles, alpha)
-        return self.finish(raw, seen.present(), styles, alpha, ask)
+        own = ask(seen.asked, seen.shares, self.full)
+        return self.finish(self.render(seen, own, styles, alpha), own, seen.present(), styles, alpha, ask)
 
     def see(self, x: Tensor) -> Seen:
         """What is computed of a content once, whatever the styles and alphas; `x` as for `paint`."""
@@ -202,6 +209,9 @@ class AnyStyle(nn.Module):
             for level, (feature, stride) in enumerate(zip(features, self.levels, strict=True))
             for k, there in enumerate(presence[stride])
         }
+        if self.finishes:
+            inside = x[:, :3, : size[0], : size[1]]
+            named |= {_name("colors", k): (inside, there) for k, there in enumerate(_cut(presence[1], size))}
         shares = {name: there for name, (_, there) in named.items() if isinstance(there, Tensor)}
         asked = {name: feature for name, (feature, _) in named.items()}
         return Seen(features, presence, asked, shares or None, x[:, :3], size, {})
@@ -232,25 +242,26 @@ class AnyStyle(nn.Module):
     def finish(
         self,
         image: Tensor,
+        own: Mapping[str, Moments],
         presence: Sequence[Tensor | float],
         styles: Sequence[Style],
         alpha: Tensor | float,
         ask: Ask = measured,
     ) -> Tensor:
-        """`image` [N, 3, H, W] as `render` gave it, with its last touch; `presence` of each style in it."""
+        """`image` [N, 3, H, W] as `render` gave it of `own`, with its last touch; `presence` of each style in it."""
         if not self.finishes:
             return image
         # A product in bfloat16 would show in the colors.
         with torch.autocast(image.device.type, enabled=False):
             image = image.float()
-            names = [_name(len(self.levels), k) for k in range(len(styles))]
+            names = [_name("result", k) for k in range(len(styles))]
             shares = {name: there for name, there in zip(names, presence, strict=True) if isinstance(there, Tensor)}
-            own = ask(dict.fromkeys(names, image), shares or None, self.full)
-            changes = [
-                self._change(self.target(own[name]), style.targets[-1])
-                for name, style in zip(names, styles, strict=True)
-            ]
-            return _moved(image, changes, presence, alpha)
+            drawn = ask(dict.fromkeys(names, image), shares or None, self.full)
+            changes = []
+            for k, style in enumerate(styles):
+                wanted = self.between(self.target(own[_name("colors", k)]), style.targets[-1], alpha)
+                changes.append(self._change(self.target(drawn[names[k]]), wanted))
+            return _moved(image, changes, presence, 1.0)
 
     def _change(self, now: Target, wanted: Target) -> tuple[Tensor, Tensor]:
         gain = self.gain(now, wanted)
@@ -265,6 +276,12 @@ class AnyStyle(nn.Module):
         """What `gain` compares, of measured moments."""
         unbiased = found.positions / (found.positions - self.correction).clamp_min(1)
         return Target(found.mean, (found.covariance * unbiased + self.epsilon).sqrt())
+
+    def between(self, now: Target, wanted: Target, alpha: Tensor | float) -> Target:
+        """What `now` has become when it has gone `alpha` of the way: as features that are moved."""
+        gain = alpha * self.gain(now, wanted) if not isinstance(alpha, Tensor) else alpha[:, 0] * self.gain(now, wanted)
+        moved = torch.eye(gain.shape[-1]).to(gain) + gain
+        return Target(now.mean + alpha * (wanted.mean - now.mean), moved @ now.spread @ moved)
 
     def _detail(self, seen: Seen) -> Tensor:
         if "detail" not in seen.kept:

@@ -46,6 +46,7 @@ class TextureConfig:
         caffe: The output is BGR in 0..255 without its mean, else RGB in [0, 1].
         content: The first channels of each input are a picture.
         wrapped_border: The border before `out` is overwritten.
+        smooth: What comes from below is enlarged bilinearly, not by nearest neighbors: no grid of dots shows.
         padding: `circular`, or `replicate` for pictures (Ulyanov et al. 2017, arXiv 1701.02096).
     """
 
@@ -59,6 +60,7 @@ class TextureConfig:
     content: int = 0
     wrapped_border: bool = False
     padding: str = "circular"
+    smooth: bool = False
 
     @property
     def shrink(self) -> int:
@@ -70,6 +72,7 @@ class TextureConfig:
         """How far a pixel sees on each side, a multiple of `shrink`."""
         blocks = 2 if self.branch else 1
         half = blocks * sum(kernel // 2 for kernel in self.kernels)
+        half += self.smooth
         far = sum((half + 1) * 2**scale for scale in range(len(self.widths)))
         return -(-far // self.shrink) * self.shrink
 
@@ -159,9 +162,15 @@ class TextureNet(nn.Module):
                 x = level(z)
             else:
                 side = z if branch is None else branch.join(branch(z))
-                x = level(torch.cat([join(F.interpolate(x, scale_factor=2.0)), side], 1))
+                x = level(torch.cat([join(self._doubled(x)), side], 1))
             join = level.join
         return cast("Tensor", self.out(_wrapped(x) if self.config.wrapped_border else x))
+
+    def _doubled(self, x: Tensor) -> Tensor:
+        if not self.config.smooth:
+            return F.interpolate(x, scale_factor=2.0)
+        x = F.pad(x, (1, 1, 1, 1), self.config.padding)
+        return F.interpolate(x, scale_factor=2.0, mode="bilinear")[:, :, 2:-2, 2:-2]
 
 
 def caffe_to_rgb(drawn: Tensor) -> Tensor:

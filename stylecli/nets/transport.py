@@ -4,12 +4,13 @@
     T(x) = A (x - mu_c) + mu_s,    A = C^-1/2 (C^1/2 S C^1/2)^1/2 C^-1/2
     t_l  = f_l + alpha (T(f_l) - f_l)
     o    = D(t; alpha gamma, alpha beta) + (1 - alpha) (content - D(f; 0, 0)),     (gamma, beta) = M(code(style))
-    out  = o + alpha (T(o) - o)
+    out  = T'(o)
 
 C and S are the covariances of the features of content and style. T is the optimal transport between the Gaussians with
 these moments: of all maps that give the content the style's covariance, it moves the features least (Lu et al. 2019, "A
 closed-form solution to universal style transfer", ICCV); with diagonal covariances it is AdaIN (Huang, Belongie 2017,
-arXiv 1703.06868). What the decoder cannot give back of a picture comes back with 1 - alpha, so alpha = 0 is the content
+arXiv 1703.06868). T' gives the colors of o the moments that those of the content have after alpha of the way under T.
+What the decoder cannot give back of a picture comes back with 1 - alpha, so alpha = 0 is the content
 itself. Each convolution of the decoder is followed by `x (1 + alpha gamma) + alpha beta`, |gamma| < 1, the conditional
 scale and shift of Dumoulin et al. 2017 and Ghiasi et al. 2017; M is a small network on the style code: means and
 deviations of the style in the VGG. Statistics of the content are needed at the four levels, and those of the colors

@@ -31,7 +31,9 @@ class FastTextureTask(PaintingTask):
         super().__init__(settings, device)
         if len(self.pictures) != 1:
             raise UsageError(f"--style: {len(self.pictures)} styles", "a texture-net knows one")
-        config = TextureConfig(settings.scales, channels=6, content=3, norm=settings.norm, padding="replicate")
+        config = TextureConfig(
+            settings.scales, channels=6, content=3, norm=settings.norm, padding="replicate", smooth=True
+        )
         if settings.crop % config.shrink:
             raise UsageError(f"--crop {settings.crop}: not a multiple of {config.shrink}", "or fewer --scales")
         net = TextureNet(config)

@@ -54,7 +54,7 @@ class TextureTask:
         if settings.branch:
             config = TextureConfig(settings.widths, settings.branch, (3, 3, 1), norm=settings.norm, joined="both")
         else:
-            config = TextureConfig(settings.widths, norm=settings.norm)
+            config = TextureConfig(settings.widths, norm=settings.norm, smooth=True)
         net = TextureNet(config)
         with torch.no_grad():
             assert net.out.bias is not None
