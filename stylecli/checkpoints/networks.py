@@ -99,7 +99,8 @@ def _translated(net: StarGAN, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     z = inputs["z"][: len(domains)]
     style = net.encoder(pictures.expand(len(domains), -1, -1, -1), domains)
     made = net.generator(pictures, style[:1], net.masks(pictures))
-    guessed = {"guess": net.encoder.guess(net.encoder.features(pictures))} if config.guess else {}
+    guess = net.encoder.guess
+    guessed = {"guess": guess(net.encoder.features(pictures))} if guess else {}
     return {"mapped": net.mapping(z, domains), "style": style, "picture": made, **guessed}
 
 
