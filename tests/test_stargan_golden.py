@@ -11,7 +11,6 @@ import torch
 from conftest import Result
 from goldens import SHARED, filled, needs_goldens
 from PIL import Image
-from stylecli.training.stargan import discriminator_terms, generator_terms
 from torch import Tensor
 
 from stylecli import api
@@ -22,6 +21,7 @@ from stylecli.media.squares import square
 from stylecli.nets.fan import landmarks
 from stylecli.nets.stargan import StarGAN
 from stylecli.nets.stargan_style import StarGANDiscriminator
+from stylecli.training.stargan import discriminator_terms, generator_terms
 
 pytestmark = needs_goldens
 
@@ -158,9 +158,9 @@ def test_losses_of_training(tmp_path: Path):
     real, one, other = (golden.unit(name) for name in ("x_real", "x_ref", "x_ref2"))
     golden.check("logits_real", critic(real, io["y_org"]).detach())
     wanted = dict(zip(golden.case["outputs"]["losses"]["names"], io["losses"].tolist(), strict=True))
-    nets: dict[str, Any] = {
-        "discriminator": critic, "generator": net.generator, "mapping_network": net.mapping, "style_encoder": net.encoder,
-    }  # fmt: skip
+    net.requires_grad_(True)
+    nets: dict[str, Any] = {"discriminator": critic, "generator": net.generator}
+    nets |= {"mapping_network": net.mapping, "style_encoder": net.encoder}
     masks = net.masks(real)
     styles = {
         "latent": lambda: [net.mapping(io[name], io["y_trg"]) for name in ("z_trg", "z_trg2")],
@@ -183,7 +183,7 @@ def test_losses_of_training(tmp_path: Path):
             fake = net.generator(real, drawn()[0], masks)
         d = discriminator_terms(critic, real, io["y_org"], fake, io["y_trg"], penalized=True)
         keep(f"d_{source}", d, d["real"] + d["fake"] + d["reg"], ["discriminator"])
-        g = generator_terms(net, critic, real, io["y_org"], io["y_trg"], *drawn(), masks)
+        g = generator_terms(net, critic, real, io["y_org"], io["y_trg"], *drawn(), net.masks)
         total = g["adv"] + g["sty"] - g["ds"] + g["cyc"]
         keep(f"g_{source}", g, total, ["generator", "mapping_network", "style_encoder"])
     for name, value in wanted.items():

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from stylecli.checkpoints import adain_formats, stargan_formats, stylegan2_formats, texture_formats, transformer_formats
@@ -88,20 +89,21 @@ def _translation(net: StarGAN) -> dict[str, Tensor]:
     random, config = Generator().manual_seed(0), net.config
     return {
         "z": torch.randn(config.domains, config.latent_dim, generator=random),
-        "input": torch.rand(1, 3, config.size, config.size, generator=random),
+        "input": torch.rand(1, 3, 16, 16, generator=random),
     }
 
 
 def _translated(net: StarGAN, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     config = net.config
-    # Every head is proved; the picture, of which there is room for one, is that of the first.
-    pictures, domains = inputs["input"] * 2 - 1, torch.arange(config.domains)
+    # Every head is proved; pictures are small in the file.
+    pictures = F.interpolate(inputs["input"] * 2 - 1, size=config.size, mode="bilinear")
+    domains = torch.arange(config.domains)
     z = inputs["z"][: len(domains)]
     style = net.encoder(pictures.expand(len(domains), -1, -1, -1), domains)
     made = net.generator(pictures, style[:1], net.masks(pictures))
     guess = net.encoder.guess
     guessed = {"guess": guess(net.encoder.features(pictures))} if guess else {}
-    return {"mapped": net.mapping(z, domains), "style": style, "picture": made, **guessed}
+    return {"mapped": net.mapping(z, domains), "style": style, "picture": F.adaptive_avg_pool2d(made, 16), **guessed}
 
 
 NETWORKS = {

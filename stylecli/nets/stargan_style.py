@@ -56,9 +56,13 @@ class StyleEncoder(nn.Module):
         seen: Tensor = self.shared(pictures).flatten(1)
         return seen
 
+    def styled(self, features: Tensor, domain: Tensor) -> Tensor:
+        """`features` [N, C] to styles, `domain` [N]."""
+        return picked(self.unshared, features, domain)
+
     def forward(self, pictures: Tensor, domain: Tensor) -> Tensor:
         """`domain` [N]."""
-        return picked(self.unshared, self.features(pictures), domain)
+        return self.styled(self.features(pictures), domain)
 
 
 class StarGANDiscriminator(nn.Module):
