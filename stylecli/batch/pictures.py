@@ -97,7 +97,7 @@ class PictureWork:
         return Outcome(dict(result.losses), tuple(notes), interrupted=result.interrupted)
 
     def _written(self, result: Any, job: Job, content: "Picture | None", record: Record) -> tuple[str, ...]:
-        if job.clip:
+        if getattr(result, "frames", None) is not None:
             from stylecli.media.clips import write_clip
 
             quality = self.outputs.quality
