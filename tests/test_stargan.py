@@ -23,7 +23,7 @@ from stylecli.media.metadata import read_settings
 from stylecli.media.squares import square
 from stylecli.nets.fan import FAN, landmarks
 from stylecli.nets.stargan import StarGAN
-from stylecli.nets.stargan_blocks import doubled, pooled
+from stylecli.nets.stargan_blocks import doubling, pooling
 from stylecli.nets.stargan_generator import StarGANConfig
 from stylecli.nets.stargan_style import StyleEncoder
 
@@ -76,8 +76,19 @@ def test_cheap_convolutions_are_the_plain_ones():
     conv = nn.Conv2d(3, 5, 3, padding=1)
     for size in ((6, 8), (2, 4)):
         x = torch.randn(2, 3, *size)
-        assert torch.allclose(pooled(x, conv), F.avg_pool2d(conv(x), 2), atol=1e-5)
-        assert torch.allclose(doubled(x, conv), conv(F.interpolate(x, scale_factor=2)), atol=1e-5)
+        down = F.conv2d(x, pooling(conv), conv.bias, stride=2, padding=1)
+        assert torch.allclose(down, F.avg_pool2d(conv(x), 2), atol=1e-5)
+        up = F.conv_transpose2d(x, doubling(conv), conv.bias, stride=2, padding=1)
+        assert torch.allclose(up, conv(F.interpolate(x, scale_factor=2)), atol=1e-5)
+
+
+def test_a_frozen_network_is_the_same():
+    net, x = randomized(config_of(size=32)), torch.rand(2, 3, 32, 32)
+    domain = torch.tensor([0, 2])
+    with torch.inference_mode():
+        wanted = net.generator(x, net.encoder(x, domain))
+        net.freeze()
+        assert torch.allclose(net.generator(x, net.encoder(x, domain)), wanted, atol=1e-5)
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from stylecli.nets.face_masks import masks_of
 from stylecli.nets.fan import FAN
+from stylecli.nets.stargan_blocks import DownBlock, UpBlock
 from stylecli.nets.stargan_generator import StarGANConfig, StarGANGenerator
 from stylecli.nets.stargan_style import StyleEncoder, StyleMapper
 
@@ -28,5 +29,9 @@ class StarGAN(nn.Module):
             return masks_of(self.fan(pictures))
 
     def freeze(self) -> "StarGAN":
-        """For use, not training: no gradients, memory laid out for convolutions."""
-        return self.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+        """For use, not training, and on its device: no gradients, memory laid out, constant work done once."""
+        self.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+        for module in self.modules():
+            if isinstance(module, DownBlock | UpBlock):
+                module.freeze()
+        return self

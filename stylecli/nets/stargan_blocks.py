@@ -25,21 +25,19 @@ def act(x: Tensor) -> Tensor:
     return F.leaky_relu(x, SLOPE)
 
 
-def pooled(x: Tensor, conv: nn.Conv2d) -> Tensor:
-    """The mean of 2 x 2 of a 3x3 convolution of `x` [N, C, H, W] with zeros around it, [N, C', H / 2, W / 2]."""
-    kernel = F.avg_pool2d(F.pad(conv.weight, (1, 1, 1, 1)), 2, stride=1)
-    return F.conv2d(x, kernel, conv.bias, stride=2, padding=1)
+def pooling(conv: nn.Conv2d) -> Tensor:
+    """The kernel of a 3x3 convolution and the mean of 2 x 2 behind it, for a stride of 2: [out, in, 4, 4]."""
+    return F.avg_pool2d(F.pad(conv.weight, (1, 1, 1, 1)), 2, stride=1)
 
 
-def doubled(x: Tensor, conv: nn.Conv2d) -> Tensor:
-    """A 3x3 convolution of `x` [N, C, H, W] with each pixel doubled, [N, C', 2 H, 2 W]."""
-    # Along an axis the taps a, b, c see x[i - 1], x[i], x[i] or x[i], x[i], x[i + 1]: as a transposed convolution
-    # of stride 2 that is c, b + c, a + b, a.
-    w = conv.weight
+def doubling(conv: nn.Conv2d) -> Tensor:
+    """The kernel of a 3x3 convolution of doubled pixels, transposed, for a stride of 2: [in, out, 4, 4]."""
+    # Along an axis the taps a, b, c see x[i - 1], x[i], x[i] or x[i], x[i], x[i + 1].
+    w = conv.weight.transpose(0, 1)
     for axis in (2, 3):
         a, b, c = w.split(1, axis)
         w = torch.cat([c, b + c, a + b, a], axis)
-    return F.conv_transpose2d(x, w.transpose(0, 1), conv.bias, stride=2, padding=1)
+    return w
 
 
 def normed(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -88,16 +86,25 @@ class DownBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, *, norm: bool = False, down: bool = False) -> None:
         super().__init__()
         self.down = down
+        self.kernel: Tensor | None = None
         self.conv1 = nn.Conv2d(inputs, inputs, 3, padding=1)
         self.conv2 = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.norm1 = InstanceNorm(inputs) if norm else None
         self.norm2 = InstanceNorm(inputs) if norm else None
         self.conv1x1 = nn.Conv2d(inputs, outputs, 1, bias=False) if inputs != outputs else None
 
+    def freeze(self) -> None:
+        """Makes the kernel once; its weights must not change any more."""
+        self.kernel = pooling(self.conv1).detach() if self.down else None
+
     def forward(self, x: Tensor) -> Tensor:
         """Both ways, joined."""
         y = act(self.norm1(x) if self.norm1 else x)
-        y = pooled(y, self.conv1) if self.down else self.conv1(y)
+        if self.down:
+            kernel = pooling(self.conv1) if self.kernel is None else self.kernel
+            y = F.conv2d(y, kernel, self.conv1.bias, stride=2, padding=1)
+        else:
+            y = self.conv1(y)
         y = self.conv2(act(self.norm2(y) if self.norm2 else y))
         x = F.avg_pool2d(x, 2) if self.down else x
         return (y + (self.conv1x1(x) if self.conv1x1 else x)) / math.sqrt(2)
@@ -117,15 +124,24 @@ class UpBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, style_dim: int, *, up: bool = False, shortcut: bool = True) -> None:
         super().__init__()
         self.up, self.shortcut = up, shortcut
+        self.kernel: Tensor | None = None
         self.norm1, self.norm2 = AdaIN(inputs, style_dim), AdaIN(outputs, style_dim)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.conv1x1 = nn.Conv2d(inputs, outputs, 1, bias=False) if shortcut and inputs != outputs else None
 
+    def freeze(self) -> None:
+        """See `DownBlock`."""
+        self.kernel = doubling(self.conv1).detach() if self.up else None
+
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """`style` [N, style_dim]."""
         y = act(self.norm1(x, style))
-        y = doubled(y, self.conv1) if self.up else self.conv1(y)
+        if self.up:
+            kernel = doubling(self.conv1) if self.kernel is None else self.kernel
+            y = F.conv_transpose2d(y, kernel, self.conv1.bias, stride=2, padding=1)
+        else:
+            y = self.conv1(y)
         y = self.conv2(act(self.norm2(y, style)))
         if not self.shortcut:
             return y
