@@ -143,7 +143,7 @@ class Stargan:
         """[3, size, size] in [0, 1]."""
         with torch.autocast(self.device.torch.type, self.device.dtype, enabled=self.device.dtype != torch.float32):
             made = self.net.generator.decoded(content.encoded, style)
-        return made[0].float().add(1).div(2).clamp(0, 1).cpu()
+        return made[0].add(1).div(2).clamp(0, 1).cpu()
 
     def _morph(self, content: _Content, styles: Sequence[Tensor], steps: int, listener: Listener) -> Iterator[Tensor]:
         """Frames from each style to the next and back to the first, slower where a reference is reached."""

@@ -150,6 +150,6 @@ class UpBlock(nn.Module):
 
 
 def picked(heads: nn.ModuleList, x: Tensor, domain: Tensor) -> Tensor:
-    """What the head of each row's domain gives: `x` [N, D], `domain` [N]."""
-    made = torch.stack([head(x) for head in heads], 1)
+    """What the head of each row's domain gives, in float32: `x` [N, D], `domain` [N]."""
+    made = torch.stack([head(x).float() for head in heads], 1)
     return made[torch.arange(len(x), device=x.device), domain]

@@ -117,4 +117,5 @@ class StarGANGenerator(nn.Module):
             if (details := content.details.get(x.shape[2])) is not None:
                 x = x + details
         norm, _, last = self.to_rgb
-        return last(act(norm(x)))
+        pictures: Tensor = last(act(norm(x))).float()
+        return pictures

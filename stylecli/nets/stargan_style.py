@@ -75,5 +75,5 @@ class StarGANDiscriminator(nn.Module):
 
     def forward(self, pictures: Tensor, domain: Tensor) -> Tensor:
         """`domain` [N]."""
-        logits: Tensor = self.main(pictures).flatten(1)
+        logits: Tensor = self.main(pictures).flatten(1).float()
         return logits.gather(1, domain[:, None])[:, 0]
