@@ -196,6 +196,8 @@ def test_the_domain_of_a_picture(make: Make, cli: Callable[..., Result], picture
     cli("stargan", "ref", "a.png", "--reference", "known.png", "--domain", "1", *shared, "-o", "number.png")
     first, *others = (np.asarray(Image.open(f"{name}.png")) for name in ("folder", "said", "number"))
     assert all(np.array_equal(first, other) for other in others)
+    piped = cli("stargan", "ref", "a.png", "--reference", "-", *shared, "-o", "p.png", stdin=Path("r.png").read_bytes())
+    assert "stdin: taken for " in piped.stderr
     for name, weights in (("x.png", make(guess=True)), ("y.png", make())):
         done = cli("stargan", "ref", "a.png", "--reference", "r.png", "--weights", weights, "-o", name)
         assert done.exit_code == 0

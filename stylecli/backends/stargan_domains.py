@@ -68,7 +68,8 @@ class Domains:
         Raises:
             UsageError: As `named`.
         """
-        folder = Path(path).absolute().parent.name
+        # What came through a pipe or as a tensor lies in no folder.
+        folder = Path(path).absolute().parent.name if Path(path).is_file() else ""
         if said:
             found = self.named(said, option)
         elif len(self.names) == 1:

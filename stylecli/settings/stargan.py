@@ -102,7 +102,7 @@ class References(Weighted):
 
     reference: tuple[str, ...] = option(
         (),
-        "picture whose style is taken, folder or list; several make a sweep, or with --blend a mixture",
+        "picture of any size whose style is taken, folder or list; several make a sweep, or with --blend a mixture",
         unit="file",
         panel="Inputs",
     )

@@ -148,6 +148,8 @@ class StyleganTask:
         """The discriminator, then the generator."""
         s, random, critic = self.settings, batch.random, self.model.discriminator
         label = batch.label.to(self.device)
+        # It was frozen for the generator's part of the step before, which may have ended there.
+        critic.requires_grad_(True)
         changed = (lambda x: augment(x, random)) if s.augment == "differentiable" else (lambda x: x)
         made = self._made(len(label), label, random)[0]
         penalized = s.r1_weight > 0 and step % s.r1_every == 0
@@ -166,7 +168,6 @@ class StyleganTask:
             self.model.path_mean.lerp_(lengths.detach().mean(), 1 - PATH_DECAY)
             losses["path"] = (lengths - self.model.path_mean).square().mean() * (s.path_weight * s.path_every)
         yield "generator", losses
-        critic.requires_grad_(True)
 
     def _made(self, count: int, label: Tensor, random: Generator) -> tuple[Tensor, Tensor]:
         """(pictures, w of all layers) of fresh latents, some of two."""
