@@ -21,7 +21,7 @@ from stylecli.media.squares import square
 from stylecli.nets.fan import landmarks
 from stylecli.nets.stargan import StarGAN
 from stylecli.nets.stargan_style import StarGANDiscriminator
-from stylecli.training.stargan import discriminator_terms, generator_terms
+from stylecli.training.stargan_terms import discriminator_terms, generator_terms
 
 pytestmark = needs_goldens
 

@@ -12,7 +12,7 @@ that, so that a file can say which domain a reference is of.
 """
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,6 @@ from stylecli.checkpoints.stargan_formats import stored_config
 from stylecli.checkpoints.store import resolve
 from stylecli.device import Device
 from stylecli.errors import WeightsError
-from stylecli.losses.adversarial import generator_loss, gradient_penalty
 from stylecli.media.grids import table
 from stylecli.nets.face_masks import masks_of
 from stylecli.nets.fan import FAN
@@ -40,9 +39,8 @@ from stylecli.training.data import ahead
 from stylecli.training.differentiable import augment
 from stylecli.training.domains import DomainPictures
 from stylecli.training.loop import Schedule, train
+from stylecli.training.stargan_terms import Critic, Masks, discriminator_terms, generator_terms
 
-Masks = tuple[Tensor, Tensor] | None
-Critic = Callable[[Tensor, Tensor], Tensor]
 WEIGHT_DECAY = 1e-4
 MAPPING_RATE = 0.01
 """The mapping network learns slower."""
@@ -80,54 +78,6 @@ class Players(nn.Module):
     def __init__(self, config: StarGANConfig) -> None:
         super().__init__()
         self.net, self.critic = StarGAN(config), StarGANDiscriminator(config)
-
-
-def discriminator_terms(
-    critic: Critic, real: Tensor, own: Tensor, fake: Tensor, target: Tensor, *, penalized: bool
-) -> dict[str, Tensor]:
-    """`real`, `fake` and, if `penalized`, `reg` (half of R1), without weights; `fake` comes without a graph."""
-    real = real.detach().requires_grad_(penalized)
-    half = torch.is_autocast_enabled(real.device.type)
-    # Squares of gradients of single pixels are too small for half precision.
-    with torch.autocast(real.device.type, enabled=half and not penalized):
-        logits = critic(real, own)
-    terms = {"real": generator_loss(logits), "fake": generator_loss(-critic(fake, target))}
-    return {**terms, "reg": gradient_penalty(logits, real) / 2} if penalized else terms
-
-
-def generator_terms(
-    net: StarGAN,
-    critic: Critic,
-    real: Tensor,
-    own: Tensor,
-    target: Tensor,
-    style: Tensor,
-    other: Tensor,
-    masked: Callable[[Tensor], Masks],
-) -> dict[str, Tensor]:
-    """`adv`, `sty`, `ds` and `cyc`, without weights.
-
-    Args:
-        net: Generator and style encoder.
-        critic: The discriminator, perhaps behind an augmentation: pictures and domains to logits.
-        real: Contents [N, 3, size, size] in [-1, 1].
-        own: Their domains.
-        target: The domains to go to.
-        style: Styles there, [N, style_dim].
-        other: Others there.
-        masked: Pictures to their masks.
-    """
-    content = net.generator.encoded(real, masked(real))
-    fake = net.generator.decoded(content, style)
-    with torch.no_grad():
-        unlike = net.generator.decoded(content, other)
-    back = net.generator(fake, net.encoder(real, own), masked(fake.detach()))
-    return {
-        "adv": generator_loss(critic(fake, target)),
-        "sty": (net.encoder(fake, target) - style).abs().mean(),
-        "ds": (fake - unlike).abs().mean(),
-        "cyc": (back - real).abs().mean(),
-    }
 
 
 def run(settings: TrainStarganSettings, device: Device, listener: Listener) -> Path:
