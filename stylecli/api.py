@@ -29,7 +29,7 @@ from stylecli.batch.sounds import SoundWork
 from stylecli.errors import ExitCode, UsageError, WeightsError
 from stylecli.progress import Listener, silent
 from stylecli.settings.audio import SoundFiles
-from stylecli.settings.shared import Compute, Contents, Files, Outputs, Styles
+from stylecli.settings.shared import Compute, Contents, Files, Outputs, Weighted
 from stylecli.settings.values import build, kinds
 
 if TYPE_CHECKING:
@@ -93,12 +93,15 @@ def stylize(
         settings = build(settings_of(method), options)
     several = list(styles) if isinstance(styles, Sequence) and not isinstance(styles, str | bytes) else [styles]
     if (
-        not (several or hasattr(settings, "style"))
+        not (several or hasattr(settings, "style") or hasattr(settings, "seeds"))
         or len(shares or several) != len(several)
         or len(masks or several) != len(several)
     ):
         raise UsageError(f"styles: {len(several)}, and not as many shares or masks", "one for each style")
-    result = _build(method, settings, resolve(device, precision, threads)).run(
+    backend = _build(method, settings, resolve(device, precision, threads))
+    given: dict[str, list[Any]] = {"content": [content], "style": several}
+    named = {role: [str(x) if isinstance(x, str | Path) else role for x in some] for role, some in given.items()}
+    result = backend.run(
         None if content is None else _pixels(content),
         [_pixels(style) for style in several],
         settings,
@@ -107,6 +110,7 @@ def stylize(
         listener=listener,
         snapshot=None,
         **{role: _pixels(path) for role, path in _pictures(settings).items()},
+        **({"paths": named} if getattr(backend, "named", False) else {}),
     )
     if result.interrupted:
         raise KeyboardInterrupt
@@ -155,6 +159,17 @@ def stylegan(
     photo = _pixels(settings.photo) if hasattr(settings, "photo") else None
     backend = _build("stylegan", settings, resolve(device, precision, threads))
     return backend.run(settings, listener, photo)
+
+
+def stargan(command: str, content: "Input", references: "Input | Sequence[Input]" = (), **rest: Any) -> Any:
+    """Runs `stargan ref` or `stargan latent` in memory; otherwise as `stylize`.
+
+    picture = api.stargan("ref", "photo.jpg", "ukiyoe.jpg", domain="Ukiyo_e")
+    picture = api.stargan("latent", "photo.jpg", domain="Ukiyo_e", seeds=3)
+    """
+    if type(rest.get("seeds")) is int:
+        rest["seeds"] = str(rest["seeds"])
+    return stylize(f"stargan {command}", content, references, **rest)
 
 
 def audio(
@@ -232,7 +247,7 @@ def settings_of(method: str) -> type:
 
 
 def plan_files(
-    method: str, contents: Contents, styles: Styles | None, grid: Sequence[Any], outputs: Files
+    method: str, contents: Contents, styles: Weighted | None, grid: Sequence[Any], outputs: Files
 ) -> list[Job]:
     """The jobs of a command; nothing heavy is imported, nothing is computed or written.
 
@@ -255,7 +270,7 @@ def plan_files(
     return [replace(job, kept=False) for job in plan(method, axes, grid, parts)]
 
 
-def _styles(styles: Styles, recursive: bool, suffixes: frozenset[str]) -> list[Inputs]:
+def _styles(styles: Weighted, recursive: bool, suffixes: frozenset[str]) -> list[Inputs]:
     mixed = expand(styles.weighted(), recursive=recursive, suffixes=suffixes)
     masks = tuple(_alone(one) for word in styles.mask for one in expand([(word, 1.0)]))
     if masks and len(masks) != len(mixed):
@@ -288,7 +303,7 @@ def run_files(
         WeightsError: The method's weights are missing, wrong, or not the ones demanded.
         UsageError: A device that this machine does not have.
     """
-    sheets = plan_sheets(jobs, outputs) if isinstance(outputs, Outputs) else []
+    sheets = plan_sheets([job for job in jobs if not job.clip], outputs) if isinstance(outputs, Outputs) else []
     audience.say("loading weights ...")
     from torch import get_num_threads
 

@@ -36,6 +36,8 @@ def loaded(call: str, folder: Path) -> set[str]:
         ["replay", "--help"],
         ["stylegan", "mix", "--help"],
         ["stylegan", "sample", "--seeds", "0-3", "--psi", "0:1:3", "--dry-run"],
+        ["stargan", "ref", "a.png", "--reference", "s.png", "--alpha", "0:1:3", "--grid", "--dry-run"],
+        ["stargan", "latent", "a.png", "--domain", "cat", "--seeds", "0-3", "--dry-run"],
         ["gatys", "a.png", "--style", "s.png", "--steps", "1:9:3", "--dry-run"],
         ["gatys", "nope.png", "--style", "s.png"],
         ["audio", "--help"],

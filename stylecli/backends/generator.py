@@ -78,7 +78,7 @@ class OpenGenerator:
         _, _, net = load(path, {"size": settings.size or 0})
         if not isinstance(net, StyleGenerator):
             raise WeightsError(f"{path}: no generator", "`stylecli weights show` tells what it is")
-        self.net = net.freeze().to(device.torch)
+        self.net = net.to(device.torch).freeze()
         self.device, self.path = device, path
         # Differences of a thousandth are seen in a sky; and the path length divides by squares of them.
         torch.backends.cudnn.allow_tf32 = False

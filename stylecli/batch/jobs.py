@@ -31,6 +31,7 @@ class Job:
         output: The file to write, `-` for stdout.
         format: One of the outputs' `formats`, or of `CLIPS`.
         kept: The file stays; else it is only a part of a sheet or clip.
+        clip: The file is a clip, and no part of a sheet.
     """
 
     index: int
@@ -40,6 +41,7 @@ class Job:
     output: str
     format: str
     kept: bool = True
+    clip: bool = False
 
     @property
     def main(self) -> Source:
@@ -87,7 +89,8 @@ def plan(method: str, axes: Sequence[Sequence[Inputs]], grid: Sequence[Any], out
             ext = _ext(outputs, path, main)
         else:
             ext = _ext(outputs, Path(template), main)
-            name = fill(template, method=method, ext=ext, index=index, inputs=inputs, settings=settings)
+            word = method.replace(" ", "-")
+            name = fill(template, method=word, ext=ext, index=index, inputs=inputs, settings=settings)
             path = apart(folder / main.below / name, taken, numbered=outputs.name is None)
         output = STDOUT if outputs.output == STDOUT else str(path)
         jobs.append(Job(index, method, inputs, settings, output, SUFFIXES.get(ext, ext)))

@@ -31,7 +31,7 @@ class PictureWork:
 
     Attributes:
         backend: The built method: `weights`, and `run(content, styles, settings, ...)` on tensors. `compact`: it takes
-            levels too; `opaque`: its results have no use for the content's alpha.
+            levels too; `opaque`: its results have no use for the content's alpha; `named`: it is told `paths` by role.
         outputs: How files are encoded, and what becomes of those that exist.
         compute: `device`, `precision` and `threads`, as the record keeps them.
         read: Pictures that were read last.
@@ -57,6 +57,7 @@ class PictureWork:
         if content and getattr(self.backend, "opaque", False):
             content = dataclasses.replace(content, alpha=None)
         masks = _masks(job, content.pixels) if content else None
+        named = getattr(self.backend, "named", False)
 
         def snapshot(step: int, pixels: "Tensor") -> None:
             path = Path(job.output)
@@ -73,14 +74,28 @@ class PictureWork:
             listener=listener,
             snapshot=None if job.output == STDOUT else snapshot,
             **{role: some[0].pixels for role, some in pictures.items() if role not in GIVEN},
+            **({"paths": {role: [one.name for one in some] for role, some in job.inputs.items()}} if named else {}),
         )
         final = dataclasses.replace(record, interrupted=result.interrupted)
         notes = [
             *noted(job, pictures),
             *result.notes,
-            *_write(result.image, job.output, content, final),
+            *self._written(result, job, content, final),
         ]
         return Outcome(dict(result.losses), tuple(notes), interrupted=result.interrupted)
+
+    def _written(self, result: Any, job: Job, content: "Picture | None", record: Record) -> tuple[str, ...]:
+        if getattr(result, "frames", None) is not None:
+            from stylecli.media.clips import write_clip
+
+            quality = self.outputs.quality
+            write_clip(result.frames, job.output, seconds=result.seconds, settings=record.dumps(), quality=quality)
+            return ()
+        if content and content.alpha is not None and getattr(result, "window", None):
+            top, left, height, width = result.window
+            alpha = content.alpha[:, top : top + height, left : left + width]
+            content = dataclasses.replace(content, alpha=alpha)
+        return _write(result.image, job.output, content, record)
 
     def _read(self, source: Source) -> "Picture":
         """A picture; the same object again while it is kept, so that a method knows what it has already encoded."""

@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from stylecli.batch.jobs import STDOUT, Job
+from stylecli.batch.jobs import STDOUT, Job, guard
 from stylecli.errors import StyleCliError, UsageError
-from stylecli.settings.shared import Outputs
+from stylecli.settings.shared import CLIPS, Outputs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,11 +24,13 @@ class Sheet:
         path: The file.
         jobs: Its results: in rows of one style each for a sheet, in time for a clip.
         moving: A clip.
+        paper: A plain table: contents across, styles down.
     """
 
     path: str
     jobs: Sequence[Job]
     moving: bool = False
+    paper: bool = False
 
 
 def plan_sheets(jobs: Sequence[Job], outputs: Outputs) -> list[Sheet]:
@@ -43,17 +45,17 @@ def plan_sheets(jobs: Sequence[Job], outputs: Outputs) -> list[Sheet]:
     """
     if not jobs or not (outputs.grid or outputs.animate):
         return []
-    groups = [list(group) for _, group in itertools.groupby(jobs, key=lambda job: job.main)]
+    groups = [list(group) for _, group in itertools.groupby(jobs, key=lambda job: outputs.paper or job.main)]
     sheets = []
     for group in groups:
         main = group[0].main
         if outputs.grid:
-            path = Path(f"{main.stem}_{group[0].method}_grid.png")
+            path = Path(f"{main.stem}_{group[0].method.replace(' ', '-')}_grid.png")
             if group[0].kept:
                 path = Path(outputs.output or "") / main.below / path
             elif outputs.output:
                 path = _own(Path(outputs.output), main.stem, groups)
-            sheets.append(Sheet(str(path), group))
+            sheets.append(Sheet(str(path), group, paper=outputs.paper))
         if outputs.animate:
             sheets.append(Sheet(str(_own(Path(outputs.animate), main.stem, groups)), group, moving=True))
     inputs = {str(Path(one.path).resolve()) for job in jobs for some in job.inputs.values() for one in some}
@@ -98,6 +100,9 @@ def make_sheet(plan: Sheet, read: Callable[[str], "Tensor"], quality: int) -> bo
                 [*frames, *frames[-2:0:-1]], plan.path, seconds=max(0.05, min(0.4, 3 / len(frames))), settings=sources
             )
         return True
+    if plan.paper:
+        write_picture(_table(plan.jobs, found), plan.path, quality=quality, settings=sources)
+        return True
     rows = [list(row) for _, row in itertools.groupby(plan.jobs, key=_others)]
     styles = [row[0].inputs.get("style", ()) for row in rows]
     picture = sheet(
@@ -120,9 +125,65 @@ def _stored(path: str) -> str | None:
         return None
 
 
-def _others(job: Job) -> object:
+def _table(jobs: Sequence[Job], found: Callable[[str], "Tensor | None"]) -> "Tensor":
+    """Results in a plain table, below their contents and beside their styles as the method saw them."""
+    from stylecli.media.grids import CELL, table
+    from stylecli.media.squares import square
+
+    fit = getattr(jobs[0].settings, "fit", "pad")
+    rows: dict[tuple[Any, Any], list[Tensor | None]] = {}
+    for job in jobs:
+        rows.setdefault((_others(job), job.settings), []).append(found(job.output))
+    results = [each for row in rows.values() for each in row if each is not None]
+    side = CELL if fit == "pad" or not results else max(results[0].shape)
+
+    def seen(path: str, fit: str) -> "Tensor | None":
+        picture = found(path)
+        return picture if picture is None or fit == "pad" else square(picture.float() / 255, side, fit).pixels
+
+    top = [seen(path, fit) for path in dict.fromkeys(job.main.path for job in jobs)]
+    beside = fit if fit == "stretch" else "crop"
+    left = {_others(job): seen(some[0].path, beside) for job in jobs if len(some := job.inputs["style"]) == 1}
+    return table([[None, *top], *([left.get(styles), *row] for (styles, _), row in rows.items())])
+
+
+def _others(job: Job) -> tuple[tuple[str, ...], ...]:
     """All inputs of a job but the main one."""
-    return [[one.path for one in some] for some in list(job.inputs.values())[1:]]
+    return tuple(tuple(one.path for one in some) for some in list(job.inputs.values())[1:])
+
+
+def plan_morphs(jobs: Sequence[Job], settings: Any, outputs: Outputs) -> list[Job]:
+    """A clip for each content of a plan, through all its styles, under the name that `--animate` gives.
+
+    Args:
+        jobs: The plan.
+        settings: Of the clips.
+        outputs: Where results go.
+
+    Raises:
+        UsageError: A single style, a file that exists, or a clip of an unknown kind.
+    """
+    contents = list(dict.fromkeys(job.main for job in jobs))
+    styles = tuple(dict.fromkeys(one for job in jobs for one in job.inputs["style"]))
+    animate = Path(str(outputs.animate))
+    if len(styles) < 2 or any(len(job.inputs["style"]) > 1 for job in jobs):
+        raise UsageError(f"--animate {animate}: goes from one style to the next", "give several, without --blend")
+    if (kind := animate.suffix[1:].lower()) not in CLIPS:
+        raise UsageError(f"{animate}: not a clip", f"one of {', '.join(CLIPS)}")
+    made = [
+        Job(
+            len(jobs) + index,
+            jobs[0].method,
+            {"content": (content,), "style": styles},
+            settings,
+            str(_own(animate, content.stem, contents)),
+            kind,
+            clip=True,
+        )
+        for index, content in enumerate(contents, 1)
+    ]
+    guard(made, outputs)
+    return made
 
 
 def _differing(job: Job, jobs: Sequence[Job]) -> str:

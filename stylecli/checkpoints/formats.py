@@ -14,6 +14,7 @@ from torch import Tensor
 
 from stylecli.checkpoints import (
     adain_formats,
+    stargan_formats,
     stylegan1_formats,
     stylegan2_formats,
     texture_formats,
@@ -166,6 +167,47 @@ FORMATS = (
         "stylegan1",
         {"synthesis.layer0.const": (1, None, 4, 4), "synthesis.output0.weight": (3, None, 1, 1)},
         stylegan1_formats.genforce,
+    ),
+    Format(
+        "stylecli StarGAN v2",
+        "stargan",
+        {
+            "generator.from_rgb.weight": (None, 3, 3, 3),
+            "mapping.shared.0.weight": (None, None),
+            "encoder.shared.0.weight": (None, 3, 3, 3),
+        },
+        stargan_formats.ours,
+        (r"sample\..+",),
+    ),
+    *(
+        Format(
+            f"StarGAN v2, clovaai{said}",
+            "stargan",
+            {
+                f"generator.{module}from_rgb.weight": (None, 3, 3, 3),
+                f"mapping_network.{module}shared.0.weight": (None, None),
+                f"style_encoder.{module}shared.0.weight": (None, 3, 3, 3),
+            },
+            stargan_formats.clovaai,
+            # Files of trainings hold it too.
+            (r"discriminator\..+",),
+        )
+        for said, module in (("", ""), (", from several GPUs", "module."))
+    ),
+    Format(
+        "stylecli landmarks of faces",
+        "fan",
+        {"conv1.conv.weight": (64, 6, 7, 7), "bn1.weight": (64,), "l0.weight": (None, 256, 1, 1)},
+        stargan_formats.landmarks,
+        (r"sample\..+",),
+    ),
+    Format(
+        "landmarks of faces, clovaai's wing.ckpt",
+        "fan",
+        {"conv1.conv.weight": (64, 6, 7, 7), "bn1.running_mean": (64,), "l0.weight": (None, 256, 1, 1)},
+        stargan_formats.wing,
+        # More hourglasses, of which only the first is used.
+        (r"(m|top_m_|conv_last|bn_end|l|bl|al)[1-9]\..+", r"(bl|al)0\..+", r".+\.num_batches_tracked"),
     ),
     Format(
         "stylecli small any-style network",

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from stylecli.checkpoints import adain_formats, stylegan2_formats, texture_formats, transformer_formats
+from stylecli.checkpoints import adain_formats, stargan_formats, stylegan2_formats, texture_formats, transformer_formats
 from stylecli.checkpoints.vgg_formats import stored_config
 from stylecli.nets.adain import MirrorDecoder
 from stylecli.nets.any_style import AnyStyle
+from stylecli.nets.fan import FAN
+from stylecli.nets.stargan import StarGAN
 from stylecli.nets.style_generator import StyleGenerator
 from stylecli.nets.stylegan1 import StyleGAN1
 from stylecli.nets.stylegan2 import StyleGAN2
@@ -82,6 +85,27 @@ def _drawn(net: TextureNet, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     return {"output": net([inputs[f"input{k}"] for k in range(1, len(net.config.widths) + 1)])}
 
 
+def _translation(net: StarGAN) -> dict[str, Tensor]:
+    random, config = Generator().manual_seed(0), net.config
+    return {
+        "z": torch.randn(config.domains, config.latent_dim, generator=random),
+        "input": torch.rand(1, 3, 16, 16, generator=random),
+    }
+
+
+def _translated(net: StarGAN, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    config = net.config
+    # Every head is proved; pictures are small in the file.
+    pictures = F.interpolate(inputs["input"] * 2 - 1, size=config.size, mode="bilinear")
+    domains = torch.arange(config.domains)
+    z = inputs["z"][: len(domains)]
+    style = net.encoder(pictures.expand(len(domains), -1, -1, -1), domains)
+    made = net.generator(pictures, style[:1], net.masks(pictures))
+    guess = net.encoder.guess
+    guessed = {"guess": guess(net.encoder.features(pictures))} if guess else {}
+    return {"mapped": net.mapping(z, domains), "style": style, "picture": F.adaptive_avg_pool2d(made, 16), **guessed}
+
+
 NETWORKS = {
     "vgg": Network(VGG, stored_config, _picture, _features),
     "stylegan1": Network(StyleGAN1, stylegan2_formats.stored_config, _latent, _generated),
@@ -89,6 +113,8 @@ NETWORKS = {
     "transport": Network(Transport, lambda config: {}, _picture, _painted),
     "adain": Network(adain_formats.build, lambda config: {"vgg": stored_config(config)}, _picture, _painted),
     "adain-decoder": Network(MirrorDecoder, lambda widths: {"widths": widths}, _features_in, _decoded),
+    "stargan": Network(StarGAN, stargan_formats.stored_config, _translation, _translated),
+    "fan": Network(lambda config: FAN(), lambda config: {}, _picture, lambda net, x: {"heat": net(x["input"])}),
     "transformer": Network(TransformerNet, transformer_formats.stored_config, _picture, _transformed),
     "texture-net": Network(TextureNet, texture_formats.stored_config, _noise, _drawn),
 }

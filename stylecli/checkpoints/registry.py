@@ -14,6 +14,9 @@ _EXAMPLES = "https://www.dropbox.com/s/lrvwfehqdcxoza8/saved_models.zip?dl=1"
 
 
 _ADA = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/"
+_DROPBOX = "https://www.dropbox.com/s/"
+_CHOI = "Choi et al. 2020, arXiv 1912.01865"
+_CLOVA = "CC BY-NC 4.0 (NAVER Corp.)"
 
 
 @dataclass(frozen=True)
@@ -143,5 +146,28 @@ ENTRIES: dict[str, Entry] = {
             "cifar10": "ten classes of things, 32 px",
         }.items()
     },
+    **{
+        name: Entry(
+            f"StarGAN v2 of its authors: {what}, 256 px",
+            (f"{_DROPBOX}{place}/100000_nets_ema.ckpt?dl=1",),
+            f"{name}_100000_nets_ema.ckpt",
+            licence=_CLOVA,
+            paper=_CHOI,
+            commands=("stargan",),
+            options={"labels": domains},
+        )
+        for name, what, place, domains in (
+            ("stargan-celeba-hq", "faces", "96fmei6c93o8b8t", "female,male"),
+            ("stargan-afhq", "animals", "etwm810v25h42sn", "cat,dog,wild"),
+        )
+    },
+    "wing": Entry(
+        "landmarks of faces, for StarGAN v2",
+        (f"{_DROPBOX}tjxpypwpt38926e/wing.ckpt?dl=1",),
+        "wing.ckpt",
+        licence=_CLOVA,
+        paper="Wang, Bo, Fuxin 2019, arXiv 1904.07399",
+        commands=("stargan",),
+    ),
 }
 """By the name that `--weights` takes."""

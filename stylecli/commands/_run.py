@@ -7,13 +7,13 @@ from typing import Any
 from stylecli.batch.jobs import STDOUT, Job
 from stylecli.commands._telling import Teller, line
 from stylecli.errors import ExitCode, UsageError
-from stylecli.settings.shared import Compute, Contents, Files, Styles, Telling
+from stylecli.settings.shared import Compute, Contents, Files, Telling, Weighted
 
 
 def run(
     method: str,
     contents: Contents,
-    styles: Styles | None,
+    styles: Weighted | None,
     grid: Sequence[Any],
     outputs: Files,
     compute: Compute,

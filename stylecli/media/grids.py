@@ -76,6 +76,28 @@ def sheet(
     return torch.from_numpy(np.asarray(page).copy()).permute(2, 0, 1)
 
 
+def table(rows: Sequence[Sequence[Tensor | None]], cell: int = CELL) -> Tensor:
+    """Pictures edge to edge, without labels; None leaves a white field.
+
+    Args:
+        rows: Pictures [3, H, W] in [0, 1] or uint8; smaller ones stand in the middle of their field.
+        cell: Longest side of a picture.
+
+    Returns:
+        uint8 [3, H, W].
+    """
+    pictures = [[None if each is None else _fitted(each, cell) for each in row] for row in rows]
+    found = [each.size for row in pictures for each in row if each is not None]
+    width, height = (max((size[axis] for size in found), default=cell) for axis in (0, 1))
+    page = Image.new("RGB", (width * max(map(len, rows)), height * len(rows)), PAPER)
+    for down, row in enumerate(pictures):
+        for across, each in enumerate(row):
+            if each is not None:
+                place = across * width + (width - each.width) // 2, down * height + (height - each.height) // 2
+                page.paste(each, place)
+    return torch.from_numpy(np.asarray(page).copy()).permute(2, 0, 1)
+
+
 def _fitted(picture: Tensor, longest: int) -> Image.Image:
     image = Image.fromarray(quantize(picture, 8))
     scale = longest / max(image.size)

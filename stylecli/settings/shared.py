@@ -52,8 +52,47 @@ class Contents:
             raise UsageError("CONTENT: missing", "name a picture, a folder, a glob, @list.txt or - for stdin")
 
 
+class Weighted:
+    """Pictures that may be mixed, in a field named after what they are; see `Styles`."""
+
+    role: ClassVar[str]
+    """The field, and the option."""
+
+    blend: bool
+    mask: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuses none at all, and weights that cannot be a mixture."""
+        if not getattr(self, self.role):
+            raise UsageError(f"--{self.role}: missing", f"name a picture with --{self.role} painting.jpg")
+        shares = [share for _, share in self.weighted()]
+        if self.mixed and not sum(shares) > 0:
+            raise UsageError(f"--{self.role}: all weights of the mixture are 0")
+        if not self.mixed and any(share != 1 for share in shares):
+            raise UsageError(f"--{self.role}: a weight says how much of a mixture", "add --blend")
+
+    @property
+    def mixed(self) -> bool:
+        """Whether all of them go into one picture."""
+        return self.blend or bool(self.mask)
+
+    def weighted(self) -> tuple[tuple[str, float], ...]:
+        """Each word and its weight, 1 where none was given.
+
+        Only a number behind the last colon is a weight, and only if the whole is not itself a file and either
+        the rest is one or `--blend` is on: `C:\\a.jpg`, `https://b:80/c` and `10:30.png` keep their colons.
+        """
+        return tuple(self._split(word) for word in getattr(self, self.role))
+
+    def _split(self, word: str) -> tuple[str, float]:
+        found = re.fullmatch(r"(.+):(\d+\.?\d*|\.\d+)", word, re.DOTALL | re.ASCII)
+        if not found or Path(word).exists() or not (self.mixed or Path(found[1]).exists()):
+            return word, 1.0
+        return found[1], min(float(found[2]), 1e9)
+
+
 @dataclass(frozen=True)
-class Styles:
+class Styles(Weighted):
     """The pictures whose style is taken.
 
     Several styles are a sweep; `--blend` makes them one mixture, and so do masks, which say where each one goes.
@@ -70,36 +109,13 @@ class Styles:
         (), "where a style goes (white: there), one for each --style in the same order", unit="file", panel="Inputs"
     )
 
+    role: ClassVar[str] = "style"
+
     def __post_init__(self) -> None:
         """Refuses no style, masks without a partner, and weights that cannot be a mixture."""
-        if not self.style:
-            raise UsageError("--style: missing", "name a picture with --style painting.jpg")
-        if self.mask and len(self.mask) != len(self.style):
+        if self.style and self.mask and len(self.mask) != len(self.style):
             raise UsageError(f"--mask: {len(self.mask)} for {len(self.style)} styles", "give one mask for each --style")
-        shares = [share for _, share in self.weighted()]
-        if self.mixed and not sum(shares) > 0:
-            raise UsageError("--style: all weights of the mixture are 0")
-        if not self.mixed and any(share != 1 for share in shares):
-            raise UsageError("--style: a weight says how much of a mixture", "add --blend")
-
-    @property
-    def mixed(self) -> bool:
-        """Whether all styles go into one picture."""
-        return self.blend or bool(self.mask)
-
-    def weighted(self) -> tuple[tuple[str, float], ...]:
-        """Each `--style` and its weight, 1 where none was given.
-
-        Only a number behind the last colon is a weight, and only if the whole is not itself a file and either
-        the rest is one or `--blend` is on: `C:\\a.jpg`, `https://b:80/c` and `10:30.png` keep their colons.
-        """
-        return tuple(self._split(word) for word in self.style)
-
-    def _split(self, word: str) -> tuple[str, float]:
-        found = re.fullmatch(r"(.+):(\d+\.?\d*|\.\d+)", word, re.DOTALL | re.ASCII)
-        if not found or Path(word).exists() or not (self.mixed or Path(found[1]).exists()):
-            return word, 1.0
-        return found[1], min(float(found[2]), 1e9)
+        super().__post_init__()
 
 
 @dataclass(frozen=True)
@@ -132,6 +148,9 @@ class Files:
 
     formats: ClassVar[tuple[str, ...]] = FORMATS
     """Formats of results; the first one where nothing says which."""
+
+    paper: ClassVar[bool] = False
+    """A sheet is one plain table of all contents across and all styles down, as papers have it."""
 
     depths: ClassVar[Mapping[str, tuple[str, ...]]] = {"16": ("png", "tiff")}
     """Formats that hold so many `bits`, where not all do."""

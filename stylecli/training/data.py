@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,7 @@ from torch import Generator, Tensor
 from stylecli.errors import InputError
 from stylecli.media.images import read_picture
 
+T = TypeVar("T")
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 
 
@@ -23,7 +25,7 @@ def find_pictures(folders: Sequence[Path]) -> list[Path]:
         InputError: There is none.
     """
     found = sorted(
-        path.resolve() for folder in folders for path in folder.rglob("*") if path.suffix.lower() in PICTURES
+        path.absolute() for folder in folders for path in folder.rglob("*") if path.suffix.lower() in PICTURES
     )
     if not found:
         raise InputError(f"{folders[0]}: no pictures below it", "give a folder of photographs or paintings")
@@ -71,14 +73,19 @@ class Crops:
         return self.augment(crop, generator)
 
     def ahead(self, first: int, last: int) -> Iterator[Tensor]:
-        """Batches of steps `first` to `last`, one prepared while the one before is used."""
-        with ThreadPoolExecutor(1) as pool:
-            coming = pool.submit(self, first)
-            for step in range(first, last + 1):
-                batch = coming.result()
-                if step < last:
-                    coming = pool.submit(self, step + 1)
-                yield batch
+        """Batches of steps `first` to `last`, see `ahead`."""
+        return ahead(self, first, last)
+
+
+def ahead(make: Callable[[int], T], first: int, last: int) -> Iterator[T]:
+    """What `make` gives for steps `first` to `last`, one prepared while the one before is used."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(make, first)
+        for step in range(first, last + 1):
+            batch = coming.result()
+            if step < last:
+                coming = pool.submit(make, step + 1)
+            yield batch
 
 
 def _integer(below: int, generator: Generator) -> int:

@@ -61,6 +61,7 @@ def squares(folders: Sequence[Path], size: int, *, by_folder: bool, mirror: bool
     Raises:
         InputError: There is none, or one that cannot be read.
     """
+    folders = [folder.absolute() for folder in folders]
     paths = find_pictures(folders)
     homes = [_home(path, folders) if by_folder else "" for path in paths]
     names = tuple(sorted(set(homes)))

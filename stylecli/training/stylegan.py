@@ -16,7 +16,6 @@ import copy
 import json
 import math
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +38,7 @@ from stylecli.nets.stylegan2 import StyleGAN2, StyleGAN2Config
 from stylecli.nets.stylegan_discriminator import StyleGANDiscriminator
 from stylecli.progress import Listener
 from stylecli.settings.train_stylegan import TrainStyleganSettings
+from stylecli.training.data import ahead
 from stylecli.training.differentiable import augment
 from stylecli.training.loop import Schedule, train
 from stylecli.training.squares import squares
@@ -138,13 +138,7 @@ class StyleganTask:
 
     def batches(self, first: int, last: int) -> Iterator[Batch]:
         """Seeded by the step, one prepared while the one before is used."""
-        with ThreadPoolExecutor(1) as pool:
-            coming = pool.submit(self._batch, first)
-            for step in range(first, last + 1):
-                batch = coming.result()
-                if step < last:
-                    coming = pool.submit(self._batch, step + 1)
-                yield batch
+        return ahead(self._batch, first, last)
 
     def _batch(self, step: int) -> Batch:
         random = Generator().manual_seed(self.settings.seed * 1_000_003 + step)
@@ -154,6 +148,8 @@ class StyleganTask:
         """The discriminator, then the generator."""
         s, random, critic = self.settings, batch.random, self.model.discriminator
         label = batch.label.to(self.device)
+        # It was frozen for the generator's part of the step before, which may have ended there.
+        critic.requires_grad_(True)
         changed = (lambda x: augment(x, random)) if s.augment == "differentiable" else (lambda x: x)
         made = self._made(len(label), label, random)[0]
         penalized = s.r1_weight > 0 and step % s.r1_every == 0
@@ -172,7 +168,6 @@ class StyleganTask:
             self.model.path_mean.lerp_(lengths.detach().mean(), 1 - PATH_DECAY)
             losses["path"] = (lengths - self.model.path_mean).square().mean() * (s.path_weight * s.path_every)
         yield "generator", losses
-        critic.requires_grad_(True)
 
     def _made(self, count: int, label: Tensor, random: Generator) -> tuple[Tensor, Tensor]:
         """(pictures, w of all layers) of fresh latents, some of two."""

@@ -1,0 +1,236 @@
+"""StarGAN v2 (Choi et al. 2020, arXiv 1912.01865): a content in the style of references, or of seeds, of a domain.
+
+    s = E_y(reference), or F_y(z);   s' = (1 - alpha) E_own(content) + alpha s;   result = G(content, s')
+
+The z of a seed is `numpy.random.RandomState(seed).randn(1, latent_dim)`. Truncation moves a style towards the mean of
+the domain's, of 10,000 draws as in the authors' code. A style is computed once a reference; what the generator
+does before it meets a style once a content.
+"""
+
+import math
+import time
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
+
+from stylecli.backends.result import Result
+from stylecli.backends.stargan_domains import Domains, labels
+from stylecli.checkpoints.load import build as open_weights
+from stylecli.checkpoints.store import resolve, sha256
+from stylecli.device import Device
+from stylecli.errors import InputError, UsageError, WeightsError
+from stylecli.media.faces import CELEBA, aligned, read_mean_face
+from stylecli.media.squares import Square, square
+from stylecli.nets.fan import FAN, SIDE, landmarks
+from stylecli.nets.stargan import StarGAN
+from stylecli.nets.stargan_generator import Encoded
+from stylecli.progress import Listener, Step, silent
+from stylecli.settings.stargan import Named, StarganLatentSettings, StarganRefSettings, Translation
+
+DRAWS = 10_000
+"""Of which the mean style of a domain is taken."""
+
+SURE = 0.2
+"""A face is there where landmarks are on average this warm: 1 is the target of their training."""
+
+SECONDS = 1.0
+"""From one reference to the next, in a clip."""
+
+
+@dataclass
+class _Content:
+    """What was computed of the content that came last."""
+
+    pixels: Any
+    key: tuple[Any, ...]
+    shape: Square
+    x: Tensor
+    encoded: Encoded
+
+
+class Stargan:
+    """Opened networks, ready for any number of contents, references and seeds."""
+
+    named = True
+
+    def __init__(self, settings: Translation, device: Device) -> None:
+        path = resolve(settings.weights)
+        self.weights = {settings.weights: sha256(path)}
+        network, _, net = open_weights(path, labels(settings, path))
+        if not isinstance(net, StarGAN):
+            raise WeightsError(f"{settings.weights}: holds a {network}, not StarGAN v2", "--weights stargan-afhq")
+        self.masked = bool(net.config.hpf) and not settings.no_masks
+        if net.fan is None and (self.masked or settings.align):
+            net.fan = self._landmarks(settings)
+        self.net, self.device, self.size = net.to(device.torch).freeze(), device, net.config.size
+        self.domains = Domains(self.net)
+        self.face = read_mean_face(settings.mean_face) if settings.mean_face else CELEBA
+        # A picture that was turned upright has lost the frame that its transparent parts are in.
+        self.opaque = settings.align
+        self.styles: WeakIdKeyDictionary = WeakIdKeyDictionary()
+        self.last: _Content | None = None
+        self.means: dict[int, Tensor] = {}
+
+    def _landmarks(self, settings: Translation) -> FAN:
+        why = "--align" if settings.align else f"{settings.weights}: was trained with masks of faces, which"
+        try:
+            path = resolve(settings.fan)
+        except WeightsError as error:
+            other = "" if settings.align else "; or --no-masks does without"
+            raise WeightsError(f"{why} needs {error.message}", error.hint + other) from error
+        self.weights[settings.fan] = sha256(path)
+        network, _, net = open_weights(path)
+        if not isinstance(net, FAN):
+            raise WeightsError(f"--fan {settings.fan}: holds a {network}, not landmarks of faces", "--fan wing")
+        return net
+
+    @torch.inference_mode()
+    def run(
+        self,
+        content: Tensor,
+        styles: Sequence[Tensor],
+        settings: Translation,
+        *,
+        blend: Sequence[float] | None = None,
+        paths: Mapping[str, Sequence[str]] | None = None,
+        listener: Listener = silent,
+        **_: Any,
+    ) -> Result:
+        """Translate one picture.
+
+        Args:
+            content: [3, H, W] in [0, 1].
+            styles: References, each [3, h, w] in [0, 1], of any size; none for `stargan latent`.
+            settings: Those of a command; networks as this was built with.
+            blend: Share of each reference, with a sum of 1; equal by default.
+            paths: Where `content` and `style` come from: the name of a folder may tell a domain.
+            listener: Told of every frame of a clip.
+
+        Raises:
+            UsageError: A domain that the network does not have, or none where one is needed.
+            InputError: No face, where one is to be aligned.
+            MemoryLimitError: It does not fit.
+        """
+        paths, self.domains.notes = paths or {}, []
+        widest = self.net.config.channels * self.size**2
+        self.device.check_memory(4 * 6 * widest, f"{self.size} px", "close other programs")
+        seen = self._content(content, settings, *paths.get("content", ("content",))[:1])
+        if isinstance(settings, StarganLatentSettings):
+            targets = [self._drawn(settings)]
+        else:
+            assert isinstance(settings, StarganRefSettings)
+            names = paths.get("style", [f"reference {n}" for n in range(1, len(styles) + 1)])
+            targets = [self._style(each, settings, name) for each, name in zip(styles, names, strict=True)]
+        if settings.alpha < 1:
+            own = self._own(seen, settings, *paths.get("content", ("",))[:1])
+            targets = [own.lerp(target, settings.alpha) for target in targets]
+        if isinstance(settings, StarganRefSettings) and settings.frames:
+            frames = self._morph(seen, targets, settings.frames, listener)
+            still = torch.empty(0)
+            return Result(still, notes=tuple(self.domains.notes), frames=frames, seconds=SECONDS / settings.frames)
+        shares = blend or [1 / len(targets)] * len(targets)
+        style = torch.stack([share * target for share, target in zip(shares, targets, strict=True)]).sum(0)
+        image = seen.shape.back(self._drawn_in(seen, style))
+        return Result(image, notes=tuple(self.domains.notes), window=seen.shape.window)
+
+    def _drawn_in(self, content: _Content, style: Tensor) -> Tensor:
+        """[3, size, size] in [0, 1]."""
+        with torch.autocast(self.device.torch.type, self.device.dtype, enabled=self.device.dtype != torch.float32):
+            made = self.net.generator.decoded(content.encoded, style)
+        return made[0].add(1).div(2).clamp(0, 1).cpu()
+
+    def _morph(self, content: _Content, styles: Sequence[Tensor], steps: int, listener: Listener) -> Iterator[Tensor]:
+        """Frames from each style to the next and back to the first, slower where a reference is reached."""
+        start, total = time.monotonic(), steps * len(styles)
+        for index in range(total):
+            ahead = (1 - math.cos(math.pi * (index % steps) / steps)) / 2
+            place = index // steps
+            style = styles[place].lerp(styles[(place + 1) % len(styles)], ahead)
+            with torch.inference_mode():
+                yield content.shape.cut(self._drawn_in(content, style))
+            listener(Step(index + 1, total, time.monotonic() - start))
+
+    def _content(self, pixels: Tensor, settings: Translation, name: str) -> _Content:
+        key = (settings.fit, settings.align)
+        if self.last is None or self.last.pixels() is not pixels or self.last.key != key:
+            shape, x = self._squared(pixels, settings.fit, settings, name)
+            with torch.autocast(self.device.torch.type, self.device.dtype, enabled=self.device.dtype != torch.float32):
+                encoded = self.net.generator.encoded(x, self.net.masks(x) if self.masked else None)
+            self.last = _Content(weakref.ref(pixels), key, shape, x, encoded)
+        return self.last
+
+    def _squared(self, pixels: Tensor, fit: str, settings: Translation, name: str) -> tuple[Square, Tensor]:
+        """(how the picture became a square, what networks see of it [1, 3, size, size] in [-1, 1])."""
+        shape = square(pixels, self.size, fit)
+        if settings.align:
+            found, warmth = landmarks(self._heat(shape.pixels))
+            if not float(warmth.mean()) > SURE:
+                raise InputError(f"{name}: no face found", "leave out --align, or cut the face out by hand")
+            upright = aligned(shape.pixels, found[0].cpu() * (self.size / SIDE), self.face)
+            shape = Square(upright, (0, 0, self.size, self.size), (self.size, self.size))
+        x = shape.pixels[None].mul(2).sub(1).to(self.device.torch)
+        return shape, x.contiguous(memory_format=torch.channels_last)
+
+    def _heat(self, pixels: Tensor) -> Tensor:
+        assert self.net.fan is not None
+        heat: Tensor = self.net.fan(pixels[None].mul(2).sub(1).to(self.device.torch))
+        return heat
+
+    def _style(self, pixels: Tensor, settings: StarganRefSettings, name: str) -> Tensor:
+        known = self.styles.setdefault(pixels, {})
+        fit = "stretch" if settings.fit == "stretch" else "crop"
+        key = (fit, settings.align, settings.domain, name)
+        if key not in known:
+            _, x = self._squared(pixels, fit, settings, name)
+            domain = self.domains.of(x, settings.domain, "--domain", name)
+            known[key] = self.net.encoder(x, domain)
+        style: Tensor = known[key]
+        return style
+
+    def _own(self, content: _Content, settings: Translation, name: str) -> Tensor:
+        domain = self.domains.of(content.x, settings.content_domain, "--content-domain", name)
+        return self.net.encoder(content.x, domain)
+
+    def _drawn(self, settings: StarganLatentSettings) -> Tensor:
+        """The style of a seed in its domain."""
+        wide = self.net.config.latent_dim
+        domain = self.domains.named(settings.domain, "--domain")
+        z = np.random.RandomState(int(settings.seeds)).randn(1, wide)
+        style = self._mapped(z, domain)
+        if settings.psi == 1:
+            return style
+        if domain not in self.means:
+            self.means[domain] = self._mapped(np.random.RandomState(0).randn(DRAWS, wide), domain).mean(0)
+        return self.means[domain].lerp(style, settings.psi)
+
+    def _mapped(self, z: np.ndarray, domain: int) -> Tensor:
+        rows = torch.from_numpy(z).float().to(self.device.torch)
+        return self.net.mapping(rows, torch.full((len(rows),), domain, device=rows.device))
+
+
+def build(settings: Translation, device: Device) -> Stargan:
+    """The backend for `settings`: opens the weights.
+
+    Raises:
+        WeightsError: They are missing, of another family, or unsafe.
+        UsageError: Domains that the network does not have.
+    """
+    if isinstance(settings, StarganLatentSettings) and len(settings.seeds.split(",")) > 1:
+        raise UsageError(f"--seeds {settings.seeds[:40]}: one for one picture", "the command takes several")
+    return Stargan(settings, device)
+
+
+def names(settings: Named) -> tuple[str, ...]:
+    """What the domains of a network are called, in their order.
+
+    Raises:
+        WeightsError: It is missing, of another family, or unsafe.
+    """
+    backend = Stargan(Translation(settings.weights, settings.domains, no_masks=True), Device(torch.device("cpu")))
+    return backend.domains.names

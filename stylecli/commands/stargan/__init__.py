@@ -1,0 +1,3 @@
+"""Translate pictures to other domains with StarGAN v2: ref, latent, domains."""
+
+PANEL = "Methods"

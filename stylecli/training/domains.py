@@ -1,0 +1,70 @@
+"""Pictures by domain: squares at random places and scales, each domain as often as the others."""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from stylecli.errors import InputError
+from stylecli.training.squares import squares
+
+ROOM = 1.12
+"""How much larger pictures are kept: the smallest crop, of 0.8 of a square, then is not enlarged."""
+
+SMALLEST = 0.8**0.5
+"""Side of the smallest crop, as in the authors' code."""
+
+
+class DomainPictures:
+    """All pictures below some folders, in memory.
+
+    Attributes:
+        names: Of the domains, sorted by code point as in the authors' code.
+        count: Of the pictures.
+
+    Raises:
+        InputError: Fewer than two domains, or one of a single picture.
+    """
+
+    def __init__(self, folders: tuple[str, ...], size: int) -> None:
+        self.squares = squares([Path(folder) for folder in folders], round(size * ROOM), by_folder=True, mirror=False)
+        self.names, self.count, self.size = self.squares.names, len(self.squares.pictures), size
+        classes = torch.tensor(self.squares.classes)
+        self.members = [(classes == domain).nonzero().flatten() for domain in range(len(self.names))]
+        if len(self.names) < 2:
+            raise InputError(f"{folders[0]}: one domain, {self.names[0]}", "StarGAN takes a folder for each of several")
+        for name, members in zip(self.names, self.members, strict=True):
+            if len(members) < 2:
+                raise InputError(f"{name}: a domain of one picture", "hundreds of each domain are enough to begin with")
+
+    def domains(self, count: int, random: Generator) -> Tensor:
+        """[count], drawn evenly."""
+        return torch.randint(len(self.names), (count,), generator=random)
+
+    def draw(self, domains: Tensor, random: Generator) -> Tensor:
+        """A picture of each of `domains` [N]: [N, 3, size, size] in [-1, 1]."""
+        return torch.stack([self._one(self.members[domain], random) for domain in domains.tolist()])
+
+    def middle(self, domain: int, index: int) -> Tensor:
+        """The middle square of a picture of a domain, [3, size, size] in [-1, 1]."""
+        members = self.members[domain]
+        picture = self.squares.pictures[int(members[index % len(members)])]
+        return self._cut(picture, min(picture.shape[1:]), 0.5, 0.5)
+
+    def _one(self, members: Tensor, random: Generator) -> Tensor:
+        picture = self.squares.pictures[int(members[torch.randint(len(members), (), generator=random)])]
+        zoomed, scale, down, across, turned = torch.rand(5, generator=random).tolist()
+        side = min(picture.shape[1:])
+        if zoomed < 0.5:
+            side = round(side * (SMALLEST + (1 - SMALLEST) * scale))
+        made = self._cut(picture, side, down, across)
+        return made.flip(2) if turned < 0.5 else made
+
+    def _cut(self, picture: Tensor, side: int, down: float, across: float) -> Tensor:
+        top, left = (
+            round(place * (extent - side)) for place, extent in zip((down, across), picture.shape[1:], strict=True)
+        )
+        crop = picture[None, :, top : top + side, left : left + side].float().div(127.5).sub(1)
+        size = (self.size, self.size)
+        return F.interpolate(crop, size, mode="bilinear", align_corners=False, antialias=True)[0]
