@@ -37,9 +37,7 @@ def sheet(
     Returns:
         uint8 [3, H, W].
     """
-    pictures = [[None if each is None else _fitted(each, cell) for each in row] for row in rows]
-    found = [each.size for row in pictures for each in row if each is not None]
-    width, height = (max((size[axis] for size in found), default=cell) for axis in (0, 1))
+    pictures, width, height = _fields(rows, cell)
     small = [None if each is None else _fitted(each, max(width, height) // 2) for each in (*heads, corner)]
     *small_heads, small_corner = small
     font = ImageFont.load_default(max(12, min(width, height) // 16))
@@ -86,9 +84,7 @@ def table(rows: Sequence[Sequence[Tensor | None]], cell: int = CELL) -> Tensor:
     Returns:
         uint8 [3, H, W].
     """
-    pictures = [[None if each is None else _fitted(each, cell) for each in row] for row in rows]
-    found = [each.size for row in pictures for each in row if each is not None]
-    width, height = (max((size[axis] for size in found), default=cell) for axis in (0, 1))
+    pictures, width, height = _fields(rows, cell)
     page = Image.new("RGB", (width * max(map(len, rows)), height * len(rows)), PAPER)
     for down, row in enumerate(pictures):
         for across, each in enumerate(row):
@@ -96,6 +92,14 @@ def table(rows: Sequence[Sequence[Tensor | None]], cell: int = CELL) -> Tensor:
                 place = across * width + (width - each.width) // 2, down * height + (height - each.height) // 2
                 page.paste(each, place)
     return torch.from_numpy(np.asarray(page).copy()).permute(2, 0, 1)
+
+
+def _fields(rows: Sequence[Sequence[Tensor | None]], cell: int) -> tuple[list[list[Image.Image | None]], int, int]:
+    """Pictures that fit a field, and its width and height."""
+    pictures = [[None if each is None else _fitted(each, cell) for each in row] for row in rows]
+    found = [each.size for row in pictures for each in row if each is not None]
+    width, height = (max((size[axis] for size in found), default=cell) for axis in (0, 1))
+    return pictures, width, height
 
 
 def _fitted(picture: Tensor, longest: int) -> Image.Image:

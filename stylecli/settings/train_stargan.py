@@ -6,12 +6,13 @@ from stylecli.errors import UsageError
 from stylecli.settings.fields import option
 from stylecli.settings.shared import argument
 from stylecli.settings.train_stylegan import SIZES
+from stylecli.settings.training import Training
 
 CHOI = "Choi et al. 2020, arXiv 1912.01865"
 
 
 @dataclass(frozen=True)
-class TrainStarganSettings:
+class TrainStarganSettings(Training):
     """Every option of `train stargan`."""
 
     content: tuple[str, ...] = argument(
@@ -43,9 +44,6 @@ class TrainStarganSettings:
     )
     average: float = option(0.999, "decay of the averaged weights", minimum=0, maximum=1, source=CHOI)
     every: int = option(1000, "steps between snapshots and samples", minimum=1)
-    seed: int = option(0, "seed of everything", minimum=0)
-    licence: str = option("Apache-2.0", "licence written into the weights")
-    data: str = option("", "what the pictures are and where they come from, written into the weights")
 
     def __post_init__(self) -> None:
         if not self.content:

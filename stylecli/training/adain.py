@@ -2,7 +2,7 @@
 
 The losses of the embedded kind say what a stylization is for, in features of a fixed network F, at every alpha:
 
-    style    alpha times the mean over relu1_1 to relu4_1 of log(1 + |G(o) - G(s)|^2 / |G(s)|^2),  G = F F^T / (h w)
+    style    alpha^2 times the mean over relu1_1 to relu4_1 of log(1 + |G(o) - G(s)|^2 / |G(s)|^2),  G = F F^T / (h w)
     content  |N(o) - N(c)|^2 / |N(c)|^2,  N = relu4_1 with each channel at zero mean and unit deviation
     pixels   1 - alpha times the mean of |o - c|
     range    mean distance of o from [0, 1]
@@ -119,7 +119,7 @@ class AdainTask(AnyStyleTask):
         ]
         n, s = len(content), self.settings
         return {
-            "style": s.style_weight * (torch.stack(distances).mean(0) * strength[seen]).sum() / n,
+            "style": s.style_weight * (torch.stack(distances).mean(0) * strength[seen].square()).sum() / n,
             "content": s.content_weight * shift(deep, own).sum() / n,
             "pixels": s.pixel_weight * ((raw.float() - content).abs().mean((1, 2, 3)) * (1 - strength)).sum() / n,
             "range": outside,
