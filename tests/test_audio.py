@@ -123,8 +123,8 @@ def test_the_limit_is_that_of_many_filters():
     filters = 200_000
     drawn, limit = RandomConv.drawn(20, filters, 3, generator), Limit(20, 3, filters)
     for ours, theirs in (
-        (limit.products(x, y), drawn.products(drawn.see(x), drawn.see(y))),
-        (limit.distance(x, y), drawn.distance(drawn.see(x), drawn.see(y))),
+        (limit.products(limit.see(x), limit.see(y)), drawn.products(drawn.see(x), drawn.see(y))),
+        (limit.distance(limit.see(x), limit.see(y)), drawn.distance(drawn.see(x), drawn.see(y))),
     ):
         assert torch.allclose(ours.float(), theirs, rtol=0.03)
 
@@ -140,7 +140,8 @@ def test_slopes_are_finite_at_the_target_and_in_silence():
     limit = Limit(6, 3)
     for x in (torch.rand(8, 6), torch.zeros(8, 6)):
         moved = x.clone().requires_grad_()
-        (limit.distance(moved, x).sum() + GramDistance(limit, [(1.0, x)])(moved)).backward()
+        a, b = limit.see(moved), limit.see(x)
+        (limit.distance(a, b).sum() + GramDistance(limit, [(1.0, b)])(a)).backward()
         assert moved.grad is not None
         assert moved.grad.abs().max() < 1e-2
 
@@ -202,9 +203,10 @@ def test_rhythm_compares_slower_patterns():
     content, style = Sound(0.1 * crackle(4), RATE), Sound(slow, RATE)
     frames = frames_for(RATE)
     coarse = lambda wave: torch.nn.functional.avg_pool1d(frames.stft(wave).abs().log1p()[0], 16).T
-    distance = GramDistance(Limit(frames.n_fft // 2 + 1, 5), [(1.0, coarse(slow))])
+    limit = Limit(frames.n_fft // 2 + 1, 5)
+    distance = GramDistance(limit, [(1.0, limit.see(coarse(slow)))])
     options = {"kernel": 5, "steps": 20, "wave_steps": 10, "device": "cpu"}
-    far = [float(distance(coarse(api.audio(content, style, rhythm=n, **options).samples))) for n in (0, 2)]
+    far = [float(distance(limit.see(coarse(api.audio(content, style, rhythm=n, **options).samples)))) for n in (0, 2)]
     assert far[1] < 0.8 * far[0]
 
 
