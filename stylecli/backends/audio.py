@@ -22,7 +22,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from stylecli.device import Device
+from stylecli.device import Device, give_back
 from stylecli.media.audio import CEILING, Sound, resample
 from stylecli.media.spectrograms import Frames, griffin_lim, spectral_convergence
 from stylecli.nets.random_conv import Bank, Limit, RandomConv
@@ -243,7 +243,8 @@ def _in_chunks(wave: Tensor, rate: int, piece: _Piece, listener: Listener) -> Te
     count = max(1, math.ceil((length - overlap) / (longest - overlap)))
     size = math.ceil((length + (count - 1) * overlap) / count)
     total = count * (piece.settings.steps + piece.settings.wave_steps)
-    piece.full = max(CEILING, float(wave.max()), -float(wave.min()))
+    peak = max(float(wave.max()), -float(wave.min()))
+    piece.full = peak if peak > 1 else CEILING
     made = wave.clone() if piece.settings.content_weight else torch.zeros_like(wave)
     for index in range(count):
         if piece.interrupted:
@@ -252,6 +253,7 @@ def _in_chunks(wave: Tensor, rate: int, piece: _Piece, listener: Listener) -> Te
         end, heard = min(length, begin + size), overlap if index else 0
         start = made[:, begin:end].clone()
         made[:, begin:end] = piece(wave[:, begin:end], start, heard, listener, total * index // count, total)
+        give_back()
     return made
 
 

@@ -104,7 +104,7 @@ def fit(samples: Tensor, clip: str) -> tuple[Tensor, str]:
         clip: `limit` turns loud places down, over 5 ms; `rescale` all of it; `none` leaves it to clip.
     """
     peak = max(float(samples.max()), -float(samples.min()))
-    if clip == "none" or peak <= CEILING:
+    if clip == "none" or peak <= CEILING + 1e-6:
         return samples, ""
     note = f"peak at {20 * np.log10(peak):+.1f} dB of full scale: "
     if clip == "rescale":
