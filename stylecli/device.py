@@ -1,6 +1,8 @@
 """Where and how to compute: device, precision, threads, seeded generators."""
 
+import ctypes
 import os
+import sys
 from dataclasses import dataclass
 
 import torch
@@ -84,3 +86,9 @@ def resolve(
     if dtype is torch.float16 and resolved.type == "cpu":
         raise UsageError("precision float16: CPUs compute it slowly and inexactly", "use bfloat16 or float32 there")
     return Device(resolved, dtype, max_memory)
+
+
+def give_back() -> None:
+    """Hands freed memory back to the system, which glibc keeps in pieces of many megabytes; elsewhere does nothing."""
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(0)

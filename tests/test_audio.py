@@ -123,8 +123,8 @@ def test_the_limit_is_that_of_many_filters():
     filters = 200_000
     drawn, limit = RandomConv.drawn(20, filters, 3, generator), Limit(20, 3, filters)
     for ours, theirs in (
-        (limit.products(x, y), drawn.products(drawn.see(x), drawn.see(y))),
-        (limit.distance(x, y), drawn.distance(drawn.see(x), drawn.see(y))),
+        (limit.products(limit.see(x), limit.see(y)), drawn.products(drawn.see(x), drawn.see(y))),
+        (limit.distance(limit.see(x), limit.see(y)), drawn.distance(drawn.see(x), drawn.see(y))),
     ):
         assert torch.allclose(ours.float(), theirs, rtol=0.03)
 
@@ -140,7 +140,8 @@ def test_slopes_are_finite_at_the_target_and_in_silence():
     limit = Limit(6, 3)
     for x in (torch.rand(8, 6), torch.zeros(8, 6)):
         moved = x.clone().requires_grad_()
-        (limit.distance(moved, x).sum() + GramDistance(limit, [(1.0, x)])(moved)).backward()
+        a, b = limit.see(moved), limit.see(x)
+        (limit.distance(a, b).sum() + GramDistance(limit, [(1.0, b)])(a)).backward()
         assert moved.grad is not None
         assert moved.grad.abs().max() < 1e-2
 
@@ -177,6 +178,48 @@ def test_alpha_goes_from_content_to_style():
     assert contents[0] < 0.05 * contents[-1]
 
 
+SPARSE = {
+    "tone": tone(),
+    "clicks": 0.8 * (torch.arange(RATE) % 3000 == 500).float()[None],
+    "noise": crackle(),
+    "mostly silence": torch.nn.functional.pad(tone(0.3), (0, RATE - int(0.3 * RATE))),
+}
+
+
+@pytest.mark.parametrize("style", SPARSE)
+@pytest.mark.parametrize("content", SPARSE)
+def test_levels_stay_between_content_and_style(content: str, style: str):
+    level = lambda wave: float(wave.square().mean().sqrt())
+    lowest, highest = sorted(level(SPARSE[each]) for each in (content, style))
+    for alpha in (0.5, 1.0):
+        made = api.audio(Sound(SPARSE[content], RATE), Sound(SPARSE[style], RATE), alpha=alpha, device="cpu").samples
+        assert made.isfinite().all()
+        assert made.abs().max() <= CEILING
+        assert lowest / 3 < level(made) < 1.5 * highest
+
+
+def test_no_strength_is_the_content():
+    content = Sound(tone(channels=2), RATE)
+    made = api.audio(content, Sound(crackle(), RATE), alpha=0.0, device="cpu")
+    assert torch.equal(made.samples, content.samples)
+    assert set(made.losses.values()) == {0.0}
+
+
+def test_losses_are_those_of_what_is_heard():
+    content, style = tone() + 0.1 * crackle(), crackle()
+    made = api.audio(Sound(content, RATE), Sound(style, RATE), content_weight=0.01, device="cpu")
+    frames = frames_for(RATE)
+    limit = Limit(frames.n_fft // 2 + 1, 11)
+    heard, wanted = (
+        limit.see((frames.stft(each).abs() * 2048 / frames.n_fft).log1p()[0].T) for each in (made.samples, style)
+    )
+    assert made.losses["style"] == pytest.approx(float(GramDistance(limit, [(1.0, wanted)])(heard)), rel=1e-3)
+    amplitude = frames.stft(made.samples).abs()
+    noise = torch.polar(torch.ones_like(amplitude), 6.28 * torch.rand(amplitude.shape, generator=torch.Generator()))
+    plain = griffin_lim(frames, amplitude, noise, iterations=500, momentum=0, length=RATE)
+    assert made.losses["spectral convergence"] < 0.5 * spectral_convergence(frames, plain, amplitude)
+
+
 def test_a_texture_forgets_the_content():
     style = Sound(crackle(2), RATE)
     options = {"content_weight": 0.0, "device": "cpu"}
@@ -202,9 +245,10 @@ def test_rhythm_compares_slower_patterns():
     content, style = Sound(0.1 * crackle(4), RATE), Sound(slow, RATE)
     frames = frames_for(RATE)
     coarse = lambda wave: torch.nn.functional.avg_pool1d(frames.stft(wave).abs().log1p()[0], 16).T
-    distance = GramDistance(Limit(frames.n_fft // 2 + 1, 5), [(1.0, coarse(slow))])
+    limit = Limit(frames.n_fft // 2 + 1, 5)
+    distance = GramDistance(limit, [(1.0, limit.see(coarse(slow)))])
     options = {"kernel": 5, "steps": 20, "wave_steps": 10, "device": "cpu"}
-    far = [float(distance(coarse(api.audio(content, style, rhythm=n, **options).samples))) for n in (0, 2)]
+    far = [float(distance(limit.see(coarse(api.audio(content, style, rhythm=n, **options).samples)))) for n in (0, 2)]
     assert far[1] < 0.8 * far[0]
 
 
@@ -231,6 +275,9 @@ def test_no_seam_is_heard():
     energy, flux = spectrum.square().sum(0).log(), (spectrum[:, 1:] - spectrum[:, :-1]).relu().sum(0)
     size = (9 + 5 * 0.5) / 6
     joins = [int((index * (size - 0.5)) * RATE / 128) for index in range(1, 6)]
+    jumps = (made[0, 1:] - made[0, :-1]).abs()
+    for join in joins:
+        assert jumps[128 * (join - 1) : 128 * (join + 1)].max() < jumps.max()
     for curve in (energy[5:-5], flux[5:-5]):
         smooth = curve.unfold(0, 31, 1).mean(1)
         at = torch.stack([smooth[join - 5 - 15] for join in joins])

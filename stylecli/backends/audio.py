@@ -5,25 +5,28 @@ Ulyanov, Lebedev 2016, "Audio texture synthesis and style transfer"; DmitryUlyan
     L(x) = content_weight ||f(x) - f(c)||^2 + style_weight ||G(x) - G(s)||^2
 
 with log-magnitudes x, features f = relu(random convolution over time), G = f^T f / frames. Ours differs, where
-`--recipe ulyanov` does not: filters are infinitely many (`nets.random_conv`); it starts from the content and its phase,
-not from noise; with the phase found, it descends L(x(wave)) on the sound itself, for the spectrogram that was found
-first is none that a sound can have; Gram matrices are divided by the frames that have features (the original counts
-those before the convolution); any rate, channels (they are frequencies of one network, which keeps them together) and
-length.
+`--recipe ulyanov` does not: filters are infinitely many (`nets.random_conv`); it starts from the content and its phase
+with a little noise of the style's color (silence has neither phase nor slope), not from noise alone; x stays between
+silence and the loudest that content or style have in each frequency (a sparse content's few tones would else grow
+without end, for features see how loud a frame is sooner than where); with the phase found, it descends L(x(wave)) on
+the sound itself, for the spectrogram that was found first is none that a sound can have; Gram matrices are divided by
+the frames that have features (the original counts those before the convolution); any rate, channels (they are
+frequencies of one network, which keeps them together) and length.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from stylecli.device import Device
-from stylecli.media.audio import Sound, resample
+from stylecli.device import Device, give_back
+from stylecli.media.audio import CEILING, Sound, resample
 from stylecli.media.spectrograms import Frames, griffin_lim, spectral_convergence
 from stylecli.nets.random_conv import Bank, Limit, RandomConv
-from stylecli.optimise.sound import SoundObjective, descend
+from stylecli.optimise.sound import Box, SoundObjective, descend
 from stylecli.progress import Listener, silent
 from stylecli.settings.audio import AudioSettings
 
@@ -36,6 +39,9 @@ TEN_SECONDS = 420
 LONGEST_STYLE = 60
 """Seconds of a style that are compared: of a longer one six pieces, evenly spaced."""
 
+FAINT = 0.1
+"""Level of the noise that is added to the content, of the style's own."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -43,7 +49,8 @@ class Result:
 
     Attributes:
         samples: [C, T] at the content's rate.
-        losses: Weighted losses of the best evaluation and the spectral convergence of Griffin-Lim, means over chunks.
+        losses: Weighted losses of the best evaluation, and the spectral convergence of the sound to the magnitudes that
+            they are of, 0 after a descent on the sound itself; means over chunks.
         interrupted: Ctrl-C ended the run early.
         notes: Remarks for the user.
     """
@@ -81,6 +88,8 @@ class Audio:
         """
         if not content.samples.any() and settings.content_weight:
             return Result(content.samples, notes=("the content is silent, and so is the result",))
+        if not settings.alpha and settings.content_weight and settings.recipe == "stylecli":
+            return Result(content.samples, dict.fromkeys(("style", "content", "spectral convergence"), 0.0))
         rate = HIGHEST if settings.recipe == "stylecli" else 22050
         rate = min(rate, content.rate)
         channels = 1 if settings.recipe == "ulyanov" else content.samples.shape[0]
@@ -88,14 +97,16 @@ class Audio:
         waves = [self._style(each, rate, piece) for each in styles]
         shares = blend or [1 / len(styles)] * len(styles)
         notes = [] if all(each.samples.any() for each in styles) else ["a style is silent"]
-        piece.styles = [(share, piece.see(wave)) for share, wave in zip(shares, waves, strict=True)]
+        piece.listen(list(zip(shares, waves, strict=True)))
         wave = resample(_channels(content.samples, channels), content.rate, rate)
         made = _in_chunks(wave, rate, piece, listener)
         back = resample(made, rate, content.rate)
         length = content.samples.shape[1]
-        back = torch.nn.functional.pad(back, (0, max(0, length - back.shape[1])))[:, :length]
+        if back.shape[1] < length:
+            back = torch.nn.functional.pad(back, (0, length - back.shape[1]))
         losses = {name: sum(values) / len(values) for name, values in piece.losses.items()}
-        return Result(_channels(back, content.samples.shape[0]), losses, piece.interrupted, tuple(notes))
+        back = _channels(back[:, :length], content.samples.shape[0])
+        return Result(back, losses, piece.interrupted, tuple(notes))
 
     def _style(self, style: Sound, rate: int, piece: "_Piece") -> Tensor:
         wave = _channels(resample(style.samples, style.rate, rate), piece.channels)
@@ -125,6 +136,7 @@ class _Piece:
         self.styles: list[tuple[float, Tensor]] = []
         self.losses: dict[str, list[float]] = {}
         self.interrupted = False
+        self.full = CEILING
         # Frames until each scale has one patch.
         self.shortest = frames.hop * settings.kernel * 4**settings.rhythm
         bins = channels * (frames.n_fft // 2 + 1)
@@ -137,6 +149,18 @@ class _Piece:
             for _ in range(count)
         ]
         self.noise = device.generator(settings.seed)
+
+    def listen(self, styles: Sequence[tuple[float, Tensor]]) -> None:
+        """Takes (share, wave [C, T]) of each style in."""
+        self.styles = [(share, self.see(wave)) for share, wave in styles]
+        powers = [share * self.frames.stft(wave).abs().square().mean(2, keepdim=True) for share, wave in styles]
+        # A Hann window's squares have a mean of 3/8.
+        self.color = (torch.stack(powers).sum(0) / (self.frames.n_fft * 3 / 8)).sqrt().to(self.device.torch)
+
+    def _colored(self, length: int) -> Tensor:
+        """Noise [C, length] as loud as the styles in each frequency."""
+        noise = torch.randn(self.channels, length, generator=self.noise).to(self.device.torch)
+        return self.frames.istft(self.frames.stft(noise) * self.color, length)
 
     def see(self, wave: Tensor) -> Tensor:
         """Log-magnitudes [N, bins] of [C, T], all channels side by side, as loud as in the original's frames."""
@@ -152,36 +176,61 @@ class _Piece:
         x = x if self.settings.recipe == "ulyanov" else x.clamp(min=0)
         return x.expm1() * (self.frames.n_fft / 2048)
 
-    def __call__(self, content: Tensor, start: Tensor, listener: Listener, done: int, total: int) -> Tensor:
-        """The result [C, T] for `content` [C, T], found from the wave `start`."""
+    def __call__(self, content: Tensor, start: Tensor, heard: int, listener: Listener, done: int, total: int) -> Tensor:
+        """The result [C, T].
+
+        Args:
+            content: A chunk, [C, T].
+            start: What the result is found from, [C, T].
+            heard: Samples at its beginning that are a result already: it is left by and by.
+            listener: Told of every update.
+            done: Updates before this chunk.
+            total: Updates in all.
+        """
         s, length = self.settings, content.shape[1]
         if not content.any() and s.content_weight:
             return start
         room = max(0, self.shortest - length)
         content, start = (torch.nn.functional.pad(each, (0, room)).to(self.device.torch) for each in (content, start))
-        target, phase = self.see(content), self.frames.stft(start)
+        target = self.see(content)
         mixed = [(share * s.alpha, rows) for share, rows in self.styles] + [(1 - s.alpha, target)]
         published = s.recipe == "ulyanov"
         count = target.shape[0] - s.kernel + 1
         weight = s.content_weight * (1 if published else TEN_SECONDS / count)
         extra = s.kernel - 1 if published else 0
         objective = SoundObjective(self.banks, target, mixed, s.style_weight, weight, s.rhythm, extra)
+        peaks = torch.stack([rows.amax(0) for share, rows in [*mixed, (s.content_weight, target)] if share])
+        box = Box(torch.zeros(()), peaks.amax(0), float(peaks.max()))
+        if not published:
+            level = FAINT * s.alpha if s.content_weight else 1.0
+            start[:, heard:] += level * self._colored(start.shape[1] - heard)
+        phase = self.frames.stft(start)
         x = self._rows(phase.abs())
         if published:
             draw = lambda: torch.rand(phase.shape, generator=self.noise)
             x = torch.randn(x.shape, generator=self.noise).to(x) * 1e-3
             phase = torch.polar(torch.ones(phase.shape), 2 * math.pi * draw()).to(phase)
-        descended = descend(objective, x, s.steps, listener=listener, done=done, total=total)
-        amplitude = self._amplitude(descended.x)
+        follow = partial(descend, listener=listener, total=total)
+        descended = follow(objective, x, s.steps, box=None if published else box, done=done)
+        amplitude, losses = self._amplitude(descended.x), descended.losses
         wave = griffin_lim(
             self.frames, amplitude, phase, iterations=s.phase_steps, momentum=s.momentum, length=content.shape[1]
         )
-        losses = {**descended.losses, "spectral convergence": spectral_convergence(self.frames, wave, amplitude)}
+        new = torch.ones(content.shape[1]).to(wave)
+        new[:heard] = torch.linspace(0, 1, heard)
+        wave = start.lerp(wave, new)
         if s.wave_steps and not descended.interrupted:
             of_wave = lambda wave: objective(self.see(wave))
-            descended = descend(of_wave, wave, s.wave_steps, listener=listener, done=done + s.steps, total=total)
-            wave, losses = descended.x, {**losses, **descended.losses}
+            low, high = (
+                (start - 2 * self.full * new).clamp(min=-self.full),
+                (start + 2 * self.full * new).clamp(max=self.full),
+            )
+            box = Box(low, high, 4 * float(wave.square().mean().sqrt()))
+            descended = follow(of_wave, wave, s.wave_steps, box=box, done=done + s.steps)
+            wave, losses = descended.x, descended.losses
+            amplitude = self.frames.stft(wave).abs()
         self.interrupted = descended.interrupted
+        losses = {**losses, "spectral convergence": spectral_convergence(self.frames, wave, amplitude)}
         for name, value in losses.items():
             self.losses.setdefault(name, []).append(value)
         return wave[:, :length].cpu()
@@ -194,22 +243,17 @@ def _in_chunks(wave: Tensor, rate: int, piece: _Piece, listener: Listener) -> Te
     count = max(1, math.ceil((length - overlap) / (longest - overlap)))
     size = math.ceil((length + (count - 1) * overlap) / count)
     total = count * (piece.settings.steps + piece.settings.wave_steps)
-    made = wave.clone()
-    if not piece.settings.content_weight:
-        noise = torch.randn(wave.shape, generator=piece.noise)
-        made = noise * 0.05
-    fade = torch.linspace(0, 1, overlap)
+    peak = max(float(wave.max()), -float(wave.min()))
+    piece.full = peak if peak > 1 else CEILING
+    made = wave.clone() if piece.settings.content_weight else torch.zeros_like(wave)
     for index in range(count):
         if piece.interrupted:
             break
         begin = index * (size - overlap)
-        end = min(length, begin + size)
-        before = made[:, begin : begin + overlap].clone()
-        made[:, begin:end] = piece(
-            wave[:, begin:end], made[:, begin:end].clone(), listener, total * index // count, total
-        )
-        if index:
-            made[:, begin : begin + overlap] = before.lerp(made[:, begin : begin + overlap], fade[: before.shape[1]])
+        end, heard = min(length, begin + size), overlap if index else 0
+        start = made[:, begin:end].clone()
+        made[:, begin:end] = piece(wave[:, begin:end], start, heard, listener, total * index // count, total)
+        give_back()
     return made
 
 

@@ -104,7 +104,7 @@ def fit(samples: Tensor, clip: str) -> tuple[Tensor, str]:
         clip: `limit` turns loud places down, over 5 ms; `rescale` all of it; `none` leaves it to clip.
     """
     peak = max(float(samples.max()), -float(samples.min()))
-    if clip == "none" or peak <= CEILING:
+    if clip == "none" or peak <= CEILING + 1e-6:
         return samples, ""
     note = f"peak at {20 * np.log10(peak):+.1f} dB of full scale: "
     if clip == "rescale":
@@ -182,15 +182,19 @@ def _encoded(
     except (soundfile.SoundFileError, ValueError) as error:
         what = f"{samples.shape[0]} channels at {rate} Hz"
         raise OutputError(f"{name}: {format} cannot hold {what}", "write a .wav") from error
-    data = buffer.getvalue()
-    return _with_info(data, everything) if format == "wav" else data
+    if format == "wav":
+        _add_info(buffer, everything)
+    return buffer.getvalue()
 
 
-def _with_info(data: bytes, tags: Mapping[str, str]) -> bytes:
-    """A WAV file with a LIST chunk of tags behind its samples; libsndfile drops all of them when they are long."""
+def _add_info(file: BytesIO, tags: Mapping[str, str]) -> None:
+    """Puts a LIST chunk of tags behind the samples of a WAV file; libsndfile drops all of them when they are long."""
     chunks = b"".join(_chunk(_INFO[key], value.encode() + b"\0") for key, value in tags.items() if key in _INFO)
-    whole = data + b"\0" * (len(data) % 2) + (_chunk(b"LIST", b"INFO" + chunks) if chunks else b"")
-    return whole[:4] + struct.pack("<I", min(len(whole) - 8, 2**32 - 1)) + whole[8:]
+    if chunks:
+        file.write(b"\0" * (file.seek(0, 2) % 2) + _chunk(b"LIST", b"INFO" + chunks))
+        size = file.tell() - 8
+        file.seek(4)
+        file.write(struct.pack("<I", min(size, 2**32 - 1)))
 
 
 def _info(data: bytes) -> dict[str, str]:

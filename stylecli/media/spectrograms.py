@@ -79,15 +79,21 @@ def _phases(spectrum: Tensor) -> Tensor:
 
 
 def draw(sounds: Sequence[tuple[str, Sound]], path: str) -> None:
-    """A picture of labelled spectrograms, one below the other, low tones at the bottom; 80 dB from black to white.
+    """A picture of labelled spectrograms, one below the other, 80 dB from black to white.
+
+    Low tones are at the bottom and have the most room: frequencies rise with the square of the height.
 
     Raises:
         OutputError: It cannot be written.
     """
     rows = []
     for _, sound in sounds:
-        frames = Frames(1024, max(1, sound.samples.shape[1] // 1000, 256))
-        levels = 20 * frames.stft(sound.samples.mean(0, keepdim=True)).abs().clamp(min=1e-5).log10()[0].flip(0)
+        frames = Frames(2048, max(1, sound.samples.shape[1] // 1000, 256))
+        heights = torch.linspace(1, 0, 512).square() * frames.n_fft / 2
+        levels = (
+            20
+            * frames.stft(sound.samples.mean(0, keepdim=True)).abs().clamp(min=1e-5).log10()[0, heights.round().long()]
+        )
         shown = ((levels - levels.max()) / 80 + 1).clamp(0, 1)
         sized = torch.nn.functional.interpolate(shown[None, None], size=(256, 1000), mode="area")[0]
         # Dark to light through red, so that a difference in level shows as one in color too.

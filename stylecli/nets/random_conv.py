@@ -15,7 +15,7 @@ of 4096 filters, and no draw of luck. `Limit` is that network.
 """
 
 import math
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Generator, Tensor, nn
@@ -31,13 +31,13 @@ class Bank(Protocol):
 
     width: int
 
-    def see(self, x: Tensor) -> Tensor:
+    def see(self, x: Tensor) -> Any:
         """Whatever `products` and `distance` want of frames [N, bins]."""
 
-    def products(self, a: Tensor, b: Tensor) -> Tensor:
+    def products(self, a: Any, b: Any) -> Tensor:
         """[N, M]: the inner product of each feature vector seen in `a` with each one in `b`."""
 
-    def distance(self, a: Tensor, b: Tensor) -> Tensor:
+    def distance(self, a: Any, b: Any) -> Tensor:
         """[N]: the squared distances between feature vectors at the same time."""
 
 
@@ -75,6 +75,18 @@ class RandomConv(nn.Module):
         return (a - b).square().sum(1)
 
 
+class Patches(NamedTuple):
+    """What `Limit` sees.
+
+    Attributes:
+        frames: [N, bins].
+        norms: [N - width + 1] of the patches that begin at each frame.
+    """
+
+    frames: Tensor
+    norms: Tensor
+
+
 class Limit(nn.Module):
     """As many filters as one likes, in the scale of `filters` drawn ones."""
 
@@ -82,30 +94,26 @@ class Limit(nn.Module):
         super().__init__()
         self.width, self.scale = width, filters * deviation(bins, filters, width) ** 2
 
-    def see(self, x: Tensor) -> Tensor:
-        """The frames themselves."""
-        return x
+    def see(self, x: Tensor) -> Patches:
+        """The frames [N, bins] themselves."""
+        # The square root has no slope at silence.
+        return Patches(x, self._over_time(x, x).clamp(min=1e-12).sqrt())
 
-    def products(self, a: Tensor, b: Tensor) -> Tensor:
+    def products(self, a: Patches, b: Patches) -> Tensor:
         """See `Bank`."""
-        n, m = (each.shape[0] - self.width + 1 for each in (a, b))
-        frames = _wide(a @ b.T)
+        n, m = len(a.norms), len(b.norms)
+        frames = _wide(a.frames @ b.frames.T)
         dots = sum((frames[t : t + n, t : t + m] for t in range(self.width)), torch.zeros(()))
-        product: Tensor = ArcCosine.apply(dots, self._norms(a)[:, None], self._norms(b)[None])
+        product: Tensor = ArcCosine.apply(dots, a.norms[:, None], b.norms[None])
         return self.scale * product
 
-    def distance(self, a: Tensor, b: Tensor) -> Tensor:
+    def distance(self, a: Patches, b: Patches) -> Tensor:
         """See `Bank`."""
-        over, norms = self._over_time(_wide(a * b).sum(1)), (self._norms(a), self._norms(b))
-        product: Tensor = ArcCosine.apply(over, *norms)
-        return self.scale * (norms[0].square() / 2 + norms[1].square() / 2 - 2 * product)
+        product: Tensor = ArcCosine.apply(self._over_time(a.frames, b.frames), a.norms, b.norms)
+        return self.scale * (a.norms.square() / 2 + b.norms.square() / 2 - 2 * product)
 
-    def _over_time(self, values: Tensor) -> Tensor:
-        return values.unfold(0, self.width, 1).sum(1)
-
-    def _norms(self, x: Tensor) -> Tensor:
-        # The square root has no slope at silence.
-        return self._over_time(_wide(x).square().sum(1)).clamp(min=1e-12).sqrt()
+    def _over_time(self, a: Tensor, b: Tensor) -> Tensor:
+        return _wide(torch.linalg.vecdot(a, b)).unfold(0, self.width, 1).sum(1)
 
 
 def _wide(x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Limited-memory BFGS for pictures: bounded pixels, sane step lengths, one evaluation a step.
+"""Limited-memory BFGS for pictures and sound: bounded values, sane step lengths, one evaluation a step.
 
 Liu, Nocedal 1989, "On the limited memory BFGS method for large scale optimization"; bounds by projection (Bertsekas
 1982). Differs from `torch.optim.LBFGS`: the first step moves pixels by a visible amount instead of one over the
@@ -13,26 +13,36 @@ import torch
 from torch import Tensor, no_grad
 
 FIRST_MOVE = 0.01
-"""Root mean square of the first step, in units of the pixel range."""
+"""Root mean square of the first step, in units (pixels: of their range)."""
 
 TRUST = 0.05
-"""Largest root mean square of any step."""
+"""Largest root mean square of any step, in units."""
 
 TOLERATED_RISE = 0.05
 """A loss may rise by this fraction before the step is taken back: the losses are not smooth (ReLU, max pooling)."""
 
 
 class BoundedLBFGS:
-    """Minimises over pictures in [0, 1].
+    """Minimises over pictures in [0, 1], or anything else between bounds.
 
     Args:
         picture: The variable, changed in place.
         history: Pairs kept.
         learning_rate: Factor on every step.
+        box: Lowest and highest values, each broadcastable to the picture.
+        unit: The size of a large change.
     """
 
-    def __init__(self, picture: Tensor, history: int, learning_rate: float = 1.0) -> None:
-        self.picture, self.learning_rate = picture, learning_rate
+    def __init__(
+        self,
+        picture: Tensor,
+        history: int,
+        learning_rate: float = 1.0,
+        box: tuple[Tensor, Tensor] | None = None,
+        unit: float = 1.0,
+    ) -> None:
+        self.picture, self.learning_rate, self.unit = picture, learning_rate, unit
+        self.low, self.high = box or (picture.new_zeros(()), picture.new_ones(()))
         self.pairs: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=history)
         self.before: tuple[Tensor, Tensor, float] | None = None  # picture, gradient and loss of the last good point
         self.move = torch.zeros(())
@@ -48,17 +58,17 @@ class BoundedLBFGS:
             picture, old, best = self.before
             if loss > best * (1 + TOLERATED_RISE) and self.shrink > 0.05:
                 self.shrink *= 0.5
-                self.picture.copy_(torch.add(picture, self.move, alpha=self.shrink).clamp_(0, 1))
+                self.picture.copy_(torch.add(picture, self.move, alpha=self.shrink).clamp_(self.low, self.high))
                 return
             self._remember(self.picture - picture, gradient - old)
         # Pixels that sit on a bound and want out do not take part.
-        held = ((self.picture <= 0) & (gradient > 0)) | ((self.picture >= 1) & (gradient < 0))
+        held = ((self.picture <= self.low) & (gradient > 0)) | ((self.picture >= self.high) & (gradient < 0))
         self.move = self._direction(gradient.masked_fill(held, 0)).masked_fill_(held, 0)
         size = float(self.move.square().mean().sqrt())
-        wanted = FIRST_MOVE if not self.pairs else min(size * self.learning_rate, TRUST)
+        wanted = FIRST_MOVE * self.unit if not self.pairs else min(size * self.learning_rate, TRUST * self.unit)
         self.move *= wanted / max(size, 1e-12)
         self.before, self.shrink = (self.picture.clone(), gradient.clone(), loss), 1.0
-        self.picture.add_(self.move).clamp_(0, 1)
+        self.picture.add_(self.move).clamp_(self.low, self.high)
 
     def _remember(self, s: Tensor, y: Tensor) -> None:
         curvature = float(s.flatten() @ y.flatten())

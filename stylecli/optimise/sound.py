@@ -1,4 +1,4 @@
-"""What a spectrogram is optimised for, and the descent: L-BFGS-B as the original calls it."""
+"""What a spectrogram is optimised for, and its descent: L-BFGS between bounds, or L-BFGS-B as the original calls it."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from stylecli.losses.sound import GramDistance
 from stylecli.nets.random_conv import Bank
+from stylecli.optimise.lbfgs import BoundedLBFGS
 from stylecli.progress import Listener, Step, silent
 
 
@@ -64,6 +65,25 @@ class SoundObjective:
         return scales
 
 
+HISTORY = 10
+"""Pairs that L-BFGS keeps: as many as the original's."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where the variable of a descent stays.
+
+    Attributes:
+        low: Lowest values, broadcastable to it.
+        high: Highest values.
+        unit: The size of a large change.
+    """
+
+    low: Tensor
+    high: Tensor
+    unit: float
+
+
 @dataclass
 class Descended:
     """Where a descent ended.
@@ -84,6 +104,7 @@ def descend(
     start: Tensor,
     steps: int,
     *,
+    box: Box | None = None,
     listener: Listener = silent,
     done: int = 0,
     total: int = 0,
@@ -94,7 +115,8 @@ def descend(
     Args:
         objective: Losses by name.
         start: Where to begin: log-magnitudes, or a wave.
-        steps: Updates, each of one evaluation or a few.
+        steps: Updates, each of one evaluation; without a box of a few.
+        box: Where to stay; without one, SciPy's L-BFGS-B goes wherever the loss falls, as the original.
         listener: Hears of every update.
         done: Updates before this descent, of `total`.
         watch: Told of the loss at every evaluation.
@@ -102,9 +124,10 @@ def descend(
     best = Descended(start)
     lowest, updates, began = float("inf"), done, time.perf_counter()
 
-    def evaluate(values: np.ndarray) -> tuple[float, np.ndarray]:
+    @torch.enable_grad()
+    def evaluate(x: Tensor) -> tuple[float, Tensor]:
         nonlocal best, lowest
-        x = torch.from_numpy(values).view(start.shape).to(start.dtype).to(start.device).requires_grad_()
+        x = x.detach().clone().requires_grad_()
         parts = objective(x)
         loss = torch.stack(list(parts.values())).sum()
         (gradient,) = torch.autograd.grad(loss, x)
@@ -113,16 +136,39 @@ def descend(
             watch(value)
         if value < lowest:
             best, lowest = Descended(x.detach(), {k: float(v.detach()) for k, v in parts.items()}), value
-        return value, gradient.cpu().double().numpy().ravel()
+        return value, gradient
 
-    def tell(_: np.ndarray) -> None:
+    def tell(_: object = None) -> None:
         nonlocal updates
         updates += 1
         listener(Step(updates, total or steps, time.perf_counter() - began, loss=lowest))
 
+    def of_values(values: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = evaluate(torch.from_numpy(values).view(start.shape).to(start.dtype).to(start.device))
+        return value, gradient.cpu().double().numpy().ravel()
+
     try:
-        first = start.detach().cpu().double().numpy().ravel()
-        minimize(evaluate, first, jac=True, method="L-BFGS-B", callback=tell, options={"maxiter": steps})
+        if box is None:
+            first = start.detach().cpu().double().numpy().ravel()
+            options = {"maxiter": steps, "maxcor": HISTORY}
+            minimize(of_values, first, jac=True, method="L-BFGS-B", callback=tell, options=options)
+        else:
+            _between(box, start, steps, evaluate, tell)
     except KeyboardInterrupt:
         best.interrupted = True
     return best
+
+
+def _between(
+    box: Box, start: Tensor, steps: int, evaluate: Callable[[Tensor], tuple[float, Tensor]], tell: Callable[[], None]
+) -> None:
+    variable = start.detach().clone().clamp_(box.low, box.high)
+    optimizer = BoundedLBFGS(variable, HISTORY, box=(box.low, box.high), unit=box.unit)
+
+    def closure() -> float:
+        value, variable.grad = evaluate(variable)
+        return value
+
+    for _ in range(steps):
+        optimizer.step(closure)
+        tell()
