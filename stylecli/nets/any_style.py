@@ -22,6 +22,10 @@ Modulation = Sequence[tuple[Tensor, Tensor]]
 """(gamma, beta) of each modulated layer of a decoder, [N, C, 1, 1] or a map."""
 
 
+SHARE = 0.5
+"""Of the content itself in a weak style: without it, some styles are as strong at alpha 0.8 as at 1."""
+
+
 class Target(NamedTuple):
     """Mean [N, C, 1, 1] that a level gets, and spread: deviations [N, C, 1, 1] or a covariance [N, C, C]."""
 
@@ -237,6 +241,9 @@ class AnyStyle(nn.Module):
             strength = alpha * sum(seen.presence[1])
             if isinstance(strength, Tensor) or strength < 1:
                 image = image + (1 - strength) * self._detail(seen)
+                image = image + SHARE * (1 - strength) * (
+                    seen.rgb - image[:, :, : seen.rgb.shape[2], : seen.rgb.shape[3]]
+                )
         return image[:, :, :height, :width]
 
     def finish(
