@@ -30,7 +30,8 @@ def atomic_write(destination: str | Path) -> Iterator[BinaryIO]:
     """A binary file that appears under its name only when the block ends well, whole and on the disk.
 
     It is written as `.{name}.{random}.part` in the same folder; when anything goes wrong, Ctrl-C included, that file is
-    removed and what was there before is untouched. A process that is killed leaves it to `remove_stale`. Permissions are those of any new file; links are followed.
+    removed and what was there before is untouched. A process that is killed leaves it to `remove_stale`. Permissions
+    are those of any new file; links are followed.
 
     Raises:
         OutputError: No such folder, not permitted, disk full, name too long, or a folder of that name.
