@@ -317,10 +317,10 @@ def run_files(
             # A limit on memory is kept by having one job's pictures at a time.
             ahead = AHEAD if compute.max_bytes is None else 0
             code = run(jobs, work, audience, ahead=ahead, note=note, reraise=reraise)
-        for sheet in sheets if code in (ExitCode.DONE, ExitCode.SOME_FAILED) else ():
-            if make_sheet(sheet, _levels, outputs.quality):
-                audience.made(sheet.path)
-        return code
+            for sheet in sheets if code in (ExitCode.DONE, ExitCode.SOME_FAILED) else ():
+                if make_sheet(sheet, _levels, outputs.quality):
+                    audience.made(sheet.path)
+            return code
     finally:
         if not jobs[0].kept:
             rmtree(Path(jobs[0].output).parent, ignore_errors=True)
