@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from stylecli.batch.generated import GeneratedWork
 from stylecli.batch.inputs import PICTURES, SOUNDS, Source, expand
-from stylecli.batch.jobs import Inputs, Job, plan
+from stylecli.batch.jobs import Inputs, Job, guard, plan
+from stylecli.batch.ledger import folder_written, opened, tidy
 from stylecli.batch.pictures import PictureWork, even
-from stylecli.batch.runner import Audience, run
+from stylecli.batch.runner import AHEAD, Audience, run
 from stylecli.batch.sheets import make_sheet, plan_sheets, wants_singles
 from stylecli.batch.sounds import SoundWork
 from stylecli.errors import ExitCode, UsageError, WeightsError
@@ -302,6 +303,7 @@ def run_files(
     Raises:
         WeightsError: The method's weights are missing, wrong, or not the ones demanded.
         UsageError: A device that this machine does not have.
+        OutputError: Another run writes into the output folder.
     """
     sheets = plan_sheets([job for job in jobs if not job.clip], outputs) if isinstance(outputs, Outputs) else []
     audience.say("loading weights ...")
@@ -323,11 +325,17 @@ def run_files(
             # What has no content is generated, by methods that draw a texture too from nothing but settings.
             painted = "content" in jobs[0].inputs or getattr(backend, "paints", False)
             work = (PictureWork if painted else GeneratedWork)(backend, outputs, used)
-        code = run(jobs, work, audience, reraise=reraise)
-        for sheet in sheets if code in (ExitCode.DONE, ExitCode.SOME_FAILED) else ():
-            if make_sheet(sheet, _levels, outputs.quality):
-                audience.made(sheet.path)
-        return code
+        with opened(folder_written(jobs, outputs.output), audience.say) as note:
+            # Another run may have ended since the plan was made.
+            guard(jobs, outputs)
+            tidy(jobs)
+            # A limit on memory is kept by having one job's pictures at a time.
+            ahead = AHEAD if compute.max_bytes is None else 0
+            code = run(jobs, work, audience, ahead=ahead, note=note, reraise=reraise)
+            for sheet in sheets if code in (ExitCode.DONE, ExitCode.SOME_FAILED) else ():
+                if make_sheet(sheet, _levels, outputs.quality):
+                    audience.made(sheet.path)
+            return code
     finally:
         if not jobs[0].kept:
             rmtree(Path(jobs[0].output).parent, ignore_errors=True)

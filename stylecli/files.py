@@ -2,14 +2,16 @@
 
 import errno
 import os
+import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from stylecli.errors import OutputError
 
+_PART = re.compile(r"\..+\.[0-9a-f]{8}\.part")
 _ELSEWHERE = "write somewhere else with -o"
 _WRONG = {
     errno.EACCES: ("not permitted to write here", _ELSEWHERE),
@@ -28,7 +30,8 @@ def atomic_write(destination: str | Path) -> Iterator[BinaryIO]:
     """A binary file that appears under its name only when the block ends well, whole and on the disk.
 
     It is written as `.{name}.{random}.part` in the same folder; when anything goes wrong, Ctrl-C included, that file is
-    removed and what was there before is untouched. Permissions are those of any new file; links are followed.
+    removed and what was there before is untouched. A process that is killed leaves it to `remove_stale`. Permissions
+    are those of any new file; links are followed.
 
     Raises:
         OutputError: No such folder, not permitted, disk full, name too long, or a folder of that name.
@@ -47,6 +50,7 @@ def atomic_write(destination: str | Path) -> Iterator[BinaryIO]:
         file = part.open("xb")
         try:
             with file:
+                _locked(file)
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -56,6 +60,33 @@ def atomic_write(destination: str | Path) -> Iterator[BinaryIO]:
             raise
     except OSError as error:
         raise output_error(destination, error) from error
+
+
+def remove_stale(folder: Path) -> None:
+    """Removes what processes that were killed left of `atomic_write`; files that are still being written stay."""
+    for part in [each for each in _listed(folder) if _PART.fullmatch(each.name)]:
+        # Windows does not let go of open files, elsewhere their lock ends with their process.
+        with suppress(OSError), part.open("r+b") as file:
+            if _locked(file):
+                part.unlink()
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _locked(file: BinaryIO) -> bool:
+    """Locks an open file for this process; False where another has it, or where there are no such locks."""
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return os.name == "nt"
+    return True
 
 
 def output_error(destination: object, error: OSError) -> OutputError:

@@ -4,14 +4,16 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stylecli.batch.inputs import Source
 from stylecli.batch.jobs import STDOUT, Job
 from stylecli.batch.outputs import begin, check_free, noted
-from stylecli.batch.record import Record
-from stylecli.batch.runner import Outcome
+from stylecli.batch.record import Record, hashed
+from stylecli.batch.runner import Made, Outcome
+from stylecli.errors import InputError
 from stylecli.progress import Listener
 from stylecli.settings.shared import Files
 
@@ -23,6 +25,15 @@ if TYPE_CHECKING:
 GIVEN = ("content", "style", "mask")
 KEPT = 256 * 2**20
 """Bytes of pictures that are kept: styles come again with every content, contents with every style."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What was read for a job: its record, its pictures by role, and its masks at the size of the content."""
+
+    record: Record
+    pictures: "dict[str, list[Picture]]"
+    masks: "list[Tensor] | None"
 
 
 @dataclass(frozen=True)
@@ -43,27 +54,48 @@ class PictureWork:
     read: dict[str, "Picture"] = dataclasses.field(default_factory=dict)
 
     def __call__(self, job: Job, listener: Listener) -> Outcome:
-        """Makes the job's file, unless the file already is what the job would make.
+        """Does a job as a whole.
 
         Raises:
             InputError: A picture cannot be read.
             OutputError: The file cannot be written, or holds something else and may not be replaced.
         """
+        given = self.gather(job)
+        return given if isinstance(given, Outcome) else self.make(job, given, listener).finish()
+
+    def gather(self, job: Job) -> "Given | Outcome":
+        """The pictures of a job, unless its file already is what the job would make.
+
+        Raises:
+            InputError: A picture cannot be read.
+            OutputError: The file holds something else and may not be replaced, or its folder cannot be written.
+        """
         if (record := begin(job, self)) is None:
             return Outcome(skipped=True)
         pictures = {role: [self._read(one) for one in some] for role, some in job.inputs.items() if role != "mask"}
+        masks = _masks(job, pictures["content"][0].pixels) if pictures.get("content") else None
+        if hashed(job.inputs) != record.inputs:
+            raise InputError(f"{job.title}: an input was replaced while it was read", "run again")
+        return Given(record, pictures, masks)
+
+    def make(self, job: Job, given: "Given", listener: Listener) -> Made:
+        """The job's result, which is not written yet.
+
+        Raises:
+            MemoryLimitError: It does not fit.
+        """
+        pictures, masks = given.pictures, given.masks
         content, styles = next(iter(pictures.get("content", [])), None), pictures.get("style", [])
         shares = [style.share for style in job.inputs.get("style", ())]
         if content and getattr(self.backend, "opaque", False):
             content = dataclasses.replace(content, alpha=None)
-        masks = _masks(job, content.pixels) if content else None
         named = getattr(self.backend, "named", False)
 
         def snapshot(step: int, pixels: "Tensor") -> None:
             path = Path(job.output)
             path = path.with_name(f"{path.stem}_{step:05}{path.suffix}")
             check_free(path, job, replace=self.outputs.overwrite)
-            _write(pixels, str(path), content, dataclasses.replace(record, interrupted=True))
+            _write(pixels, str(path), content, dataclasses.replace(given.record, interrupted=True))
 
         result = self.backend.run(
             None if content is None else content.pixels,
@@ -76,13 +108,12 @@ class PictureWork:
             **{role: some[0].pixels for role, some in pictures.items() if role not in GIVEN},
             **({"paths": {role: [one.name for one in some] for role, some in job.inputs.items()}} if named else {}),
         )
-        final = dataclasses.replace(record, interrupted=result.interrupted)
-        notes = [
-            *noted(job, pictures),
-            *result.notes,
-            *self._written(result, job, content, final),
-        ]
-        return Outcome(dict(result.losses), tuple(notes), interrupted=result.interrupted)
+        record = dataclasses.replace(given.record, interrupted=result.interrupted)
+        notes = (*noted(job, pictures), *result.notes)
+        return Made(
+            Outcome(dict(result.losses), notes, interrupted=result.interrupted),
+            partial(self._written, result, job, content, record),
+        )
 
     def _written(self, result: Any, job: Job, content: "Picture | None", record: Record) -> tuple[str, ...]:
         if getattr(result, "frames", None) is not None:

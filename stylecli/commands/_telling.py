@@ -30,6 +30,7 @@ class Teller:
         self.telling = telling
         self.total = 0
         self.bar: Progress | None = None
+        self.shown: Job | None = None
 
     def say(self, line: str) -> None:
         """A line on stderr, unless `--quiet`."""
@@ -38,7 +39,7 @@ class Teller:
 
     def begin(self, job: Job, total: int) -> Listener:
         """Shows a bar for the job on a terminal."""
-        self.total = total
+        self.total, self.shown = total, job
         return self.bar_for(f"[{job.index}/{total}] {job.title}" if total > 1 else job.title)
 
     def bar_for(self, title: str) -> Listener:
@@ -53,6 +54,7 @@ class Teller:
         # Rich must not touch stdout, which may be a pipe: the bar is gone before a result is printed.
         bar = Progress(*columns, console=_console(), transient=True, redirect_stdout=False, redirect_stderr=False)
         task = bar.add_task(title, total=None, loss="")
+        self.clear()
         bar.start()
         self.bar = bar
 
@@ -64,8 +66,9 @@ class Teller:
 
     def end(self, report: Report) -> None:
         """Prints the result of a job, and what is to be noted about it."""
-        self.clear()
         job, outcome = report.job, report.outcome
+        if self.bar:
+            self.bar.stop()
         if self.telling.json:
             print(json.dumps(line(job, report)), flush=True)
         elif outcome and job.kept and not (outcome.skipped or self.telling.quiet or job.output == STDOUT):
@@ -78,6 +81,9 @@ class Teller:
             if self.telling.verbose:
                 losses = "".join(f", {name} {value:.4g}" for name, value in outcome.losses.items())
                 self.say(f"{job.output}: {report.seconds:.1f} s{losses}")
+        if self.bar and self.shown is not job:
+            # The next job has already begun.
+            self.bar.start()
 
     def made(self, path: str) -> None:
         """Prints the path of a sheet or clip."""

@@ -1,0 +1,88 @@
+"""A folder of results while a run writes to it: its lock, and the record of what became of every job."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from stylecli.batch.jobs import Job
+from stylecli.batch.runner import Report
+from stylecli.errors import Interrupted, OutputError
+from stylecli.files import remove_stale
+
+LEDGER = "stylecli.jsonl"
+LOCK = ".stylecli.lock"
+
+
+def folder_written(jobs: Sequence[Job], output: str | None) -> Path | None:
+    """The folder that `-o` names, None where it names a file or stdout, or was left out."""
+    folder = Path(output or "")
+    inside = output and all(job.kept and folder in Path(job.output).parents for job in jobs)
+    return folder if inside else None
+
+
+@contextmanager
+def opened(folder: Path | None, say: Callable[[str], None]) -> Iterator[Callable[[Report], None]]:
+    """Takes the folder for this run alone, and gives what adds a job to its record; None needs neither.
+
+    The lock is the system's: it ends with its process, however that ends. A folder that cannot be written gets no
+    lock and no record; its jobs say why they fail.
+
+    Raises:
+        OutputError: Another run has the folder.
+    """
+    from filelock import FileLock, Timeout
+
+    if folder is None:
+        yield lambda report: None
+        return
+    lock = FileLock(folder / LOCK, blocking=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        wait = "wait until it is done, or write somewhere else with -o"
+        raise OutputError(f"{folder}: another run is writing there", wait) from error
+    except (OSError, NotImplementedError):
+        say(f"{folder}: cannot be locked; no other run must write there")
+    try:
+        yield _Ledger(folder, say).add
+    finally:
+        lock.release()
+
+
+def tidy(jobs: Sequence[Job]) -> None:
+    """Removes what runs that were killed left in the folders that jobs write to."""
+    for folder in {Path(job.output).parent for job in jobs if job.kept}:
+        remove_stale(folder)
+
+
+class _Ledger:
+    """JSON lines, one for every job of every run, appended as jobs end; the last one of an output counts."""
+
+    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+        self.folder, self.say, self.failed = folder, say, False
+
+    def add(self, report: Report) -> None:
+        try:
+            with (self.folder / LEDGER).open("a+b") as file:
+                # A run that was killed may have left half a line.
+                torn = file.tell() and (file.seek(-1, 2), file.read())[1] != b"\n"
+                file.write(b"\n" * torn + json.dumps(self._line(report)).encode() + b"\n")
+        except OSError as error:
+            if not self.failed:
+                self.say(f"{self.folder / LEDGER}: not written: {(error.strerror or str(error)).lower()}")
+            self.failed = True
+
+    def _line(self, report: Report) -> dict[str, object]:
+        job, outcome, error = report.job, report.outcome, report.error
+        interrupted = isinstance(error, Interrupted) or (outcome and outcome.interrupted)
+        done = "skipped" if outcome and outcome.skipped else "done"
+        return {
+            "output": Path(job.output).relative_to(self.folder).as_posix(),
+            "state": "interrupted" if interrupted else "failed" if error else done,
+            "error": error.message if error else None,
+            "method": job.method,
+            "inputs": {role: [one.name for one in some] for role, some in job.inputs.items()},
+            "seconds": round(report.seconds, 3),
+        }
