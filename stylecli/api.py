@@ -7,6 +7,7 @@
 Every method is a function here that takes the arguments of `stylize` after the first.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -329,8 +330,9 @@ def run_files(
             # Another run may have ended since the plan was made.
             guard(jobs, outputs)
             tidy(jobs)
-            # A limit on memory is kept by having one job's pictures at a time.
-            ahead = AHEAD if compute.max_bytes is None else 0
+            # A limit on memory is kept by having one job's pictures at a time; threads on all cores are only disturbed.
+            busy = device.torch.type == "cpu" and get_num_threads() >= (os.cpu_count() or 1)
+            ahead = 0 if busy or compute.max_bytes is not None else AHEAD
             code = run(jobs, work, audience, ahead=ahead, note=note, reraise=reraise)
             for sheet in sheets if code in (ExitCode.DONE, ExitCode.SOME_FAILED) else ():
                 if make_sheet(sheet, _levels, outputs.quality):
