@@ -29,6 +29,14 @@ class Result:
     binary: bytes = b""
 
 
+def complaint(done: Result, code: int) -> str:
+    """The one line of an error."""
+    lines = [line for line in done.stderr.splitlines() if not line.startswith(("loading", "hint:"))]
+    assert done.exit_code == code, done.stderr
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
 class _Stdin:
     def __init__(self, data: bytes) -> None:
         self.buffer = io.BytesIO(data)

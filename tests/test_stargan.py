@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import Result
+from conftest import Result, complaint
 from PIL import Image
 from torch import Tensor, nn
 
@@ -270,14 +270,6 @@ def test_replay_and_skip(make: Make, cli: Callable[..., Result], picture: Callab
     assert cli("replay", "a_stargan-latent_seeds1.png").exit_code == 0
     replayed = Path("a_stargan-latent_seeds1_replay.png")
     assert replayed.read_bytes() == Path("a_stargan-latent_seeds1.png").read_bytes()
-
-
-def complaint(done: Result, code: int) -> str:
-    """The one line of an error."""
-    lines = [line for line in done.stderr.splitlines() if not line.startswith(("loading", "hint:"))]
-    assert done.exit_code == code, done.stderr
-    assert len(lines) == 1, done.stderr
-    return lines[0]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import Result
+from conftest import Result, complaint
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -259,14 +259,6 @@ def test_path_length_and_projection(make: Make, cli: Callable[..., Result], pict
     start = api.stylegan("project", photo="five.png", weights=weights, encoder=str(tiny_encoder), steps=1).losses
     assert losses["distance"] < 0.5 * start["distance"]
     assert load_file("five_stylegan.safetensors")["w"].shape == (1, 8, 8)
-
-
-def complaint(done: Result, code: int) -> str:
-    """The one line of an error."""
-    lines = [line for line in done.stderr.splitlines() if not line.startswith(("loading", "hint:"))]
-    assert done.exit_code == code, done.stderr
-    assert len(lines) == 1, done.stderr
-    return lines[0]
 
 
 @pytest.mark.parametrize(

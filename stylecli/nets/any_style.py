@@ -241,9 +241,7 @@ class AnyStyle(nn.Module):
             strength = alpha * sum(seen.presence[1])
             if isinstance(strength, Tensor) or strength < 1:
                 image = image + (1 - strength) * self._detail(seen)
-                image = image + SHARE * (1 - strength) * (
-                    seen.rgb - image[:, :, : seen.rgb.shape[2], : seen.rgb.shape[3]]
-                )
+                image = image + SHARE * (1 - strength) * (seen.rgb - image)
         return image[:, :, :height, :width]
 
     def finish(
@@ -286,7 +284,7 @@ class AnyStyle(nn.Module):
 
     def between(self, now: Target, wanted: Target, alpha: Tensor | float) -> Target:
         """What `now` has become when it has gone `alpha` of the way: as features that are moved."""
-        gain = alpha * self.gain(now, wanted) if not isinstance(alpha, Tensor) else alpha[:, 0] * self.gain(now, wanted)
+        gain = (alpha[:, 0] if isinstance(alpha, Tensor) else alpha) * self.gain(now, wanted)
         moved = torch.eye(gain.shape[-1]).to(gain) + gain
         return Target(now.mean + alpha * (wanted.mean - now.mean), moved @ now.spread @ moved)
 
