@@ -21,7 +21,8 @@ def ours(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
         styles = tuple(str(style) for style in config["styles"])
         widths, blocks = (tuple(int(number) for number in config[name]) for name in ("widths", "blocks"))
         stem, norm, pixels = int(config["stem"]), str(config["norm"]), float(config["pixels"])
-        built = TransformerConfig(styles, widths, blocks, stem, norm, bool(config["tensorflow"]), pixels)
+        tensorflow, colors = bool(config["tensorflow"]), bool(config["colors"])
+        built = TransformerConfig(styles, widths, blocks, stem, norm, tensorflow, pixels, colors)
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError("a stylecli net without its config", "the file was changed after it was written") from error
     fits = styles and widths and len(blocks) <= len(widths) <= 10 and all(0 <= b <= LARGEST for b in blocks)

@@ -7,7 +7,7 @@ arXiv 1607.08022; a pair (gamma, beta) for each style and layer: Dumoulin, Shlen
     down    relu(norm(conv(x))), each with stride 2 but the first, 9x9, whose stride is `stem`
     block   x + norm(conv(relu(norm(conv(x)))))
     up      relu(norm(conv(nearest x2 of x)))
-    out     conv 9x9, to RGB
+    out     conv 9x9, to RGB; with `colors` a norm behind it
     result  mix_0 x + (1 - mix_0) out                               style 0 is `identity`, where there is one
 
 Instance norm forgets the mean and the contrast of a photo, so no (gamma, beta) alone can give it back. Hence the last
@@ -53,6 +53,7 @@ class TransformerConfig:
         norm: `instance`, or `batch` with running statistics (the paper's).
         tensorflow: Borders, upsampling and output of lengstrom's models.
         pixels: What white is, at both ends.
+        colors: Whether `out` is normed too, so that each color's mean and deviation are the style's in any picture.
     """
 
     styles: tuple[str, ...] = ("style",)
@@ -62,6 +63,7 @@ class TransformerConfig:
     norm: str = "instance"
     tensorflow: bool = False
     pixels: float = 255.0
+    colors: bool = False
 
     @property
     def epsilon(self) -> float:
@@ -96,7 +98,7 @@ class TransformerConfig:
             for block in range(self.blocks[index] if index < len(self.blocks) else 0):
                 for part in "ab":
                     yield Layer(f"block{index}_{block + 1}{part}", width, width, 3)
-        yield Layer("out", channels, 3, 9, enlarge=self.stem == 2, normed=self.tensorflow)
+        yield Layer("out", channels, 3, 9, enlarge=self.stem == 2, normed=self.tensorflow or self.colors)
 
 
 class Layer(NamedTuple):

@@ -91,13 +91,14 @@ class FastTask(PaintingTask):
         names = ((IDENTITY,) if s.identity else ()) + tuple(self.pictures)
         if len(s.blocks) > len(s.widths):
             raise UsageError("--blocks: more numbers than --widths", "one for each size, the smallest first")
-        net = TransformerNet(TransformerConfig(names, s.widths, s.blocks, s.stem, s.norm, pixels=1.0))
+        net = TransformerNet(TransformerConfig(names, s.widths, s.blocks, s.stem, s.norm, pixels=1.0, colors=True))
         for name, norm in net.norms.items():
             if name.startswith("block") and name.endswith("b"):
                 nn.init.constant_(norm.gamma, 0.3)  # type: ignore[arg-type]
-        bias = net.convs["out"].bias
-        assert isinstance(bias, Tensor)
-        nn.init.constant_(bias, 0.5)
+        # The photo as a style has no colors of its own: those of a middling picture.
+        nn.init.constant_(net.norms["out"].gamma, 0.25)  # type: ignore[arg-type]
+        nn.init.constant_(net.norms["out"].beta, 0.5)  # type: ignore[arg-type]
+        self._tint(net)
         if s.start:
             path = store.resolve(s.start)
             fill(net, converted(path, "transformer")[1], str(path))
@@ -119,6 +120,8 @@ class FastTask(PaintingTask):
                 mean = rows[int(config.identity) :].float().mean(0, keepdim=True)
                 state[name] = torch.cat([rows.float(), mean.expand(len(self.pictures), -1)])
         fill(extended, state, str(path))
+        if config.colors:
+            self._tint(extended)
         extended.requires_grad_(False)
         for norm in extended.norms.values():
             assert isinstance(norm, Norm)
@@ -128,6 +131,15 @@ class FastTask(PaintingTask):
                 # Adam leaves alone whatever never had a gradient.
                 rows.requires_grad_(True).register_hook(lambda gradient, mask=mask: gradient * mask)
         return extended
+
+    def _tint(self, net: TransformerNet) -> None:
+        """Begin the new styles at the mean and the deviation of each color of theirs."""
+        norm, count = net.norms["out"], len(self.pictures)
+        assert isinstance(norm, Norm)
+        pixels = [self._picture(path).flatten(2)[0] * net.config.pixels for path in self.pictures.values()]
+        with torch.no_grad():
+            norm.beta[-count:] = torch.stack([one.mean(1) for one in pixels]).to(norm.beta)
+            norm.gamma[-count:] = torch.stack([one.std(1) for one in pixels]).to(norm.gamma)
 
     def groups(self) -> list[dict[str, Any]]:
         """Rows of (gamma, beta) learn faster in a new net: each sees only the crops of its own style."""
