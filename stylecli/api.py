@@ -346,15 +346,19 @@ def run_files(
 def train(network: str, settings: Any, compute: Compute, listener: Listener = silent) -> Path:
     """Trains, or goes on where the settings' output folder stopped; the path of the weights so far is returned.
 
+    Under `torchrun` it is one of several processes, see `stylecli.training.distributed`.
+
     Raises:
         UsageError: Settings that do not fit, or a device that this machine does not have.
         InputError: Pictures that cannot be read, or a folder with a training of something else.
         WeightsError: A teacher that is missing or of another family.
     """
     from stylecli.device import resolve
+    from stylecli.training.distributed import joined, rank
 
-    device = resolve(compute.device, compute.precision, compute.threads)
-    trained: Path = import_module(f"stylecli.training.{network}").run(settings, device, listener)
+    with joined(resolve(compute.device, compute.precision, compute.threads)) as device:
+        settings = replace(settings, seed=settings.seed + rank())
+        trained: Path = import_module(f"stylecli.training.{network}").run(settings, device, listener)
     return trained
 
 

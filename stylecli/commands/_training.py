@@ -1,5 +1,7 @@
 """From settings to a training: what every `train` command does."""
 
+import os
+from dataclasses import replace
 from typing import Any
 
 from stylecli.commands._telling import Teller
@@ -11,6 +13,8 @@ def run(network: str, settings: Any, compute: Compute, telling: Telling) -> Exit
     """Trains, with a bar on a terminal; the path of the weights is printed. Errors are those of `api.train`."""
     from stylecli import api
 
+    # Of the processes that torchrun starts, the first tells.
+    telling = replace(telling, quiet=telling.quiet or os.environ.get("RANK", "0") != "0")
     teller = Teller(telling)
     try:
         path = api.train(network, settings, compute, teller.bar_for(network))

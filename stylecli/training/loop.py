@@ -18,6 +18,7 @@ from stylecli.errors import InputError, StyleCliError
 from stylecli.files import atomic_write
 from stylecli.media.images import write_picture
 from stylecli.progress import Listener, Step
+from stylecli.training import distributed
 
 Batch = TypeVar("Batch")
 Optimizers = dict[str, torch.optim.Optimizer]
@@ -102,7 +103,8 @@ def train(task: Task[Batch] | Phased[Batch], schedule: Schedule, folder: Path, l
 
     `folder` holds `snapshot.pt` (everything to go on), `weights.safetensors` (averaged), `log.jsonl`, and, where the
     task has a `sheet` of what the averaged network makes, `sample_N.jpg`. When a loss or a gradient is not a number,
-    training goes back to the snapshot and on at half the rate, up to `MOST_RETURNS` times.
+    training goes back to the snapshot and on at half the rate, up to `MOST_RETURNS` times. Of several processes, see
+    `distributed`, the first writes, to a folder that all of them can read.
 
     Raises:
         InputError: The snapshot belongs to another network.
@@ -118,15 +120,24 @@ def train(task: Task[Batch] | Phased[Batch], schedule: Schedule, folder: Path, l
         task.model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(schedule.decay)
     )
     done = _resume(task.model, averaged, optimizers, folder)
+    for network in (task.model, averaged):
+        distributed.same(network)
+    writes = distributed.rank() == 0
     start = time.monotonic()
     for returned in range(MOST_RETURNS + 1):
         try:
             for step, batch in enumerate(task.batches(done + 1, schedule.steps), done + 1):
                 row = _step(task, batch, step, optimizers, schedule, schedule.rate(step) / 2**returned)
                 averaged.update_parameters(task.model)
+                due = step % schedule.every == 0 or step == schedule.steps
+                if due:
+                    # Running statistics are each process's own until now.
+                    distributed.same(task.model)
+                if not writes:
+                    continue
                 with (folder / "log.jsonl").open("a") as file:
                     file.write(json.dumps(row) + "\n")
-                if step % schedule.every == 0 or step == schedule.steps:
+                if due:
                     _snapshot(task.model, averaged, optimizers, folder, step)
                     task.export(averaged.module, folder / "weights.safetensors", row)
                     if sheet := getattr(task, "sheet", None):
@@ -154,7 +165,7 @@ def _step(
     rate: float,
 ) -> dict[str, Any]:
     """One step of every network; what the log says of it."""
-    row: dict[str, Any] = {"step": step, "loss": 0.0, "gradient": 0.0}
+    row: dict[str, Any] = {"step": step, "processes": distributed.count(), "loss": 0.0, "gradient": 0.0}
     phases = iter([("model", task.losses(batch))]) if hasattr(task, "losses") else task.phases(batch, step)
     for name, losses in phases:
         optimizer = optimizers[name]
@@ -164,14 +175,16 @@ def _step(
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        values = torch.stack([loss.detach().float() for loss in losses.values()])
+        distributed.average([values, *(each.grad for each in trained if each.grad is not None)])
         norm = float(torch.nn.utils.clip_grad_norm_(trained, schedule.clip))
         # Nothing has changed yet: a snapshot never holds what a bad gradient made.
-        if not math.isfinite(float(total.detach()) + norm):
+        if not math.isfinite(float(values.sum()) + norm):
             raise _NotANumberError(step)
         optimizer.step()
-        row["loss"] += float(total.detach())
+        row["loss"] += float(values.sum())
         row["gradient"] = max(row["gradient"], norm)
-        row |= {key: round(float(loss.detach()), 7) for key, loss in losses.items()}
+        row |= {key: round(value, 7) for key, value in zip(losses, values.tolist(), strict=True)}
     return row
 
 
@@ -195,6 +208,8 @@ def _resume(model: nn.Module, averaged: nn.Module, optimizers: Optimizers, folde
             each.load_state_dict(stored[name])
     except (KeyError, RuntimeError, ValueError) as error:
         raise InputError(f"{path}: a snapshot of another network", "give another folder with -o") from error
+    if distributed.rank():
+        return int(state["step"])
     # Lines after the snapshot belong to steps that are now run again.
     log = folder / "log.jsonl"
     lines = [line for line in log.read_text().splitlines() if json.loads(line)["step"] <= state["step"]]
