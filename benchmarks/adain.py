@@ -14,13 +14,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from microast import MicroAST
-from peak import matrix_product_peak
 from PIL import Image
+from table import Row, finish, gflop, parser
 from torch import nn
 
 from stylecli import api
@@ -89,7 +90,7 @@ class Plain:
         Image.fromarray(levels).save(output)
 
 
-def folder(args: argparse.Namespace, where: Path) -> dict[str, float | str]:
+def folder(args: argparse.Namespace, where: Path) -> Row:
     """The published network over a folder."""
     generator = np.random.default_rng(0)
     photos = where / "photos"
@@ -113,12 +114,11 @@ def folder(args: argparse.Namespace, where: Path) -> dict[str, float | str]:
         found["plain"].append(middle - start)
         found["stylecli"].append(time.perf_counter() - middle)
     theirs, ours = (sum(found[side]) for side in ("plain", "stylecli"))
-    return {
-        "what": f"published, {args.pictures} files of {args.size} px",
-        "peer": theirs,
-        "stylecli": ours,
-        "ratio": theirs / ours,
-    }
+    what = f"adain, published, {args.pictures} files of {args.size} px"
+    # Another style makes it another job: nothing is remembered.
+    other, counted = Styles((str(photos / "001.jpg"),)), Outputs(output=f"{where}/counted.jpg")
+    (again,) = api.plan_files("adain", Contents((str(photos / "000.jpg"),)), other, (settings,), counted)
+    return Row(what, "plain port of pytorch-AdaIN", theirs, ours, gflop(lambda: work(again, silent)) * args.pictures)
 
 
 def alone(side: str, width: int, height: int, weights: str) -> None:
@@ -142,11 +142,11 @@ def alone(side: str, width: int, height: int, weights: str) -> None:
             start = time.perf_counter()
             run()
             times.append(time.perf_counter() - start)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(json.dumps({"seconds": min(times), "gib": memory}))
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        print(json.dumps({"seconds": min(times), "gib": memory, "gflop": gflop(run)}))
 
 
-def against_microast(width: int, height: int, weights: str) -> dict[str, float | str]:
+def against_microast(width: int, height: int, weights: str) -> Row:
     """One row: the embedded network and MicroAST's architecture, style encoding included on both sides."""
     found: dict[str, list[dict[str, float]]] = {"peer": [], "stylecli": []}
     for _ in range(2):
@@ -154,39 +154,31 @@ def against_microast(width: int, height: int, weights: str) -> dict[str, float |
             command = [sys.executable, __file__, "--alone", side, str(width), str(height), "--weights", weights]
             rows.append(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
     peer, ours = (min(row["seconds"] for row in found[side]) for side in ("peer", "stylecli"))
-    memory = {f"{side}_gib": max(row["gib"] for row in rows) for side, rows in found.items()}
-    return {
-        "what": f"embedded against MicroAST, {width}x{height}",
-        "peer": peer,
-        "stylecli": ours,
-        "ratio": peer / ours,
-        **memory,
-    }
+    peer_gib, gib = (max(row["gib"] for row in found[side]) for side in ("peer", "stylecli"))
+    what = f"adain, embedded, {width}x{height}"
+    return Row(what, "architecture of MicroAST", peer, ours, found["stylecli"][0]["gflop"], gib, peer_gib)
+
+
+def rows(args: argparse.Namespace) -> Iterator[Row]:
+    """Both networks, the embedded one at two sizes."""
+    with tempfile.TemporaryDirectory() as where:
+        yield folder(args, Path(where))
+    yield against_microast(512, 512, args.weights)
+    yield against_microast(3840, 2160, args.weights)
 
 
 def main() -> None:
-    """The table, and where it is asked for the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=32)
-    parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--weights", default=str(Path(__file__).parents[1] / "weights/adain.safetensors"))
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--alone", nargs=3, help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    """Prints the rows, see `table`."""
+    options = parser(__doc__)
+    options.add_argument("--pictures", type=int, default=32)
+    options.add_argument("--size", type=int, default=512)
+    options.add_argument("--weights", default=str(Path(__file__).parents[1] / "weights/adain.safetensors"))
+    options.add_argument("--alone", nargs=3, help=argparse.SUPPRESS)
+    args = options.parse_args()
     if args.alone:
         alone(args.alone[0], int(args.alone[1]), int(args.alone[2]), args.weights)
-        return
-    peak = matrix_product_peak()
-    rows = []
-    with tempfile.TemporaryDirectory() as where:
-        rows.append(folder(args, Path(where)))
-    rows += [against_microast(512, 512, args.weights), against_microast(3840, 2160, args.weights)]
-    for row in rows:
-        memory = "  peak memory {peer_gib:.2f} and {stylecli_gib:.2f} GiB".format(**row) if "peer_gib" in row else ""
-        print("{what:42} peer {peer:.3f} s  stylecli {stylecli:.3f} s  ratio {ratio:.2f}".format(**row) + memory)
-    print(f"matrix product peak {peak:.0f} GFLOP/s, {torch.get_num_threads()} threads")
-    if args.json:
-        args.json.write_text(json.dumps({"peak_gflops": peak, "rows": rows}, indent=1))
+    else:
+        finish(rows(args), args)
 
 
 if __name__ == "__main__":

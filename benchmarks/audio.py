@@ -17,10 +17,11 @@ import argparse
 import math
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
+from table import Row, finish, gflop, parser
 from torch import Tensor
 
 from stylecli import api
@@ -113,19 +114,20 @@ def port(content: Sound, style: Sound, updates: int) -> Sound:
     return Sound(random_phase(x.T.expm1()[None]), RATE)
 
 
-def evaluations(content: Tensor, style: Tensor) -> None:
-    """The table of single evaluations."""
+def evaluations(content: Tensor, style: Tensor) -> Iterator[Row]:
+    """Single evaluations."""
     bank, start = draw(0), content + 0.1
     slow = seconds(plain(bank.weight, content, style), start, 2)
-    print(f"an evaluation, plain port, 4096 filters: {slow:.3f} s")
     for name, ours in (("4096 filters", bank), ("default", Limit(content.shape[1], 11))):
         objective = SoundObjective([ours], content, [(1.0, style)], 1.0, 0.01)
-        took = seconds(lambda x, objective=objective: sum(objective(x).values()), start, 3)  # type: ignore[misc]
-        print(f"an evaluation, stylecli, {name}: {took:.3f} s, {slow / took:.1f} times as fast")
+        loss = lambda x, objective=objective: sum(objective(x).values())
+        count = gflop(lambda loss=loss: seconds(loss, start, 1))  # type: ignore[misc]
+        what = f"audio, an evaluation, {name}"
+        yield Row(what, "plain port, 4096 filters", slow, seconds(loss, start, 3), count)
 
 
-def whole(content: Sound, style: Sound, updates: int, threads: int) -> None:
-    """The whole of it: time, distances and phase."""
+def whole(content: Sound, style: Sound, updates: int, threads: int) -> Iterator[Row]:
+    """The whole of it: time, and, printed, distances and phase."""
     took, made = {}, {}
     c, s = mono(content), mono(style)
     for name, run in (
@@ -139,7 +141,9 @@ def whole(content: Sound, style: Sound, updates: int, threads: int) -> None:
         begin = time.perf_counter()
         made[name] = run()
         took[name] = time.perf_counter() - begin
-    first = next(iter(took.values()))
+    (peer, first), *ours = took.items()
+    for name, each in ours:
+        yield Row(f"audio, 10 s, {name.removeprefix('stylecli, ')}", peer, first, each)
     if (SHARED / "imperial_usa.wav").exists():
         made["the original's own result"] = read_sound(SHARED / "imperial_usa.wav")
     found = distances(content, style, [*made.values(), content])
@@ -173,28 +177,35 @@ def sweep(threads: int) -> None:
         print("  content", *(f"{each:9.0f}" for each in contents))
 
 
-def main() -> None:
-    """Prints the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--updates", type=int, default=50, help="of the plain port; the original takes 300")
-    parser.add_argument("--sweep", action="store_true")
-    parser.add_argument("--long", action="store_true")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+def rows_of(options: argparse.Namespace) -> Iterator[Row]:
+    """All of them."""
+    threads = options.threads or torch.get_num_threads()
     content, style = load("imperial.mp3"), load("usa.mp3")
-    if options.long:
-        long = Sound(content.samples.mean(0).repeat(2, 60)[:, : 600 * content.rate], content.rate)
-        few = {"steps": 12, "wave_steps": 12, "phase_steps": 2}
-        api.audio(long, style, threads=options.threads, device="cpu", **few)
-        print(
-            f"ten minutes in stereo: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9:.2f} GB at most"
-        )
-        return
-    evaluations(rows(content), rows(style))
-    whole(content, style, options.updates, options.threads)
+    yield from evaluations(rows(content), rows(style))
+    yield from whole(content, style, options.updates, threads)
     if options.sweep:
-        sweep(options.threads)
+        sweep(threads)
+
+
+def ten_minutes() -> None:
+    """Tells the memory that ten minutes in stereo take."""
+    content = load("imperial.mp3")
+    long = Sound(content.samples.mean(0).repeat(2, 60)[:, : 600 * content.rate], content.rate)
+    api.audio(long, load("usa.mp3"), device="cpu", steps=12, wave_steps=12, phase_steps=2)
+    print(f"ten minutes in stereo: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9:.2f} GB at most")
+
+
+def main() -> None:
+    """Prints the rows, see `table`."""
+    options = parser(__doc__)
+    options.add_argument("--updates", type=int, default=50, help="of the plain port; the original takes 300")
+    options.add_argument("--sweep", action="store_true")
+    options.add_argument("--long", action="store_true")
+    args = options.parse_args()
+    if args.long:
+        ten_minutes()
+    else:
+        finish(rows_of(args), args)
 
 
 if __name__ == "__main__":

@@ -8,20 +8,18 @@ makes of the same net, between the same reading and writing. All sides take turn
 machine that slows down slows all. Last comes the embedded net, or one of its shape, at 1920x1080.
 """
 
-import argparse
-import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from peak import matrix_product_peak
 from PIL import Image
+from table import Row, finish, gflop, parser
 from torch import Tensor, nn
 
 from stylecli import api
@@ -127,7 +125,7 @@ def our_side(path: Path, style: str) -> Callable[[Path, Path], None]:
     return run
 
 
-def compare(name: str, path: Path, pictures: list[Path], folder: Path) -> dict[str, Any]:
+def compare(what: str, path: Path, pictures: list[Path], folder: Path) -> Row:
     """One row of the table: median seconds a picture, files in and out, after one to warm up."""
     net = build(path)[2]
     assert isinstance(net, TransformerNet)
@@ -146,9 +144,11 @@ def compare(name: str, path: Path, pictures: list[Path], folder: Path) -> dict[s
             sides[side](picture, folder / f"{side}.png")  # type: ignore[misc]
             found.append(time.perf_counter() - start)
     levels = [np.asarray(Image.open(folder / f"{side}.png"), np.int16) for side in ("plain", "stylecli")]
-    difference = int(np.abs(levels[0] - levels[1]).max())
+    assert np.abs(levels[0] - levels[1]).max() <= 1, "not the same function"
     medians = {side: statistics.median(found[1:]) for side, found in seconds.items()}
-    return {"net": name, **medians, "ratio": medians["plain"] / medians["stylecli"], "levels_apart": difference}
+    note = f"onnxruntime {medians['onnxruntime']:.3f} s" if "onnxruntime" in medians else ""
+    count = gflop(lambda: sides["stylecli"](pictures[0], folder / "counted.png"))  # type: ignore[misc]
+    return Row(what, "plain loop", medians["plain"], medians["stylecli"], count, note=note)
 
 
 def noise(size: tuple[int, int], path: Path) -> Path:
@@ -175,35 +175,27 @@ def random_net(config: TransformerConfig, path: Path) -> Path:
     return path
 
 
-def main() -> None:
-    """The table, and where it is asked for the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=4)
-    parser.add_argument("--size", type=int, default=1024)
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
-    rows = []
+def rows(pictures: int, size: int) -> Iterator[Row]:
+    """The authors' shape, and the embedded net at two sizes."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shape = TransformerConfig(("identity", "a"), (48, 96, 128), (4, 2), 2, pixels=1.0)
         embedded = EMBEDDED if EMBEDDED.is_file() else random_net(shape, folder / "embedded.safetensors")
         johnson = random_net(TransformerConfig(), folder / "johnson.safetensors")
-        square = [noise((args.size, args.size), folder / f"{index}.png") for index in range(args.pictures)]
-        wide = [noise((1920, 1080), folder / "wide.png")] * max(args.pictures // 2, 1)
-        for title, path, pictures in (
-            (f"pytorch/examples, {args.size}x{args.size}", johnson, square),
-            (f"embedded, {args.size}x{args.size}", embedded, square),
-            ("embedded, 1920x1080", embedded, wide),
-        ):
-            row = compare(title, path, pictures, folder)
-            rows.append(row)
-            ort = f"onnxruntime {row['onnxruntime']:.2f} s  " if "onnxruntime" in row else ""
-            print(f"{title:28} plain {row['plain']:.2f} s  {ort}stylecli {row['stylecli']:.2f} s  "
-                  f"ratio {row['ratio']:.2f}  levels apart {row['levels_apart']}", flush=True)  # fmt: skip
-    peak = matrix_product_peak()
-    print(f"matrix product peak {peak:.0f} GFLOP/s, {torch.get_num_threads()} threads")
-    if args.json:
-        args.json.write_text(json.dumps({"peak_gflops": peak, "rows": rows}, indent=1))
+        square = [noise((size, size), folder / f"{index}.png") for index in range(pictures)]
+        wide = [noise((1920, 1080), folder / "wide.png")] * max(pictures // 2, 1)
+        yield compare(f"fast, pytorch/examples, {size}x{size}", johnson, square, folder)
+        yield compare(f"fast, embedded, {size}x{size}", embedded, square, folder)
+        yield compare("fast, embedded, 1920x1080", embedded, wide, folder)
+
+
+def main() -> None:
+    """Prints the rows, see `table`."""
+    options = parser(__doc__)
+    options.add_argument("--pictures", type=int, default=4)
+    options.add_argument("--size", type=int, default=1024)
+    args = options.parse_args()
+    finish(rows(args.pictures, args.size), args)
 
 
 if __name__ == "__main__":

@@ -7,17 +7,16 @@ mean squared errors, `torch.optim.LBFGS` with 100 pairs of history. Both sides o
 random pictures, and take turns, so that a machine that slows down slows both.
 """
 
-import argparse
-import json
 import resource
 import statistics
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import torch
-from peak import matrix_product_peak
+from table import Row, finish, parser
 from torch import Tensor, nn
 
 from stylecli.backends.gatys import Gatys
@@ -91,7 +90,7 @@ def our_steps(path: Path, content: Tensor, style: Tensor, steps: int) -> list[fl
     return [b - a for a, b in pairwise(times)]
 
 
-def compare(name: str, path: Path, net: VGG, size: int, steps: int) -> dict[str, float | str]:
+def compare(name: str, path: Path, net: VGG, size: int, steps: int) -> Row:
     """One row of the table."""
     content, style = torch.rand(1, 3, size, size), torch.rand(1, 3, size, size)
     sides: dict[str, Callable[[], list[float]]] = {
@@ -103,7 +102,8 @@ def compare(name: str, path: Path, net: VGG, size: int, steps: int) -> dict[str,
         for side, measure in sides.items():
             found[side] += measure()[2:]  # the first ones warm up
     plain, ours = (statistics.median(found[side]) for side in ("plain", "stylecli"))
-    return {"network": name, "plain_seconds": plain, "stylecli_seconds": ours, "ratio": plain / ours}
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return Row(f"gatys, a step, {name}", "plain loop", plain, ours, operations(net, size), memory)
 
 
 def operations(net: VGG, size: int) -> float:
@@ -121,35 +121,28 @@ def operations(net: VGG, size: int) -> float:
     return 4 * total / 1e9
 
 
-def main() -> None:
-    """The table, and where it is asked for the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--encoder", type=Path, default=Path(__file__).parents[1] / "weights/encoder.safetensors")
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
+def rows(size: int, steps: int, encoder: Path) -> Iterator[Row]:
+    """The embedded encoder, then VGG-19."""
     from stylecli.checkpoints.load import load_vgg
 
     torch.manual_seed(0)
     widths = [(64 * 2 ** min(block, 3),) * count for block, count in enumerate(BLOCKS["vgg19"])]
     vgg19 = VGG(VGGConfig((*widths[:4], (512,))))  # nothing above relu5_1
-    wide = Path("/tmp/stylecli-benchmark-vgg19.safetensors")
-    save_network(vgg19, wide, network="vgg", config=stored_config(vgg19.config), about={}, half=False)
-    peak = matrix_product_peak()
-    rows = []
-    for name, path in (("embedded encoder", args.encoder), ("VGG-19", wide)):
-        net = load_vgg(path)
-        row = compare(name, path, net, args.size, args.steps if path == wide else 2 * args.steps)
-        row["share_of_peak"] = operations(net, args.size) / float(row["stylecli_seconds"]) / peak
-        rows.append(row)
-        print("{network:18} plain {plain_seconds:.3f} s  stylecli {stylecli_seconds:.3f} s  "
-              "ratio {ratio:.2f}  of peak {share_of_peak:.0%}".format(**row), flush=True)  # fmt: skip
-    wide.unlink()
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"matrix product peak {peak:.0f} GFLOP/s, {torch.get_num_threads()} threads, peak memory {memory:.2f} GiB")
-    if args.json:
-        args.json.write_text(json.dumps({"size": args.size, "peak_gflops": peak, "rows": rows}, indent=1))
+    with tempfile.TemporaryDirectory() as folder:
+        wide = Path(folder, "vgg19.safetensors")
+        save_network(vgg19, wide, network="vgg", config=stored_config(vgg19.config), about={}, half=False)
+        yield compare("embedded encoder", encoder, load_vgg(encoder), size, 2 * steps)
+        yield compare("VGG-19", wide, load_vgg(wide), size, steps)
+
+
+def main() -> None:
+    """Prints the rows, see `table`."""
+    options = parser(__doc__)
+    options.add_argument("--size", type=int, default=512)
+    options.add_argument("--steps", type=int, default=12)
+    options.add_argument("--encoder", type=Path, default=Path(__file__).parents[1] / "weights/encoder.safetensors")
+    args = options.parse_args()
+    finish(rows(args.size, args.steps, args.encoder), args)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,13 @@ the same weights and give the same pictures, which is checked. Rounds alternate,
 the masks of faces.
 """
 
-import argparse
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
-from peak import matrix_product_peak
+from table import Row, finish, gflop, parser
 from torch import Tensor
 
 from stylecli.nets.stargan import StarGAN
@@ -114,22 +113,15 @@ def opened(*, faces: bool) -> StarGAN:
 
 
 @torch.inference_mode()
-def main() -> None:
-    """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--faces", action="store_true")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    print(f"peak of matrix products: {matrix_product_peak(seconds=1):.0f} GFLOP/s")
-    reference, net = opened(faces=options.faces), opened(faces=options.faces).freeze()
+def rows(rounds: int, *, faces: bool) -> Iterator[Row]:
+    """One pair, and the table of three contents and three references."""
+    reference, net = opened(faces=faces), opened(faces=faces).freeze()
     ways: dict[str, tuple[Callable[..., Tensor], StarGAN]] = {"plain port": (plain, reference), "ours": (ours, net)}
     for count in (1, 3):
         pictures = torch.rand(2, count, 3, 256, 256, generator=torch.Generator().manual_seed(1)) * 2 - 1
         best = dict.fromkeys(ways, math.inf)
         found: dict[str, Tensor] = {}
-        for _ in range(options.rounds):
+        for _ in range(rounds):
             for name, (way, each) in ways.items():
                 start = time.perf_counter()
                 found[name] = way(each, *pictures)
@@ -137,11 +129,18 @@ def main() -> None:
         wanted, made = found.values()
         difference = float((made - wanted).abs().max() / wanted.abs().max())
         assert difference < 1e-3, difference
-        for name, seconds in best.items():
-            print(
-                f"{count} contents x {count} references  {name:10} {seconds / count**2:7.3f} s a result   "
-                f"{best['plain port'] / seconds:5.2f} times as fast"
-            )
+        slow, quick = best.values()
+        what = f"stargan, 256 px, {count} x {count} pictures"
+        yield Row(what, "plain port", slow, quick, gflop(lambda pictures=pictures: ours(net, *pictures)))  # type: ignore[misc]
+
+
+def main() -> None:
+    """Prints the rows, see `table`."""
+    options = parser(__doc__)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--faces", action="store_true")
+    args = options.parse_args()
+    finish(rows(args.rounds, faces=args.faces), args)
 
 
 if __name__ == "__main__":

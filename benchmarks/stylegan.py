@@ -8,15 +8,14 @@ from the papers. Both take the same weights and give the same pictures, which is
 each counts; peak memory is what a fresh process holds beyond its weights.
 """
 
-import argparse
 import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from peak import matrix_product_peak
+from table import Row, finish, gflop, parser
 from torch import Tensor
 
 from stylecli.nets.stylegan2 import GAIN, Modulated, StyledLayer, StyleGAN2, StyleGAN2Config
@@ -113,8 +112,8 @@ def _peak() -> int:
 
 
 @torch.inference_mode()
-def measure(size: int, rounds: int, threads: int) -> None:
-    """Prints the rows of one size."""
+def rows(size: int, rounds: int, threads: int) -> Iterator[Row]:
+    """Those of one size."""
     net = generator(size)
     noises = net.noises() or []
     batches = {batch: torch.randn(batch, len(net.pixels), 512) for batch in (1, 8)}
@@ -136,23 +135,24 @@ def measure(size: int, rounds: int, threads: int) -> None:
             for batch in (1, 8 if size <= 256 else 2)
             for way in ("reference", "ours")
         }
-    for name, value in best.items():
-        print(f"{size:5} px  {name:18} {value:7.3f} s a picture   {best['reference'] / value:5.2f} times as fast")
-    for (way, batch), value in memory.items():
-        print(f"{size:5} px  {way:18} batch of {batch}: {value:6.2f} GiB at its peak")
+    count = gflop(lambda: ours(net, one, noises))
+    slow, quick, batched = best.values()
+    several = max(batch for _, batch in memory)
+    for what, value, batch, note in (
+        (f"stylegan, {size} px", quick, 1, ""),
+        (f"stylegan, {size} px, batch of 8", batched, several, f"memory of {several}"),
+    ):
+        yield Row(what, "plain port", slow, value, count, memory["ours", batch], memory["reference", batch], note)
 
 
 def main() -> None:
-    """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", default="256,1024")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    print(f"peak of matrix products: {matrix_product_peak(seconds=1):.0f} GFLOP/s")
-    for size in map(int, options.sizes.split(",")):
-        measure(size, options.rounds, options.threads)
+    """Prints the rows, see `table`."""
+    options = parser(__doc__)
+    options.add_argument("--sizes", default="256,1024")
+    options.add_argument("--rounds", type=int, default=3)
+    args = options.parse_args()
+    sizes = map(int, args.sizes.split(","))
+    finish((row for size in sizes for row in rows(size, args.rounds, args.threads or torch.get_num_threads())), args)
 
 
 if __name__ == "__main__":

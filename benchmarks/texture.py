@@ -7,21 +7,19 @@ shape that `train texture` makes by default. Both sides work in this process; th
 line in one of its own, whose peak memory is the system's count. CPU seconds are told beside, for busy machines.
 """
 
-import argparse
-import json
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from peak import matrix_product_peak
+from table import Row, finish, gflop, parser
 
 from stylecli import api
 from stylecli.checkpoints.save import save_network
@@ -30,15 +28,14 @@ from stylecli.nets.texture_net import TextureConfig, TextureNet
 from stylecli.settings.train_texture import TrainTextureSettings
 
 
-def timed(run: Callable[[], Any], times: int) -> tuple[float, float]:
-    """Median seconds on the clock and on all cores together."""
+def timed(run: Callable[[], Any], times: int) -> float:
+    """Median seconds."""
     found = []
     for _ in range(times):
-        clock, cores = time.perf_counter(), time.process_time()
+        start = time.perf_counter()
         run()
-        found.append((time.perf_counter() - clock, time.process_time() - cores))
-    wall, busy = zip(*found, strict=True)
-    return statistics.median(wall), statistics.median(busy)
+        found.append(time.perf_counter() - start)
+    return statistics.median(found)
 
 
 def large(weights: Path, side: int, folder: Path) -> tuple[float, float]:
@@ -51,47 +48,37 @@ def large(weights: Path, side: int, folder: Path) -> tuple[float, float]:
     return time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 
-def main() -> None:
-    """Prints the table, and writes it where `--json` says."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--steps", type=int)
-    parser.add_argument("--large", type=int, default=4096)
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
+def rows(weights: Path | None, steps: int | None, side: int) -> Iterator[Row]:
+    """A generator against the optimization, and one large texture."""
     noise = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     exemplar = F.interpolate(noise, (256, 256), mode="bicubic")[0].clamp(0, 1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        weights = args.weights
         if weights is None:
             weights = folder / "net.safetensors"
-            config = TextureConfig(TrainTextureSettings("any").widths)
+            config = TextureConfig(TrainTextureSettings(exemplar="any").widths)
             save_network(TextureNet(config), weights, network="texture-net", config=stored_config(config), about={})
-        options = {"steps": args.steps} if args.steps else {}
-        optimized = timed(lambda: api.texture(exemplar, device="cpu", **options), 1)
+        given: dict[str, Any] = {"steps": steps} if steps else {}
+        optimized = timed(lambda: api.texture(exemplar, device="cpu", **given), 1)
         draw = lambda: api.texture(method="net", weights=str(weights), out_size="256x256", device="cpu")
         draw()
-        drawn = timed(draw, 9)
-        seconds, memory = large(weights, args.large, folder) if args.large else (0.0, 0.0)
-        row = {
-            "threads": torch.get_num_threads(),
-            "peak_gflops": round(matrix_product_peak(), 1),
-            "gatys_256_seconds": round(optimized[0], 2),
-            "gatys_256_cpu_seconds": round(optimized[1], 2),
-            "net_256_seconds": round(drawn[0], 4),
-            "net_256_cpu_seconds": round(drawn[1], 4),
-            "ratio": round(optimized[0] / drawn[0]),
-            "cpu_ratio": round(optimized[1] / drawn[1]),
-            "weights_kib": round(weights.stat().st_size / 1024),
-            "large_side": args.large,
-            "large_seconds": round(seconds, 1),
-            "large_peak_mib": round(memory),
-        }
-    for key, value in row.items():
-        print(f"{key:24} {value}")
-    if args.json:
-        args.json.write_text(json.dumps(row) + "\n")
+        yield Row("texture by a generator, 256x256", "texture by optimization", optimized, timed(draw, 9), gflop(draw))
+        if side:
+            seconds, memory = large(weights, side, folder)
+            note = "the peer's time is that of as many pixels"
+            peer = optimized * (side / 256) ** 2
+            what = f"texture by a generator, {side}x{side}"
+            yield Row(what, "texture by optimization", peer, seconds, gib=memory / 1024, note=note)
+
+
+def main() -> None:
+    """Prints the rows, see `table`."""
+    options = parser(__doc__)
+    options.add_argument("--weights", type=Path)
+    options.add_argument("--steps", type=int)
+    options.add_argument("--large", type=int, default=4096)
+    args = options.parse_args()
+    finish(rows(args.weights, args.steps, args.large), args)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,8 @@ class VGG(nn.Module):
         self.config = config
         self.names = names[: names.index(check_layer(deepest, names)) + 1] if deepest else names
         self.pooling, self.pool_scale = pooling, pool_scale
-        self.register_buffer("preprocess", torch.eye(3))
+        # On the meta device `torch.eye` would import the compiler, a second of start-up.
+        self.register_buffer("preprocess", torch.zeros(3, 3).fill_diagonal_(1))
         self.register_buffer("preprocess_bias", torch.zeros(3))
         self.convs = nn.ModuleDict()
         channels = 3
