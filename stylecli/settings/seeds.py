@@ -76,7 +76,7 @@ def numbers(text: str, name: str) -> tuple[float, ...]:
             values = [float(part) for part in parts[:2]]
             count = int(parts[2]) if len(parts) == 3 else 0
         except ValueError:
-            values = []
+            values, count = [], 0
         fits = len(parts) == 1 or (len(parts) == 3 and 2 <= count <= MOST)
         if not values or not fits or any(abs(value) > 1e6 or value != value for value in values):
             raise UsageError(f"{name} {text[:40]}: cannot use {word!r}", "a number, or first:last:count such as 0:1:6")
