@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Result
+from conftest import Result, complaint
 from goldens import Golden, needs_goldens
 from PIL import Image
 
@@ -95,6 +95,20 @@ def test_the_styles_are_listed(cli: Cli, tiny_fast: Path):
         json.loads(line) for line in cli("fast", "--list-styles", "--weights", tiny_fast, "--json").stdout.splitlines()
     ]
     assert rows[0] == {"name": "wave", "title": "The Wave", "artist": "Hokusai", "year": "1831"}
+
+
+def test_previews_on_a_terminal(cli: Cli, monkeypatch: pytest.MonkeyPatch, tiny_fast: Path):
+    words = ["fast", "--list-styles", "--preview", "--weights", tiny_fast]
+    assert "stdout shows no colors" in complaint(cli(*words), 2)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    done = cli(*words)
+    assert not done.stderr
+    lines = done.stdout.splitlines()
+    wave, scream = lines.index("wave    The Wave  Hokusai, 1831"), lines.index("scream")
+    assert (wave, scream, len(lines)) == (0, 13, 26)
+    assert all(line.count("▀") == 36 and "\x1b[38;2;" in line for line in lines[1:13])
+    assert lines[1:13] != lines[14:26]
 
 
 def test_a_shell_completes_styles(monkeypatch: pytest.MonkeyPatch, tiny_fast: Path):

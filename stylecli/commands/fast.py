@@ -23,20 +23,22 @@ def command(
     Options marked … may be given several times, numbers also as first:last:count; every combination is a job.
 
     \b
-      stylecli fast --list-styles
+      stylecli fast --list-styles --preview
       stylecli fast photo.jpg --style great_wave --style the_scream
       stylecli fast photo.jpg --style great_wave --alpha 0:1:5 -o sweep/
       stylecli fast photos/ -r --style great_wave:0.3 --style udnie:0.7 --blend -o out/
     """
     if contents.list_styles:
-        return _list(grid[0].weights, as_json=telling.json)
+        return _list(grid[0].weights, as_json=telling.json, preview=contents.preview)
     return run("fast", contents, None, blending.arranged(grid), outputs, compute, telling)
 
 
-def _list(weights: str, *, as_json: bool) -> ExitCode:
+def _list(weights: str, *, as_json: bool, preview: bool) -> ExitCode:
     from stylecli.backends.fast import styles
+    from stylecli.commands._previews import previews
 
     rows = styles(weights)
+    pictures = previews(rows, weights) if preview and not as_json else iter(())
     widths = [max(len(row[key]) for row in rows) for key in ("name", "title")]
     for row in rows:
         if as_json:
@@ -44,4 +46,5 @@ def _list(weights: str, *, as_json: bool) -> ExitCode:
         else:
             by = ", ".join(filter(None, (row["artist"], row["year"])))
             print(f"{row['name']:{widths[0]}}  {row['title']:{widths[1]}}  {by}".rstrip())
+        print(next(pictures, ""), end="", flush=True)
     return ExitCode.DONE

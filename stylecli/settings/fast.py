@@ -75,6 +75,7 @@ class FastContents(Contents):
     """The pictures to work on, unless only the styles are asked for."""
 
     list_styles: bool = option(False, "show the styles of the net, and do nothing else")
+    preview: bool = option(False, "with --list-styles: a little picture in each, on a terminal")
 
     def __post_init__(self) -> None:
         """Refuses an empty list."""
