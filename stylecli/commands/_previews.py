@@ -1,6 +1,6 @@
 """Little pictures on a terminal."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 COLUMNS = 36
 
 
-def previews(rows: list[Mapping[str, str]], weights: str) -> Iterator[str]:
+def previews(rows: Sequence[Mapping[str, str]], weights: str) -> Iterator[str]:
     """A photograph in the style of each row, as lines for the terminal.
 
     Raises:
