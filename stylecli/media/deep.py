@@ -64,6 +64,8 @@ def tiff_planes(data: bytes) -> tuple[Planes, list[str]] | None:
     pixels, note = _to_16_bits(pixels.reshape(page.imagelength, page.imagewidth, -1), bits)
     notes = [f"first of {pages} pages used"] * (pages > 1) + [note] * bool(note)
     space, channels = _SPACES[photometric]
+    if pixels.shape[2] < channels:
+        raise ValueError(f"{pixels.shape[2]} channels, {space} needs {channels}")
     color = pixels[..., 0] if channels == 1 else pixels[..., :channels]
     if photometric == "MINISWHITE":
         color = 65535 - color
