@@ -11,6 +11,7 @@ from stylecli.batch.record import ENCODING, Record, loads
 from stylecli.commands._options import from_settings
 from stylecli.commands._run import run_jobs
 from stylecli.errors import ExitCode, InputError, UsageError
+from stylecli.remote import place
 from stylecli.settings.audio import SOUNDS, SoundFiles
 from stylecli.settings.fields import option
 from stylecli.settings.shared import Compute, Outputs, Telling, argument, short
@@ -56,8 +57,8 @@ def command(replay: Replay, compute: Compute, telling: Telling) -> ExitCode:
     outputs = files(output=replay.output, overwrite=replay.overwrite, **encoding)
     default = f"{Path(replay.made).stem}_replay{Path(replay.made).suffix}"
     output = replay.output or default
-    if output.endswith(("/", os.sep)) or Path(output).is_dir():
-        output = str(Path(output, default))
+    if output.endswith(("/", os.sep)) or place(output).is_dir():
+        output = str(place(output) / default)
     inputs = {role: tuple(_same(one) for one in some) for role, some in record.inputs.items()}
     job = Job(1, record.method, inputs, build(settings_of(record.method), record.settings), output, encoding["format"])
     guard([job, dataclasses.replace(job, inputs={"made": (Source(replay.made),)})], outputs)
