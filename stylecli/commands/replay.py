@@ -14,7 +14,7 @@ from stylecli.errors import ExitCode, InputError, UsageError
 from stylecli.remote import place
 from stylecli.settings.audio import SOUNDS, SoundFiles
 from stylecli.settings.fields import option
-from stylecli.settings.shared import Compute, Outputs, Telling, argument, short
+from stylecli.settings.shared import Machine, Outputs, Telling, argument, short
 from stylecli.settings.values import build
 
 PANEL = "Tools"
@@ -37,7 +37,7 @@ class Replay:
 
 
 @from_settings
-def command(replay: Replay, compute: Compute, telling: Telling) -> ExitCode:
+def command(replay: Replay, compute: Machine, telling: Telling) -> ExitCode:
     """Run again what made OUTPUT: the same inputs, weights and settings, the same file bit for bit on one machine.
 
     Inputs are looked up as they were named, so run it in the same folder; one that has changed since is an error.
@@ -81,9 +81,9 @@ def _same(stored: dict[str, object]) -> Source:
     return source
 
 
-def _where(record: Record, compute: Compute) -> Compute:
+def _where(record: Record, compute: Machine) -> Machine:
     """As it was computed, but for what the user says now."""
     said = {field.name: getattr(compute, field.name) for field in dataclasses.fields(compute)}
-    return Compute(
+    return Machine(
         **{name: record.compute.get(name, value) if value in ("auto", None) else value for name, value in said.items()}
     )
