@@ -3,9 +3,10 @@
 import json
 import os
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 from cluster_work import opening
-from conftest import Result, complaint
+from conftest import NODE, Result, complaint
 from test_runner import JOBS
 from test_runner import Log as Silent
 
@@ -30,26 +31,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 class Log(Silent):
     def say(self, line: str) -> None:
         assert line == "starting workers ..."
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Any]:
-    """Two machines of one CPU each."""
-    pytest.importorskip("ray", reason="needs stylecli[ray]")
-    from ray.cluster_utils import Cluster
-
-    with pytest.MonkeyPatch.context() as patch:
-        # What workers inherit: these tests, and a fair share of the machine.
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
-        patch.setenv("RAY_worker_niceness", "0")
-        patch.setenv("OMP_NUM_THREADS", "1")
-        made = Cluster(initialize_head=True, head_node_args=NODE)
-        made.add_node(**NODE)
-        yield made
-        made.shutdown()
-
-
-NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
 
 
 def jobs(folder: Path, *formats: str) -> list[Job]:
@@ -179,6 +160,16 @@ def test_ray_that_is_not_installed(
     done = cli("gatys", "a.png", "--style", "s.png", "--engine", "ray")
     assert complaint(done, 2) == "--engine ray: Ray is not installed"
     assert "hint: pip install 'stylecli[ray]'" in done.stderr
+
+
+def test_no_cluster(cli: Callable[..., Result], picture: Callable[..., Path]):
+    pytest.importorskip("ray", reason="needs stylecli[ray]")
+    picture("a.png"), picture("s.png")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = "{}:{}".format(*free.getsockname())
+        done = cli("gatys", "a.png", "--style", "s.png", "--engine", "ray", "--address", address)
+    assert complaint(done, 2) == f"--address {address}: no Ray cluster: [Errno 111] Connection refused"
 
 
 def test_a_cluster_that_nobody_asked_for(cli: Callable[..., Result], picture: Callable[..., Path]):

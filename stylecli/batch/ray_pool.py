@@ -6,6 +6,8 @@ worker had is given out again. Only names travel; pictures go from the storage t
 
 import logging
 import os
+import re
+import socket
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -153,6 +155,9 @@ def _connected(compute: Compute) -> Iterator[Any]:
         alone = not (compute.address or os.environ.get("RAY_ADDRESS"))
         here: dict[str, Any] = {"object_store_memory": 80 * 2**20, "include_dashboard": False} if alone else {}
         try:
+            if host := re.fullmatch(r"([^/]+):(\d+)", compute.address or ""):
+                # Ray itself tries for minutes.
+                socket.create_connection((host[1], int(host[2])), timeout=10).close()
             ray.init(compute.address, log_to_driver=False, logging_level=logging.ERROR, **here)
         except Exception as error:
             said = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -198,8 +203,11 @@ class _Pool:
 
     def ended(self) -> Iterator[tuple[int, Report]]:
         """Each job's index in the plan and its report, as they end."""
+        looked = -PATIENCE
         while self.waiting or [*self.given()]:
-            self._hire()
+            if time.monotonic() - looked >= PATIENCE or not self.hands:
+                self._hire()
+                looked = time.monotonic()
             for hand in self.hands:
                 # At the end nobody keeps a job that another could begin.
                 most = QUEUED if len(self.waiting) > len(self.hands) else 1
