@@ -150,19 +150,21 @@ def _connected(compute: Compute) -> Iterator[Any]:
     own = not ray.is_initialized()
     if own:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        # Only names go through Ray's store: the least that it takes is more than enough.
-        os.environ.setdefault("RAY_worker_niceness", "0")
-        alone = not (compute.address or os.environ.get("RAY_ADDRESS"))
-        here: dict[str, Any] = {"object_store_memory": 80 * 2**20, "include_dashboard": False} if alone else {}
+        address = compute.address or os.environ.get("RAY_ADDRESS") or "local"
+        here: dict[str, Any] = {}
+        if address == "local":
+            # Workers are worth as much as we are, and only names go through Ray's store.
+            os.environ.setdefault("RAY_worker_niceness", "0")
+            here = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
         try:
-            if host := re.fullmatch(r"([^/]+):(\d+)", compute.address or ""):
+            if host := re.fullmatch(r"([^/]+):(\d+)", address):
                 # Ray itself tries for minutes.
                 socket.create_connection((host[1], int(host[2])), timeout=10).close()
-            ray.init(compute.address, log_to_driver=False, logging_level=logging.ERROR, **here)
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **here)
         except Exception as error:
             said = (str(error).strip().splitlines() or [type(error).__name__])[0]
             hint = "start one with `ray start --head`, or leave out --address to use this machine"
-            raise UsageError(f"--address {compute.address or 'auto'}: no Ray cluster: {said}", hint) from error
+            raise UsageError(f"--address {address}: no Ray cluster: {said}", hint) from error
     try:
         yield ray
     finally:
