@@ -163,7 +163,7 @@ def _connected(compute: Compute) -> Iterator[Any]:
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **here)
         except Exception as error:
             said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            hint = "start one with `ray start --head`, or leave out --address to use this machine"
+            hint = "`ray start --head` starts one; does it want a token (RAY_AUTH_MODE=token)?"
             raise UsageError(f"--address {address}: no Ray cluster: {said}", hint) from error
     try:
         yield ray
