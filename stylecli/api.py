@@ -25,13 +25,13 @@ from stylecli.batch.inputs import PICTURES, SOUNDS, Source, expand
 from stylecli.batch.jobs import Inputs, Job, guard, plan
 from stylecli.batch.ledger import folder_written, opened, tidy
 from stylecli.batch.pictures import PictureWork, even
-from stylecli.batch.runner import AHEAD, Audience, run
+from stylecli.batch.runner import AHEAD, Audience, Report, run
 from stylecli.batch.sheets import make_sheet, plan_sheets, wants_singles
 from stylecli.batch.sounds import SoundWork
 from stylecli.errors import ExitCode, UsageError, WeightsError
 from stylecli.progress import Listener, silent
 from stylecli.settings.audio import SoundFiles
-from stylecli.settings.shared import Compute, Contents, Files, Outputs, Weighted
+from stylecli.settings.shared import Compute, Contents, Files, Machine, Outputs, Weighted
 from stylecli.settings.values import build, kinds
 
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ def _styles(styles: Weighted, recursive: bool, suffixes: frozenset[str]) -> list
 def run_files(
     jobs: Sequence[Job],
     outputs: Files,
-    compute: Compute,
+    compute: Machine,
     audience: Audience,
     *,
     weights: Mapping[str, str] | None = None,
@@ -307,33 +307,16 @@ def run_files(
         OutputError: Another run writes into the output folder.
     """
     sheets = plan_sheets([job for job in jobs if not job.clip], outputs) if isinstance(outputs, Outputs) else []
-    audience.say("loading weights ...")
-    from torch import get_num_threads
-
-    from stylecli.device import resolve
-
-    device = resolve(compute.device, compute.precision, compute.threads, compute.max_bytes)
-    backend = _build(jobs[0].method, jobs[0].settings, device)
-    for name, sha256 in (weights or {}).items():
-        if backend.weights.get(name) != sha256:
-            raise WeightsError(f"{name}: not the weights that made this file", f"those have the SHA-256 {sha256}")
-    used = {"device": str(device.torch), "precision": compute.precision, "threads": get_num_threads()}
+    if isinstance(compute, Compute) and compute.engine == "ray":
+        go = _on_ray(jobs, outputs, compute, audience, reraise)
+    else:
+        go = _here(jobs, outputs, compute, audience, weights or {}, reraise)
     try:
-        work: SoundWork | PictureWork | GeneratedWork
-        if isinstance(outputs, SoundFiles):
-            work = SoundWork(backend, outputs, used)
-        else:
-            # What has no content is generated, by methods that draw a texture too from nothing but settings.
-            painted = "content" in jobs[0].inputs or getattr(backend, "paints", False)
-            work = (PictureWork if painted else GeneratedWork)(backend, outputs, used)
         with opened(folder_written(jobs, outputs.output), audience.say) as note:
             # Another run may have ended since the plan was made.
             guard(jobs, outputs)
             tidy(jobs)
-            # A limit on memory is kept by having one job's pictures at a time; threads on all cores are only disturbed.
-            busy = device.torch.type == "cpu" and get_num_threads() >= (os.cpu_count() or 1)
-            ahead = 0 if busy or compute.max_bytes is not None else AHEAD
-            code = run(jobs, work, audience, ahead=ahead, note=note, reraise=reraise)
+            code = go(note)
             for sheet in sheets if code in (ExitCode.DONE, ExitCode.SOME_FAILED) else ():
                 if make_sheet(sheet, _levels, outputs.quality):
                     audience.made(sheet.path)
@@ -343,7 +326,63 @@ def run_files(
             rmtree(Path(jobs[0].output).parent, ignore_errors=True)
 
 
-def train(network: str, settings: Any, compute: Compute, listener: Listener = silent) -> Path:
+Go = Callable[[Callable[[Report], None]], ExitCode]
+
+
+def _here(
+    jobs: Sequence[Job],
+    outputs: Files,
+    compute: Machine,
+    audience: Audience,
+    weights: Mapping[str, str],
+    reraise: bool,
+) -> Go:
+    """What does all jobs in this process; the method is open."""
+    audience.say("loading weights ...")
+    work = _open(jobs[0], outputs, compute)
+    for name, sha256 in weights.items():
+        if work.backend.weights.get(name) != sha256:
+            raise WeightsError(f"{name}: not the weights that made this file", f"those have the SHA-256 {sha256}")
+    # A limit on memory is kept by having one job's pictures at a time; threads on all cores are only disturbed.
+    busy = work.compute["device"] == "cpu" and work.compute["threads"] >= (os.cpu_count() or 1)
+    ahead = 0 if busy or compute.max_bytes is not None else AHEAD
+    return lambda note: run(jobs, work, audience, ahead=ahead, note=note, reraise=reraise)
+
+
+def _on_ray(
+    jobs: Sequence[Job],
+    outputs: Files,
+    compute: Compute,
+    audience: Audience,
+    reraise: bool,
+) -> Go:
+    """What does all jobs on a cluster, whose workers open the method."""
+    from stylecli.batch import ray_pool
+
+    ray_pool.check(jobs)
+    # Not PyTorch's choice, which is the whole machine.
+    used = replace(compute, threads=compute.threads or compute.num_cpus)
+    opening = partial(_open, jobs[0], outputs, used)
+    return lambda note: ray_pool.run(jobs, opening, audience, compute, note=note, reraise=reraise)
+
+
+def _open(job: Job, outputs: Files, compute: Machine) -> SoundWork | PictureWork | GeneratedWork:
+    """What does jobs such as this one."""
+    from torch import get_num_threads
+
+    from stylecli.device import resolve
+
+    device = resolve(compute.device, compute.precision, compute.threads, compute.max_bytes)
+    backend = _build(job.method, job.settings, device)
+    used = {"device": str(device.torch), "precision": compute.precision, "threads": get_num_threads()}
+    if isinstance(outputs, SoundFiles):
+        return SoundWork(backend, outputs, used)
+    # What has no content is generated, by methods that draw a texture too from nothing but settings.
+    painted = "content" in job.inputs or getattr(backend, "paints", False)
+    return (PictureWork if painted else GeneratedWork)(backend, outputs, used)
+
+
+def train(network: str, settings: Any, compute: Machine, listener: Listener = silent) -> Path:
     """Trains, or goes on where the settings' output folder stopped; the path of the weights so far is returned.
 
     Under `torchrun` it is one of several processes, see `stylecli.training.distributed`.

@@ -4,12 +4,15 @@ import errno
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from stylecli.errors import OutputError
+from stylecli.remote import Remote, place
 
 _PART = re.compile(r"\..+\.[0-9a-f]{8}\.part")
 _ELSEWHERE = "write somewhere else with -o"
@@ -31,12 +34,17 @@ def atomic_write(destination: str | Path) -> Iterator[BinaryIO]:
 
     It is written as `.{name}.{random}.part` in the same folder; when anything goes wrong, Ctrl-C included, that file is
     removed and what was there before is untouched. A process that is killed leaves it to `remove_stale`. Permissions
-    are those of any new file; links are followed.
+    are those of any new file; links are followed. Behind a URL it is put at once when the block ends.
 
     Raises:
         OutputError: No such folder, not permitted, disk full, name too long, or a folder of that name.
     """
-    destination = Path(destination)
+    destination = place(destination)
+    if isinstance(destination, Remote):
+        buffer = BytesIO()
+        yield buffer
+        destination.write_bytes(buffer.getvalue())
+        return
     try:
         if destination.is_dir():
             raise IsADirectoryError(errno.EISDIR, "a folder")
@@ -69,6 +77,21 @@ def remove_stale(folder: Path) -> None:
         with suppress(OSError), part.open("r+b") as file:
             if _locked(file):
                 part.unlink()
+
+
+def present(paths: Sequence[str | Path]) -> list[str]:
+    """Those names that anything has, also a link to nothing; several in a folder elsewhere cost one listing."""
+    places = [place(path) for path in paths]
+    folders = Counter(path.parent for path in places if isinstance(path, Remote))
+    several = {folder for folder, count in folders.items() if count > 1}
+    listed = {str(path) for folder in several for path in cast(Remote, folder).below(recursive=False)}
+    known = lambda path: str(path) in listed if path.parent in several else path.exists()
+    return [str(path) for path in places if (known if isinstance(path, Remote) else os.path.lexists)(path)]
+
+
+def version(path: Path) -> int | str:
+    """What changes whenever the file does."""
+    return path.version() if isinstance(path, Remote) else path.stat().st_mtime_ns
 
 
 def _listed(folder: Path) -> list[Path]:

@@ -1,12 +1,14 @@
 """What all tests share: the command line in process, small pictures, one thread."""
 
 import io
+import os
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -157,3 +159,23 @@ def tiny_fast(tmp_path_factory: pytest.TempPathFactory) -> Path:
     about = {"styles": [{"name": "wave", "title": "The Wave", "artist": "Hokusai", "year": "1831"}]}
     save_network(net, path, network="transformer", config=stored_config(net.config), about=about)
     return path
+
+
+NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """Two machines of one CPU each."""
+    pytest.importorskip("ray", reason="needs stylecli[ray]")
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        # What workers inherit: these tests, and a fair share of the machine.
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
+        patch.setenv("RAY_worker_niceness", "0")
+        patch.setenv("OMP_NUM_THREADS", "1")
+        made = Cluster(initialize_head=True, head_node_args=NODE)
+        made.add_node(**NODE)
+        yield made
+        made.shutdown()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "numpy", "PIL", "scipy", "librosa", "soundfile", "imagecodecs", "safetensors")
+HEAVY = ("torch", "numpy", "PIL", "scipy", "librosa", "soundfile", "imagecodecs", "safetensors", "fsspec", "ray")
 CODE = """
 import contextlib, io, json, sys
 with contextlib.redirect_stdout(io.StringIO()):

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stylecli.batch.inputs import Source, expand
+from stylecli.batch.inputs import expand
 from stylecli.batch.jobs import STDOUT, SUFFIXES, Job, apart, folder_of, guard
 from stylecli.batch.names import fill
 from stylecli.batch.outputs import begin
 from stylecli.batch.runner import Outcome
 from stylecli.errors import InputError, UsageError
 from stylecli.progress import Listener
+from stylecli.remote import place
 from stylecli.settings.shared import CLIPS, Files
 
 
@@ -37,7 +38,7 @@ def plan_generated(method: str, wanted: Sequence[tuple[str, Any]], outputs: File
     made: list[Job] = []
     taken: set[str] = set()
     for index, (stem, settings) in enumerate(wanted, 1):
-        path = Path(template if folder else str(outputs.output))
+        path = place(template if folder else str(outputs.output))
         ext = known.get(outputs.format or path.suffix[1:].lower() or default)
         if ext is None and (outputs.format or folder is None):
             raise UsageError(f"{path}: cannot write {outputs.format or path.suffix}", f"one of {', '.join(known)}")
@@ -101,7 +102,7 @@ class GeneratedWork:
             return Outcome(skipped=True)
         photo = None
         if shown := job.inputs.get("photo"):
-            photo = read_picture(_where(shown[0]), name=shown[0].name)
+            photo = read_picture(shown[0].held, name=shown[0].name)
         beside = latents_beside(job.output, job.settings, overwrite=self.outputs.overwrite)
         result = self.backend.run(job.settings, listener, photo.pixels if photo else None)
         told = replace(record, interrupted=result.interrupted)
@@ -128,7 +129,3 @@ class GeneratedWork:
             save_latents(beside, result.latents, told.dumps())
             notes.append(f"latents: {beside}")
         return Outcome(dict(result.losses), tuple(notes), interrupted=result.interrupted)
-
-
-def _where(source: Source) -> str | bytes:
-    return source.path if source.data is None else source.data

@@ -9,14 +9,17 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from stylecli.errors import InputError, UsageError
+from stylecli.remote import Remote, place
 
 PICTURES = frozenset([".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".avif", ".bmp", ".gif"])
 SOUNDS = frozenset([".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff"])
 STDIN = "-"
+FETCHED = 16
+"""Files from elsewhere that are kept: styles come again with every content."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Source:
     """One input.
 
     Attributes:
-        path: The file as it was named or found, `-` for stdin.
+        path: The file as it was named or found, with `://` where it is elsewhere, `-` for stdin.
         root: Folder that was named when the file was found below it, else None; outputs keep the tree below it.
         data: What stdin held, None for files.
         share: Weight in a mixture, 1 outside of one.
@@ -50,17 +53,24 @@ class Source:
         """The folder between `root` and the file, `.` where no tree is kept."""
         return Path(os.path.relpath(Path(self.path).parent, self.root)) if self.root else Path()
 
+    @property
+    def held(self) -> str | bytes:
+        """What readers take: the path of a file of this machine, else what is in it."""
+        if self.data is None:
+            return _fetched(self.path) if isinstance(place(self.path), Remote) else self.path
+        return self.data
+
     def sha256(self) -> str:
         """The hash of what is in it; a file is read again only when its size or time has changed.
 
         Raises:
             InputError: The file cannot be read.
         """
-        if self.data is not None:
-            return hashlib.sha256(self.data).hexdigest()
+        if isinstance(held := self.held, bytes):
+            return hashlib.sha256(held).hexdigest()
         try:
-            now = Path(self.path).stat()
-            return _sha256(self.path, now.st_size, now.st_mtime_ns)
+            now = Path(held).stat()
+            return _sha256(held, now.st_size, now.st_mtime_ns)
         except OSError as error:
             raise InputError(f"{self.path}: {(error.strerror or str(error)).lower()}") from error
 
@@ -68,6 +78,11 @@ class Source:
 @cache
 def _sha256(path: str, size: int, mtime: int) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+@lru_cache(FETCHED)
+def _fetched(url: str) -> bytes:
+    return place(url).read_bytes()
 
 
 def expand(
@@ -78,6 +93,7 @@ def expand(
     A word is a file (tried whatever its suffix), a folder (its own files with a fitting suffix, with `recursive`
     the whole tree; hidden and `.part` files are skipped), a glob (for shells that leave them alone; `**` crosses
     folders), `@list.txt` (UTF-8, a word a line, relative to the current folder, `#` begins a comment line) or `-`.
+    All but the last may be URLs, such as `s3://bucket/folder`.
 
     Args:
         words: What was typed and its weight, which the files of one word share evenly.
@@ -88,6 +104,8 @@ def expand(
         UsageError: No such file, nothing found in a folder, or stdin named twice.
         InputError: A list or stdin cannot be read.
     """
+    # What was fetched for an earlier plan may have changed since.
+    _fetched.cache_clear()
     found: dict[str, Source] = {}
     for word, share in words:
         sources = list(_sources(word, recursive, suffixes))
@@ -98,24 +116,24 @@ def expand(
 
 
 def _sources(word: str, recursive: bool, suffixes: frozenset[str]) -> Iterator[Source]:
-    path = Path(word)
+    path = place(word)
     if word == STDIN:
         yield Source(STDIN, data=_stdin())
     elif path.is_dir():
-        walk = os.walk(word) if recursive else itertools.islice(os.walk(word), 1)
-        yield from _fitting((Path(top, name) for top, _, names in walk for name in names), word, word, suffixes)
+        yield from _fitting(_below(path, recursive), path, path, suffixes)
     elif word and path.exists():
-        yield Source(word)
+        yield Source(str(path) if "://" in word else word)
     elif word.startswith("@"):
-        for line in _lines(Path(word[1:])):
+        for line in _lines(place(word[1:])):
             yield from _sources(line, recursive, suffixes)
     elif glob.has_magic(word):
         # A suffix that is spelled out means those files, whatever counts in a folder.
         spelled = path.suffix and not glob.has_magic(path.suffix)
-        root = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
+        root = type(path)(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
         wanted = frozenset([path.suffix.lower()]) if spelled else suffixes
-        hits = glob.glob(word, recursive=True)  # noqa: PTH207 - pathlib's takes no absolute patterns
-        yield from _fitting(map(Path, hits), word, str(root), wanted)
+        yield from _fitting(_matching(path, root), path, root, wanted)
+    elif isinstance(path, Remote):
+        raise UsageError(*path.missing())
     else:
         beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
         close = difflib.get_close_matches(path.name, beside, n=1)
@@ -124,20 +142,33 @@ def _sources(word: str, recursive: bool, suffixes: frozenset[str]) -> Iterator[S
         )
 
 
-def _fitting(paths: Iterable[Path], word: str, root: str, suffixes: frozenset[str]) -> Iterator[Source]:
+def _below(folder: Path, recursive: bool) -> Iterable[Path]:
+    if isinstance(folder, Remote):
+        return folder.below(recursive=recursive)
+    walk = os.walk(folder) if recursive else itertools.islice(os.walk(folder), 1)
+    return (path for top, _, names in walk for name in names if (path := Path(top, name)).is_file())
+
+
+def _matching(pattern: Path, root: Path) -> Iterable[Path]:
+    if isinstance(root, Remote):
+        return root.matching(str(pattern.relative_to(root)))
+    hits = glob.glob(str(pattern), recursive=True)  # noqa: PTH207 - pathlib's takes no absolute patterns
+    return (path for hit in hits if (path := Path(hit)).is_file())
+
+
+def _fitting(paths: Iterable[Path], word: Path, root: Path, suffixes: frozenset[str]) -> Iterator[Source]:
     """The wanted files among those below a folder."""
     fits = [
         path
         for path in paths
         if path.suffix.lower() in suffixes
         and not any(part.startswith(".") for part in Path(os.path.relpath(path, root)).parts)
-        and path.is_file()
     ]
     if not fits:
-        hint = "-r takes the whole tree below a folder" if Path(word).is_dir() else ""
+        hint = "-r takes the whole tree below a folder" if word.is_dir() else ""
         raise UsageError(f"{word}: nothing there that ends in {', '.join(sorted(suffixes))}", hint)
     for path in sorted(fits, key=natural):
-        yield Source(str(path), root)
+        yield Source(str(path), str(root))
 
 
 def natural(path: Path) -> list[list[tuple[int, int, str]]]:
@@ -155,7 +186,7 @@ def _lines(path: Path) -> list[str]:
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable list: {getattr(error, 'strerror', None) or 'not UTF-8'}") from error
     words = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    if nested := [word for word in words if word.startswith("@") and not Path(word).exists()]:
+    if nested := [word for word in words if word.startswith("@") and not place(word).exists()]:
         raise UsageError(f"{path}: {nested[0]}: a list cannot name another list")
     return words
 

@@ -10,6 +10,8 @@ from typing import Any
 from stylecli.batch.inputs import Source
 from stylecli.batch.names import default_template, fill
 from stylecli.errors import UsageError
+from stylecli.files import present
+from stylecli.remote import Remote, place
 from stylecli.settings.shared import FORMATS, Files
 
 STDOUT = "-"
@@ -85,7 +87,7 @@ def plan(method: str, axes: Sequence[Sequence[Inputs]], grid: Sequence[Any], out
     for index, (inputs, settings) in enumerate(points, 1):
         main = main_of(inputs, method)
         if folder is None:
-            path = Path(str(outputs.output))
+            path = place(str(outputs.output))
             ext = _ext(outputs, path, main)
         else:
             ext = _ext(outputs, Path(template), main)
@@ -121,13 +123,13 @@ def folder_of(outputs: Files, count: int, suffixes: Sequence[str] = tuple(SUFFIX
         if count > 1:
             raise UsageError(f"-o -: {count} jobs do not fit into one stream", "name a folder: -o out/")
         return None
-    is_folder = output.endswith(("/", os.sep)) or Path(output).is_dir() or outputs.name
+    is_folder = output.endswith(("/", os.sep)) or place(output).is_dir() or outputs.name
     if not is_folder and count == 1:
         return None
-    if Path(output).is_file() or (not is_folder and Path(output).suffix[1:].lower() in suffixes):
+    if place(output).is_file() or (not is_folder and Path(output).suffix[1:].lower() in suffixes):
         wrong = f"one file for {count} jobs" if count > 1 else "a file, not a folder"
         raise UsageError(f"-o {output}: {wrong}", "name a folder: -o out/")
-    return Path(output)
+    return place(output)
 
 
 def _known(outputs: Files, path: Path) -> str | None:
@@ -167,25 +169,27 @@ def apart(path: Path, taken: set[str], *, numbered: bool) -> Path:
 
 
 def _spare_inputs(jobs: Sequence[Job]) -> None:
-    inputs = {_identity(s.path): s.path for job in jobs for ss in job.inputs.values() for s in ss if s.data is None}
+    inputs = {identity(s.path): s.path for job in jobs for ss in job.inputs.values() for s in ss if s.data is None}
     for job in jobs:
-        if job.output != STDOUT and (name := inputs.get(_identity(job.output))):
+        if job.output != STDOUT and (name := inputs.get(identity(job.output))):
             raise UsageError(f"{job.output}: would overwrite the input {name}", "name another file or folder with -o")
 
 
-def _identity(path: str) -> tuple[int, int] | str:
+def identity(path: str) -> tuple[int, int] | str:
     """What two names of one file have in common, through links of both kinds."""
+    named = place(path)
     try:
-        found = Path(path).stat()
+        if isinstance(named, Remote):
+            return path
+        found = named.stat()
     except OSError:
-        return str(Path(path).resolve())
+        return str(named.resolve())
     return found.st_dev, found.st_ino
 
 
 def _spare_existing(jobs: Sequence[Job], outputs: Files) -> None:
     if outputs.overwrite or outputs.skip_existing:
         return
-    there = [job.output for job in jobs if job.output != STDOUT and os.path.lexists(job.output)]
-    if there:
+    if there := present([job.output for job in jobs if job.output != STDOUT]):
         more = f" and {len(there) - 1} more" if there[1:] else ""
         raise UsageError(f"{there[0]}{more}: already there", "--overwrite replaces, --skip-existing keeps")

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stylecli.batch.jobs import STDOUT, Job
+from stylecli.batch.jobs import STDOUT, Job, identity
 from stylecli.batch.record import ENCODING, Record, loads, make
 from stylecli.errors import OutputError, StyleCliError
+from stylecli.files import present
+from stylecli.remote import Remote, place
 
 
 def begin(job: Job, work: Any) -> Record | None:
@@ -25,7 +27,7 @@ def begin(job: Job, work: Any) -> Record | None:
     if job.output != STDOUT:
         if work.outputs.skip_existing and holds(job, record, overwrite=work.outputs.overwrite):
             return None
-        prepare(Path(job.output).parent)
+        prepare(place(job.output).parent)
     return record
 
 
@@ -35,8 +37,8 @@ def check_free(path: Path, job: Job, *, replace: bool) -> None:
     Raises:
         OutputError: It is there and may not be replaced, or is an input.
     """
-    inputs = [one.path for some in job.inputs.values() for one in some if one.data is None]
-    if os.path.lexists(path) and (not replace or (path.exists() and any(path.samefile(each) for each in inputs))):
+    inputs = {identity(one.path) for some in job.inputs.values() for one in some if one.data is None}
+    if present([path]) and (not replace or identity(str(path)) in inputs):
         raise OutputError(f"{path}: already there", "--overwrite replaces it, unless it is an input")
 
 
@@ -58,7 +60,7 @@ def holds(job: Job, record: Record, *, overwrite: bool) -> bool:
     """
     from stylecli.media.metadata import read_settings
 
-    if not os.path.lexists(job.output):
+    if not present([job.output]):
         return False
     try:
         differs = loads(read_settings(job.output), job.output).differs(record)
@@ -75,5 +77,5 @@ def prepare(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made: {(error.strerror or str(error)).lower()}") from error
-    if not os.access(folder, os.W_OK):
+    if not isinstance(folder, Remote) and not os.access(folder, os.W_OK):
         raise OutputError(f"{folder}: not permitted to write here", "write somewhere else with -o")

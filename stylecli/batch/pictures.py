@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stylecli.batch.inputs import Source
@@ -15,6 +14,7 @@ from stylecli.batch.record import Record, hashed
 from stylecli.batch.runner import Made, Outcome
 from stylecli.errors import InputError
 from stylecli.progress import Listener
+from stylecli.remote import place
 from stylecli.settings.shared import Files
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class PictureWork:
         named = getattr(self.backend, "named", False)
 
         def snapshot(step: int, pixels: "Tensor") -> None:
-            path = Path(job.output)
+            path = place(job.output)
             path = path.with_name(f"{path.stem}_{step:05}{path.suffix}")
             check_free(path, job, replace=self.outputs.overwrite)
             _write(pixels, str(path), content, dataclasses.replace(given.record, interrupted=True))
@@ -134,7 +134,7 @@ class PictureWork:
 
         compact = getattr(self.backend, "compact", False) and self.outputs.bits != "16"
         key = source.sha256()
-        picture = self.read.pop(key, None) or read_picture(_where(source), name=source.name, compact=compact)
+        picture = self.read.pop(key, None) or read_picture(source.held, name=source.name, compact=compact)
         self.read[key] = picture
         while len(self.read) > 1 and sum(each.pixels.nbytes for each in self.read.values()) > KEPT:
             self.read.pop(next(iter(self.read)))
@@ -152,11 +152,7 @@ def _masks(job: Job, content: "Tensor") -> "list[Tensor] | None":
     from stylecli.media.masks import read_mask
 
     height, width = content.shape[-2:]
-    return [read_mask(_where(mask), (height, width), name=mask.name) for mask in job.inputs["mask"]]
-
-
-def _where(source: Source) -> str | bytes:
-    return source.path if source.data is None else source.data
+    return [read_mask(mask.held, (height, width), name=mask.name) for mask in job.inputs["mask"]]
 
 
 def _write(pixels: "Tensor", output: str, content: "Picture | None", record: Record) -> tuple[str, ...]:

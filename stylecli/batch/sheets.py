@@ -8,8 +8,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stylecli.batch.jobs import STDOUT, Job, guard
+from stylecli.batch.jobs import STDOUT, Job, guard, identity
 from stylecli.errors import StyleCliError, UsageError
+from stylecli.files import present, version
+from stylecli.remote import place
 from stylecli.settings.shared import CLIPS, Outputs
 
 if TYPE_CHECKING:
@@ -52,18 +54,17 @@ def plan_sheets(jobs: Sequence[Job], outputs: Outputs) -> list[Sheet]:
         if outputs.grid:
             path = Path(f"{main.stem}_{group[0].method.replace(' ', '-')}_grid.png")
             if group[0].kept:
-                path = Path(outputs.output or "") / main.below / path
+                path = place(outputs.output or "") / main.below / path
             elif outputs.output:
-                path = _own(Path(outputs.output), main.stem, groups)
+                path = _own(place(outputs.output), main.stem, groups)
             sheets.append(Sheet(str(path), group, paper=outputs.paper))
         if outputs.animate:
-            sheets.append(Sheet(str(_own(Path(outputs.animate), main.stem, groups)), group, moving=True))
-    inputs = {str(Path(one.path).resolve()) for job in jobs for some in job.inputs.values() for one in some}
+            sheets.append(Sheet(str(_own(place(outputs.animate), main.stem, groups)), group, moving=True))
+    inputs = {identity(one.path) for job in jobs for some in job.inputs.values() for one in some}
     for each in sheets:
-        there = os.path.lexists(each.path)
-        if str(Path(each.path).resolve()) in inputs:
+        if identity(each.path) in inputs:
             raise UsageError(f"{each.path}: would overwrite an input", "name another file")
-        if there and not (outputs.overwrite or outputs.skip_existing):
+        if present([each.path]) and not (outputs.overwrite or outputs.skip_existing):
             raise UsageError(f"{each.path}: already there", "--overwrite replaces it")
     return sheets
 
@@ -76,9 +77,9 @@ def make_sheet(plan: Sheet, read: Callable[[str], "Tensor"], quality: int) -> bo
     Raises:
         OutputError: It cannot be written.
     """
-    there = [path for job in plan.jobs if (path := Path(job.output)).exists()]
+    there = [place(path) for path in present([job.output for job in plan.jobs])]
     kept = plan.jobs[0].kept
-    sources = json.dumps({"sheet": [[str(path), path.stat().st_mtime_ns] for path in there]}) if kept else None
+    sources = json.dumps({"sheet": [[str(path), version(path)] for path in there]}) if kept else None
     if not there or (kept and _stored(plan.path) == sources):
         return False
     from stylecli.media.clips import write_clip
@@ -91,7 +92,7 @@ def make_sheet(plan: Sheet, read: Callable[[str], "Tensor"], quality: int) -> bo
         except StyleCliError:
             return None
 
-    Path(plan.path).parent.mkdir(parents=True, exist_ok=True)
+    place(plan.path).parent.mkdir(parents=True, exist_ok=True)
     if plan.moving:
         frames = [picture for job in plan.jobs if (picture := found(job.output)) is not None]
         if frames:
@@ -165,7 +166,7 @@ def plan_morphs(jobs: Sequence[Job], settings: Any, outputs: Outputs) -> list[Jo
     """
     contents = list(dict.fromkeys(job.main for job in jobs))
     styles = tuple(dict.fromkeys(one for job in jobs for one in job.inputs["style"]))
-    animate = Path(str(outputs.animate))
+    animate = place(str(outputs.animate))
     if len(styles) < 2 or any(len(job.inputs["style"]) > 1 for job in jobs):
         raise UsageError(f"--animate {animate}: goes from one style to the next", "give several, without --blend")
     if (kind := animate.suffix[1:].lower()) not in CLIPS:
@@ -208,4 +209,4 @@ def wants_singles(outputs: Outputs) -> bool:
     output = outputs.output
     if output == STDOUT:
         raise UsageError("-o -: a sheet goes to a file", "such as -o sheet.png")
-    return bool(outputs.name) or bool(output and (output.endswith(("/", os.sep)) or Path(output).is_dir()))
+    return bool(outputs.name) or bool(output and (output.endswith(("/", os.sep)) or place(output).is_dir()))

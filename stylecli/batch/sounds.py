@@ -3,7 +3,6 @@
 import dataclasses
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stylecli.batch.inputs import Source
@@ -12,6 +11,7 @@ from stylecli.batch.outputs import begin, check_free, noted
 from stylecli.batch.pictures import even
 from stylecli.batch.runner import Outcome
 from stylecli.progress import Listener
+from stylecli.remote import place
 from stylecli.settings.audio import SoundFiles
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class SoundWork:
         """The job's own picture: of the second job on, numbered."""
         if self.outputs.report is None:
             return None
-        path = Path(self.outputs.report)
+        path = place(self.outputs.report)
         path = path if job.index == 1 else path.with_name(f"{path.stem}_{job.index}{path.suffix}")
         check_free(path, job, replace=self.outputs.overwrite or self.outputs.skip_existing)
         return str(path)
@@ -82,4 +82,4 @@ class SoundWork:
 def _read(source: Source) -> "Sound":
     from stylecli.media.audio import read_sound
 
-    return read_sound(source.path if source.data is None else source.data, name=source.name)
+    return read_sound(source.held, name=source.name)

@@ -12,6 +12,7 @@ from stylecli.checkpoints.container import read_tensors
 from stylecli.errors import InputError, OutputError, WeightsError
 from stylecli.files import atomic_write
 from stylecli.nets.style_generator import StyleGenerator
+from stylecli.remote import place
 
 METADATA = "stylecli latents"
 
@@ -73,7 +74,7 @@ def latents_beside(output: str, settings: Any, *, overwrite: bool) -> Path | Non
     """
     if not getattr(settings, "save_latents", False) or output == "-":
         return None
-    path = Path(output).with_suffix(".safetensors")
+    path = place(output).with_suffix(".safetensors")
     if path.exists() and not overwrite:
         raise OutputError(f"{path}: already there", "--overwrite replaces it")
     return path

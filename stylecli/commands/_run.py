@@ -7,7 +7,7 @@ from typing import Any
 from stylecli.batch.jobs import STDOUT, Job
 from stylecli.commands._telling import Teller, line
 from stylecli.errors import ExitCode, UsageError
-from stylecli.settings.shared import Compute, Contents, Files, Telling, Weighted
+from stylecli.settings.shared import Compute, Contents, Files, Machine, Telling, Weighted
 
 
 def run(
@@ -28,7 +28,7 @@ def run(
 def run_jobs(
     jobs: Sequence[Job],
     outputs: Files,
-    compute: Compute,
+    compute: Machine,
     telling: Telling,
     *,
     weights: Mapping[str, str] | None = None,

@@ -6,10 +6,10 @@ from typing import Any
 
 from stylecli.commands._telling import Teller
 from stylecli.errors import ExitCode
-from stylecli.settings.shared import Compute, Telling
+from stylecli.settings.shared import Machine, Telling
 
 
-def run(network: str, settings: Any, compute: Compute, telling: Telling) -> ExitCode:
+def run(network: str, settings: Any, compute: Machine, telling: Telling) -> ExitCode:
     """Trains, with a bar on a terminal; the path of the weights is printed. Errors are those of `api.train`."""
     from stylecli import api
 

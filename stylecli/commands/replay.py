@@ -11,9 +11,10 @@ from stylecli.batch.record import ENCODING, Record, loads
 from stylecli.commands._options import from_settings
 from stylecli.commands._run import run_jobs
 from stylecli.errors import ExitCode, InputError, UsageError
+from stylecli.remote import place
 from stylecli.settings.audio import SOUNDS, SoundFiles
 from stylecli.settings.fields import option
-from stylecli.settings.shared import Compute, Outputs, Telling, argument, short
+from stylecli.settings.shared import Machine, Outputs, Telling, argument, short
 from stylecli.settings.values import build
 
 PANEL = "Tools"
@@ -36,7 +37,7 @@ class Replay:
 
 
 @from_settings
-def command(replay: Replay, compute: Compute, telling: Telling) -> ExitCode:
+def command(replay: Replay, compute: Machine, telling: Telling) -> ExitCode:
     """Run again what made OUTPUT: the same inputs, weights and settings, the same file bit for bit on one machine.
 
     Inputs are looked up as they were named, so run it in the same folder; one that has changed since is an error.
@@ -56,8 +57,8 @@ def command(replay: Replay, compute: Compute, telling: Telling) -> ExitCode:
     outputs = files(output=replay.output, overwrite=replay.overwrite, **encoding)
     default = f"{Path(replay.made).stem}_replay{Path(replay.made).suffix}"
     output = replay.output or default
-    if output.endswith(("/", os.sep)) or Path(output).is_dir():
-        output = str(Path(output, default))
+    if output.endswith(("/", os.sep)) or place(output).is_dir():
+        output = str(place(output) / default)
     inputs = {role: tuple(_same(one) for one in some) for role, some in record.inputs.items()}
     job = Job(1, record.method, inputs, build(settings_of(record.method), record.settings), output, encoding["format"])
     guard([job, dataclasses.replace(job, inputs={"made": (Source(replay.made),)})], outputs)
@@ -80,9 +81,9 @@ def _same(stored: dict[str, object]) -> Source:
     return source
 
 
-def _where(record: Record, compute: Compute) -> Compute:
+def _where(record: Record, compute: Machine) -> Machine:
     """As it was computed, but for what the user says now."""
     said = {field.name: getattr(compute, field.name) for field in dataclasses.fields(compute)}
-    return Compute(
+    return Machine(
         **{name: record.compute.get(name, value) if value in ("auto", None) else value for name, value in said.items()}
     )

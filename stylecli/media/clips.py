@@ -59,7 +59,7 @@ def write_clip(
         data = _mp4(images, seconds, quality) + (mp4_box(settings) if settings else b"")
     else:
         data = _pillow(images, suffix, seconds, loop, settings, quality)
-    with atomic_write(Path(path)) as file:
+    with atomic_write(path) as file:
         file.write(data)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from stylecli.errors import InputError, StyleCliError
+from stylecli.remote import place
 
 MAX_PIXELS = 1_000_000_000
 """Pictures above one gigapixel are refused: they are bombs, or need 12 GB for their pixels alone."""
@@ -37,7 +38,7 @@ def read_bytes(source: str | Path | bytes, name: str) -> bytes:
         InputError: Missing, a folder, empty, or not readable.
     """
     try:
-        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        data = source if isinstance(source, bytes) else place(source).read_bytes()
     except (OSError, ValueError) as error:
         wrong, hint = _WRONG.get(
             getattr(error, "errno", None) or errno.ENOENT, (f"cannot be read: {error}".lower(), "")

@@ -179,8 +179,8 @@ class Outputs(Files):
 
 
 @dataclass(frozen=True)
-class Compute:
-    """Where and how to compute; see `stylecli.device`."""
+class Machine:
+    """What to compute on, and how; see `stylecli.device`."""
 
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps", unit="device", panel="Compute")
     precision: str = option(
@@ -205,6 +205,25 @@ class Compute:
         if not found or not (size := int(float(found[1]) * UNITS[found[2].upper()])):
             raise UsageError(f"--max-memory {self.max_memory}: not a size", "a number and K, M, G or T, such as 4G")
         return size
+
+
+@dataclass(frozen=True)
+class Compute(Machine):
+    """The same for jobs, which a cluster can do too; see `stylecli.batch.ray_pool`."""
+
+    engine: str = option("serial", "who does the jobs", choices=("serial", "ray"), panel="Cluster")
+    address: str | None = option(
+        None, "ray: the cluster; default: RAY_ADDRESS, else this machine alone", unit="host:port", panel="Cluster"
+    )
+    num_cpus: int = option(1, "ray: CPUs of a worker, which does one job at a time", minimum=1, panel="Cluster")
+    num_gpus: float = option(0.0, "ray: GPUs of a worker, 0.5 for two workers on one", minimum=0, panel="Cluster")
+
+    def __post_init__(self) -> None:
+        """Refuses a cluster where nobody asked for one."""
+        super().__post_init__()
+        asked = self.address or self.num_cpus != 1 or self.num_gpus
+        if self.engine != "ray" and asked:
+            raise UsageError("--address, --num-cpus, --num-gpus: describe a cluster", "add --engine ray")
 
 
 @dataclass(frozen=True)

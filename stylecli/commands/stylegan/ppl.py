@@ -5,12 +5,12 @@ import json
 from stylecli.commands._options import from_settings
 from stylecli.commands._telling import Teller
 from stylecli.errors import ExitCode
-from stylecli.settings.shared import Compute, Telling
+from stylecli.settings.shared import Machine, Telling
 from stylecli.settings.stylegan import StyleganPplSettings
 
 
 @from_settings
-def command(settings: StyleganPplSettings, compute: Compute, telling: Telling) -> ExitCode:
+def command(settings: StyleganPplSettings, compute: Machine, telling: Telling) -> ExitCode:
     """Perceptual path length (Karras et al. 2019, section 4.1), with the distance of the encoder in place of LPIPS.
 
     \b

@@ -3,14 +3,14 @@
 from stylecli.commands._options import from_settings
 from stylecli.commands._telling import Teller
 from stylecli.errors import ExitCode
-from stylecli.settings.shared import Compute, Telling
+from stylecli.settings.shared import Machine, Telling
 from stylecli.settings.train_fast import TrainFastSettings
 
 PANEL = "Training"
 
 
 @from_settings
-def command(settings: TrainFastSettings, compute: Compute, telling: Telling) -> ExitCode:
+def command(settings: TrainFastSettings, compute: Machine, telling: Telling) -> ExitCode:
     """Teach the net of `stylecli fast` a style of your own in minutes, or train a whole net of one or many styles.
 
     A folder that holds a training is gone on with: run the same command again. `weights.safetensors` in it opens with

@@ -3,14 +3,14 @@
 from stylecli.commands._options import from_settings
 from stylecli.commands._training import run
 from stylecli.errors import ExitCode
-from stylecli.settings.shared import Compute, Telling
+from stylecli.settings.shared import Machine, Telling
 from stylecli.settings.train_stylegan import TrainStyleganSettings
 
 PANEL = "Training"
 
 
 @from_settings
-def command(settings: TrainStyleganSettings, compute: Compute, telling: Telling) -> ExitCode:
+def command(settings: TrainStyleganSettings, compute: Machine, telling: Telling) -> ExitCode:
     """Train StyleGAN 2 (Karras et al. 2020), or 1, on the pictures below DIR, hundreds are enough to begin with.
 
     A folder that holds a training is gone on with: run the same command again. `weights.safetensors` in it opens with

@@ -3,14 +3,14 @@
 from stylecli.commands._options import from_settings
 from stylecli.commands._training import run
 from stylecli.errors import ExitCode
-from stylecli.settings.shared import Compute, Telling
+from stylecli.settings.shared import Machine, Telling
 from stylecli.settings.train_texture import TrainTextureSettings
 
 PANEL = "Training"
 
 
 @from_settings
-def command(settings: TrainTextureSettings, compute: Compute, telling: Telling) -> ExitCode:
+def command(settings: TrainTextureSettings, compute: Machine, telling: Telling) -> ExitCode:
     """Train a generator that draws the material in EXEMPLAR (Ulyanov 2016, arXiv 1603.03417).
 
     A folder that holds a training is gone on with: run the same command again. `weights.safetensors` in it opens with

@@ -1,0 +1,290 @@
+"""Runs a plan on a Ray cluster: every worker builds the method once, and writes its files itself.
+
+Workers are actors, as many as the cluster has places for: more when a machine joins, fewer when one dies. What a dead
+worker had is given out again. Only names travel; pictures go from the storage to the worker and back.
+"""
+
+import logging
+import os
+import re
+import socket
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from platform import node
+from typing import Any
+
+from stylecli.batch.failures import explain
+from stylecli.batch.jobs import STDOUT, Job
+from stylecli.batch.runner import Audience, Outcome, Report
+from stylecli.errors import ExitCode, InputError, Interrupted, StyleCliError, UsageError
+from stylecli.progress import Step, silent
+from stylecli.remote import Remote, place
+from stylecli.settings.shared import Compute
+
+TRIES = 3
+"""Workers that a job may cost before it is the job's fault."""
+
+QUEUED = 2
+"""Jobs that a worker has: the one that it does, and the one that it does next, so that it never waits for us."""
+
+PATIENCE = 2.0
+"""Seconds after which the cluster is looked at again."""
+
+
+class Worker:
+    """What runs on the cluster; its class becomes a Ray actor."""
+
+    def open(self, opening: Callable[[], Any], folder: Path, shared: bool) -> StyleCliError | None:
+        """Goes to the folder of the run, which it need not have if nothing is `shared`, and builds the method.
+
+        What hinders it comes back.
+        """
+        try:
+            if folder.is_dir():
+                os.chdir(folder)
+            elif shared:
+                everywhere = "run in a folder that all machines have, or name inputs and outputs as s3://..."
+                raise InputError(f"{folder}: no such folder", everywhere)
+            self.work = opening()
+        except Exception as error:
+            told = explain(error)
+            told.message = f"worker on {node()}: {told.message}"
+            return told
+        return None
+
+    def do(self, job: Job, *, reraise: bool) -> tuple[float, Outcome | StyleCliError]:
+        """Seconds, and how the job ended."""
+        start = time.perf_counter()
+        end: Outcome | StyleCliError
+        try:
+            end = self.work(job, silent)
+        except Exception as error:
+            if reraise:
+                raise
+            end = explain(error)
+        return time.perf_counter() - start, end
+
+
+def check(jobs: Sequence[Job]) -> None:
+    """Refuses, before anything starts, what only one process can do.
+
+    Raises:
+        UsageError: Pipes, or results that nobody keeps.
+    """
+    if any(one.data is not None for job in jobs for some in job.inputs.values() for one in some):
+        raise UsageError("-: stdin cannot be read by a cluster", "write it to a file, or leave out --engine ray")
+    if jobs[0].output == STDOUT:
+        raise UsageError("-o -: a cluster cannot write to stdout", "name a file or a folder")
+    if not jobs[0].kept:
+        raise UsageError("--engine ray: a sheet needs its results in a folder", "such as -o out/")
+
+
+def run(
+    jobs: Sequence[Job],
+    opening: Callable[[], Any],
+    audience: Audience,
+    compute: Compute,
+    *,
+    note: Callable[[Report], None] | None = None,
+    reraise: bool = False,
+) -> ExitCode:
+    """Does every job as `runner.run` does, on a cluster; reports come in the order of the plan.
+
+    Args:
+        jobs: The plan.
+        opening: Builds the method, on each worker.
+        audience: Hears of every job.
+        compute: The cluster, and what of it a worker gets.
+        note: Takes every report, for the record.
+        reraise: Let the first error through as it is, for developers.
+
+    Raises:
+        UsageError: Ray is not installed, or there is no such cluster.
+        StyleCliError: A worker cannot build the method.
+    """
+    reports: list[Report] = []
+    ends: dict[int, Report] = {}
+
+    def tell(end: Report) -> None:
+        reports.append(end)
+        if note:
+            note(end)
+        audience.end(end)
+
+    with _connected(compute) as ray:
+        audience.say("starting workers ...")
+        pool = _Pool(ray, jobs, opening, compute, audience.say, reraise)
+        start = time.perf_counter()
+        try:
+            heard = audience.begin(jobs[0], len(jobs))
+            for turn, end in pool.ended():
+                ends[turn] = end
+                heard(Step(len(ends), len(jobs), time.perf_counter() - start, what="jobs"))
+                while len(reports) in ends:
+                    tell(ends[len(reports)])
+                    if len(reports) < len(jobs):
+                        heard = audience.begin(jobs[len(reports)], len(jobs))
+        except KeyboardInterrupt:
+            for turn in sorted({*ends, *pool.given()}):
+                if turn >= len(reports):
+                    stopped = Report(jobs[turn], 0, error=Interrupted(f"{jobs[turn].title}: interrupted"))
+                    tell(ends.get(turn, stopped))
+            return ExitCode.INTERRUPTED
+        finally:
+            pool.close()
+            audience.close(reports)
+    errors = [report.error for report in reports if report.error]
+    return errors[0].exit_code if len(jobs) == 1 and errors else ExitCode.SOME_FAILED if errors else ExitCode.DONE
+
+
+@contextmanager
+def _connected(compute: Compute) -> Iterator[Any]:
+    try:
+        import ray
+    except ImportError as error:
+        raise UsageError("--engine ray: Ray is not installed", "pip install 'stylecli[ray]'") from error
+    own = not ray.is_initialized()
+    if own:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        address = compute.address or os.environ.get("RAY_ADDRESS") or "local"
+        here: dict[str, Any] = {}
+        if address == "local":
+            # Workers are worth as much as we are, and only names go through Ray's store.
+            os.environ.setdefault("RAY_worker_niceness", "0")
+            here = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
+        try:
+            if host := re.fullmatch(r"([^/]+):(\d+)", address):
+                # Ray itself tries for minutes.
+                socket.create_connection((host[1], int(host[2])), timeout=10).close()
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **here)
+        except Exception as error:
+            said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            hint = "`ray start --head` starts one; does it want a token (RAY_AUTH_MODE=token)?"
+            raise UsageError(f"--address {address}: no Ray cluster: {said}", hint) from error
+    try:
+        yield ray
+    finally:
+        if own:
+            ray.shutdown()
+
+
+@dataclass
+class _Hand:
+    """A worker as the driver sees it: what it was asked, in the order in which it will answer."""
+
+    actor: Any
+    ready: bool = False
+    asked: dict[Any, int | None] = field(default_factory=dict)
+
+
+class _Pool:
+    """The workers, and the jobs that they have or that wait for one."""
+
+    def __init__(
+        self,
+        ray: Any,
+        jobs: Sequence[Job],
+        opening: Callable[[], Any],
+        compute: Compute,
+        say: Callable[[str], None],
+        reraise: bool,
+    ) -> None:
+        self.ray, self.jobs, self.compute, self.say, self.reraise = ray, jobs, compute, say, reraise
+        self.opening = ray.put(opening)
+        words = [word for job in jobs for word in (job.output, *(s.path for ss in job.inputs.values() for s in ss))]
+        self.shared = not all(isinstance(place(word), Remote) for word in words)
+        self.waiting = deque(range(len(jobs)))
+        self.hands: list[_Hand] = []
+        self.tries: Counter[int] = Counter()
+        self.stillborn, self.hired, self.warned = 0, 0, False
+        self.made = ray.remote(num_cpus=compute.num_cpus, num_gpus=compute.num_gpus, max_restarts=0)(Worker)
+
+    def ended(self) -> Iterator[tuple[int, Report]]:
+        """Each job's index in the plan and its report, as they end."""
+        looked = -PATIENCE
+        while self.waiting or [*self.given()]:
+            if time.monotonic() - looked >= PATIENCE or not self.hands:
+                self._hire()
+                looked = time.monotonic()
+            for hand in self.hands:
+                # At the end nobody keeps a job that another could begin.
+                most = QUEUED if len(self.waiting) > len(self.hands) else 1
+                if hand.ready and self.waiting and len(hand.asked) < most:
+                    turn = self.waiting.popleft()
+                    hand.asked[hand.actor.do.remote(self.jobs[turn], reraise=self.reraise)] = turn
+            owners = {ref: hand for hand in self.hands for ref in hand.asked}
+            if not owners:
+                time.sleep(PATIENCE)
+            for ref in self.ray.wait([*owners], timeout=PATIENCE)[0] if owners else ():
+                yield from self._answer(owners[ref], ref)
+
+    def given(self) -> Iterator[int]:
+        """The jobs that workers have."""
+        return (turn for hand in self.hands for turn in hand.asked.values() if turn is not None)
+
+    def close(self) -> None:
+        """Lets all workers go, whatever they do."""
+        for hand in self.hands:
+            self.ray.kill(hand.actor)
+
+    def _hire(self) -> None:
+        """As many workers as there are places and jobs."""
+        needs = {name: need for name, need in (("CPU", self.compute.num_cpus), ("GPU", self.compute.num_gpus)) if need}
+        machines = [each["Resources"] for each in self.ray.nodes() if each["Alive"]]
+        places = sum(int(min(each.get(name, 0) // needs[name] for name in needs)) for each in machines)
+        if not places and not self.hands:
+            worker = " and ".join(f"{need:g} {name}s" for name, need in needs.items())
+            if not self.hired:
+                raise UsageError(f"--engine ray: no machine has room for a worker of {worker}")
+            if not self.warned:
+                self.say(f"no machine is left with room for a worker of {worker}: waiting for one")
+            self.warned = True
+        while len(self.hands) < min(places, len(self.waiting) + len([*self.given()])):
+            hand = _Hand(self.made.remote())
+            hand.asked[hand.actor.open.remote(self.opening, Path.cwd(), self.shared)] = None
+            self.hands.append(hand)
+            self.hired += 1
+
+    def _answer(self, hand: _Hand, ref: Any) -> Iterator[tuple[int, Report]]:
+        from ray.exceptions import RayError, RayTaskError
+
+        try:
+            told = self.ray.get(ref)
+        except RayTaskError:
+            # Raised by the work itself, for developers.
+            raise
+        except RayError as error:
+            yield from self._lost(hand, str(error))
+            return
+        turn = hand.asked.pop(ref)
+        if turn is None:
+            if told is not None:
+                raise told
+            hand.ready = True
+            return
+        seconds, end = told
+        kind = "error" if isinstance(end, StyleCliError) else "outcome"
+        yield turn, Report(self.jobs[turn], seconds, **{kind: end})
+
+    def _lost(self, hand: _Hand, why: str) -> Iterator[tuple[int, Report]]:
+        """Gives out again what a dead worker had; only the job that it was at counts as tried."""
+        self.hands.remove(hand)
+        self.ray.kill(hand.actor)
+        turns = [turn for turn in hand.asked.values() if turn is not None]
+        if not turns and not hand.ready:
+            self.stillborn += 1
+            if self.stillborn > TRIES:
+                raise InputError(f"--engine ray: workers die as they start: {why.splitlines()[0]}")
+        for turn in turns[:1]:
+            self.tries[turn] += 1
+            if self.tries[turn] == TRIES:
+                turns.remove(turn)
+                title = self.jobs[turn].title
+                hint = "was its memory enough? --num-cpus gives a worker more of a machine, --size makes less work"
+                error = StyleCliError(f"{title}: {TRIES} workers died of it", hint)
+                yield turn, Report(self.jobs[turn], 0, error=error)
+        self.waiting.extendleft(reversed(turns))
