@@ -7,7 +7,6 @@
 Every method is a function here that takes the arguments of `stylize` after the first.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -24,8 +23,9 @@ from stylecli.batch.generated import GeneratedWork
 from stylecli.batch.inputs import PICTURES, SOUNDS, Source, expand
 from stylecli.batch.jobs import Inputs, Job, guard, plan
 from stylecli.batch.ledger import folder_written, opened, tidy
+from stylecli.batch.pace import choose
 from stylecli.batch.pictures import PictureWork, even
-from stylecli.batch.runner import AHEAD, Audience, run
+from stylecli.batch.runner import Audience, run
 from stylecli.batch.sheets import make_sheet, plan_sheets, wants_singles
 from stylecli.batch.sounds import SoundWork
 from stylecli.errors import ExitCode, UsageError, WeightsError
@@ -308,7 +308,7 @@ def run_files(
     """
     sheets = plan_sheets([job for job in jobs if not job.clip], outputs) if isinstance(outputs, Outputs) else []
     audience.say("loading weights ...")
-    from torch import get_num_threads
+    from torch import get_num_threads, set_num_threads
 
     from stylecli.device import resolve
 
@@ -317,7 +317,8 @@ def run_files(
     for name, sha256 in (weights or {}).items():
         if backend.weights.get(name) != sha256:
             raise WeightsError(f"{name}: not the weights that made this file", f"those have the SHA-256 {sha256}")
-    used = {"device": str(device.torch), "precision": compute.precision, "threads": get_num_threads()}
+    pace, threads = choose(backend, device, len(jobs), compute.jobs, audience.say), get_num_threads()
+    used = {"device": str(device.torch), "precision": compute.precision, "threads": pace.told}
     try:
         work: SoundWork | PictureWork | GeneratedWork
         if isinstance(outputs, SoundFiles):
@@ -330,15 +331,22 @@ def run_files(
             # Another run may have ended since the plan was made.
             guard(jobs, outputs)
             tidy(jobs)
-            # A limit on memory is kept by having one job's pictures at a time; threads on all cores are only disturbed.
-            busy = device.torch.type == "cpu" and get_num_threads() >= (os.cpu_count() or 1)
-            ahead = 0 if busy or compute.max_bytes is not None else AHEAD
-            code = run(jobs, work, audience, ahead=ahead, note=note, reraise=reraise)
+            code = run(
+                jobs,
+                work,
+                audience,
+                at_once=pace.at_once,
+                ahead=pace.ahead,
+                ready=pace.ready,
+                note=note,
+                reraise=reraise,
+            )
             for sheet in sheets if code in (ExitCode.DONE, ExitCode.SOME_FAILED) else ():
                 if make_sheet(sheet, _levels, outputs.quality):
                     audience.made(sheet.path)
             return code
     finally:
+        set_num_threads(threads)
         if not jobs[0].kept:
             rmtree(Path(jobs[0].output).parent, ignore_errors=True)
 

@@ -3,6 +3,8 @@
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -25,12 +27,16 @@ class Device:
     Attributes:
         torch: The PyTorch device.
         dtype: float32, bfloat16 or float16.
-        max_memory: Bytes that a job may use; None for what is free.
+        max_memory: Bytes that jobs may use; None for what is free.
+        jobs: How many of them share memory.
+        tight: A job has run out of memory: at most half of what it wants may be used.
     """
 
     torch: torch.device
     dtype: DType = FLOAT32
     max_memory: int | None = None
+    jobs: int = 1
+    tight: bool = False
 
     def check_memory(self, needed: int, what: str, hint: str) -> None:
         """Refuse a job before it starts rather than fail in the middle.
@@ -44,7 +50,7 @@ class Device:
             MemoryLimitError: More than `max_memory`, or than is free.
         """
         free = torch.cuda.mem_get_info(self.torch)[0] if self.torch.type == "cuda" else virtual_memory().available
-        allowed = self.max_memory if self.max_memory is not None else free
+        allowed = (self.max_memory if self.max_memory is not None else free) // self.jobs
         if needed > allowed:
             amount = f"needs about {needed / 2**30:.1f} GiB, {allowed / 2**30:.1f} GiB may be used"
             raise MemoryLimitError(f"{what}: {amount}", hint)
@@ -86,6 +92,17 @@ def resolve(
     if dtype is torch.float16 and resolved.type == "cpu":
         raise UsageError("precision float16: CPUs compute it slowly and inexactly", "use bfloat16 or float32 there")
     return Device(resolved, dtype, max_memory)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """A block on one CPU thread: what LAPACK gives depends on how many there are, and small matrices need no more."""
+    count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(count)
 
 
 def give_back() -> None:

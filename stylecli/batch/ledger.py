@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stylecli.batch.jobs import Job
 from stylecli.batch.runner import Report
-from stylecli.errors import Interrupted, OutputError
+from stylecli.errors import OutputError
 from stylecli.files import remove_stale
 
 LEDGER = "stylecli.jsonl"
@@ -76,11 +76,10 @@ class _Ledger:
 
     def _line(self, report: Report) -> dict[str, object]:
         job, outcome, error = report.job, report.outcome, report.error
-        interrupted = isinstance(error, Interrupted) or (outcome and outcome.interrupted)
         done = "skipped" if outcome and outcome.skipped else "done"
         return {
             "output": Path(job.output).relative_to(self.folder).as_posix(),
-            "state": "interrupted" if interrupted else "failed" if error else done,
+            "state": "interrupted" if report.interrupted else "failed" if error else done,
             "error": error.message if error else None,
             "method": job.method,
             "inputs": {role: [one.name for one in some] for role, some in job.inputs.items()},

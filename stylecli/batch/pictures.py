@@ -1,13 +1,17 @@
 """One job on pictures: read, compute, write with the record of how it was made."""
 
+import copy
 import dataclasses
 import sys
+import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stylecli.batch.failures import out_of_memory
 from stylecli.batch.inputs import Source
 from stylecli.batch.jobs import STDOUT, Job
 from stylecli.batch.outputs import begin, check_free, noted
@@ -42,16 +46,19 @@ class PictureWork:
 
     Attributes:
         backend: The built method: `weights`, and `run(content, styles, settings, ...)` on tensors. `compact`: it takes
-            levels too; `opaque`: its results have no use for the content's alpha; `named`: it is told `paths` by role.
+            levels too; `opaque`: its results have no use for the content's alpha; `named`: it is told `paths` by role;
+            `shared`: threads may use it side by side; `short`: a job takes seconds, its result does not depend on the
+            count of CPU threads, and its `device` may be `tight`.
         outputs: How files are encoded, and what becomes of those that exist.
         compute: `device`, `precision` and `threads`, as the record keeps them.
-        read: Pictures that were read last.
+        read: Pictures that were read last, or are being read.
     """
 
     backend: Any
     outputs: Files
     compute: dict[str, Any]
-    read: dict[str, "Picture"] = dataclasses.field(default_factory=dict)
+    read: "dict[str, Future[Picture | None]]" = dataclasses.field(default_factory=dict)
+    lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
     def __call__(self, job: Job, listener: Listener) -> Outcome:
         """Does a job as a whole.
@@ -84,12 +91,25 @@ class PictureWork:
         Raises:
             MemoryLimitError: It does not fit.
         """
+        try:
+            return self._made(self.backend, job, given, listener)
+        except Exception as error:
+            if not (getattr(self.backend, "short", False) and out_of_memory(error)):
+                raise
+        # The error is gone, and with it what it held of the job.
+        tight = copy.copy(self.backend)
+        tight.device = dataclasses.replace(tight.device, tight=True)
+        made = self._made(tight, job, given, listener)
+        note = f"{job.title}: ran out of memory, was done again with half as much"
+        return dataclasses.replace(made, outcome=dataclasses.replace(made.outcome, notes=(*made.outcome.notes, note)))
+
+    def _made(self, backend: Any, job: Job, given: "Given", listener: Listener) -> Made:
         pictures, masks = given.pictures, given.masks
         content, styles = next(iter(pictures.get("content", [])), None), pictures.get("style", [])
         shares = [style.share for style in job.inputs.get("style", ())]
-        if content and getattr(self.backend, "opaque", False):
+        if content and getattr(backend, "opaque", False):
             content = dataclasses.replace(content, alpha=None)
-        named = getattr(self.backend, "named", False)
+        named = getattr(backend, "named", False)
 
         def snapshot(step: int, pixels: "Tensor") -> None:
             path = Path(job.output)
@@ -97,7 +117,7 @@ class PictureWork:
             check_free(path, job, replace=self.outputs.overwrite)
             _write(pixels, str(path), content, dataclasses.replace(given.record, interrupted=True))
 
-        result = self.backend.run(
+        result = backend.run(
             None if content is None else content.pixels,
             [style.pixels for style in styles],
             job.settings,
@@ -134,10 +154,25 @@ class PictureWork:
 
         compact = getattr(self.backend, "compact", False) and self.outputs.bits != "16"
         key = source.sha256()
-        picture = self.read.pop(key, None) or read_picture(_where(source), name=source.name, compact=compact)
-        self.read[key] = picture
-        while len(self.read) > 1 and sum(each.pixels.nbytes for each in self.read.values()) > KEPT:
-            self.read.pop(next(iter(self.read)))
+        with self.lock:
+            known = self.read.pop(key, None)
+            kept = self.read[key] = known or Future()
+        if known:
+            # Where another thread failed to read it, this one says why for itself.
+            return known.result() or read_picture(_where(source), name=source.name, compact=compact)
+        try:
+            picture = read_picture(_where(source), name=source.name, compact=compact)
+        except BaseException:
+            with self.lock:
+                self.read.pop(key, None)
+            kept.set_result(None)
+            raise
+        kept.set_result(picture)
+        with self.lock:
+            sizes = {k: p.pixels.nbytes for k, each in self.read.items() if each.done() and (p := each.result())}
+            for old in [k for k in sizes if k != key]:
+                if sum(sizes.values()) > KEPT:
+                    del self.read[old], sizes[old]
         return picture
 
 

@@ -187,7 +187,15 @@ class Compute:
         "auto", "number type of the networks", choices=("auto", "float32", "bfloat16", "float16"), panel="Compute"
     )
     threads: int | None = option(None, "CPU threads; default: PyTorch's choice", minimum=1, panel="Compute")
-    max_memory: str | None = option(None, "memory that may be used, such as 4G or 800M", unit="size", panel="Compute")
+    jobs: int | None = option(
+        None,
+        "jobs computed at once, which share the CPU threads; default: one a thread where jobs are short, else 1",
+        minimum=1,
+        panel="Compute",
+    )
+    max_memory: str | None = option(
+        None, "memory that all jobs may use, such as 4G or 800M", unit="size", panel="Compute"
+    )
 
     def __post_init__(self) -> None:
         """Refuses values out of range."""
