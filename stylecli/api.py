@@ -318,7 +318,7 @@ def run_files(
         if backend.weights.get(name) != sha256:
             raise WeightsError(f"{name}: not the weights that made this file", f"those have the SHA-256 {sha256}")
     pace, threads = choose(backend, device, len(jobs), compute.jobs, audience.say), get_num_threads()
-    used = {"device": str(device.torch), "precision": compute.precision, "threads": pace.told}
+    used = {"device": str(device.torch), "precision": compute.precision, "threads": pace.threads}
     try:
         work: SoundWork | PictureWork | GeneratedWork
         if isinstance(outputs, SoundFiles):

@@ -3,8 +3,6 @@
 import ctypes
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -92,17 +90,6 @@ def resolve(
     if dtype is torch.float16 and resolved.type == "cpu":
         raise UsageError("precision float16: CPUs compute it slowly and inexactly", "use bfloat16 or float32 there")
     return Device(resolved, dtype, max_memory)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """A block on one CPU thread: what LAPACK gives depends on how many there are, and small matrices need no more."""
-    count = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(count)
 
 
 def give_back() -> None:

@@ -22,13 +22,11 @@ class Pace:
         at_once: Jobs that compute at the same time.
         ahead: Jobs that are read or written beside them.
         threads: CPU threads of each.
-        told: The thread count that a record keeps: None where results do not depend on it.
     """
 
     at_once: int
     ahead: int
     threads: int
-    told: int | None
 
     def ready(self) -> None:
         """Sets the count of CPU threads for the thread that calls it."""
@@ -72,4 +70,4 @@ def choose(backend: Any, device: "Device", count: int, wanted: int | None, say: 
     each = max(1, threads // at_once) if on_cpu else threads
     # A limit on memory is kept by having few pictures at a time; threads on all cores are only disturbed.
     busy = on_cpu and each * at_once >= (os.cpu_count() or 1)
-    return Pace(at_once, 0 if busy or limited else AHEAD, each, None if short else each)
+    return Pace(at_once, 0 if busy or limited else AHEAD, each)

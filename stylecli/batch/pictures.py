@@ -47,8 +47,7 @@ class PictureWork:
     Attributes:
         backend: The built method: `weights`, and `run(content, styles, settings, ...)` on tensors. `compact`: it takes
             levels too; `opaque`: its results have no use for the content's alpha; `named`: it is told `paths` by role;
-            `shared`: threads may use it side by side; `short`: a job takes seconds, its result does not depend on the
-            count of CPU threads, and its `device` may be `tight`.
+            `shared`: threads may use it side by side; `short`: a job takes seconds, and its `device` may be `tight`.
         outputs: How files are encoded, and what becomes of those that exist.
         compute: `device`, `precision` and `threads`, as the record keeps them.
         read: Pictures that were read last, or are being read.

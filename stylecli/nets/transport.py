@@ -24,7 +24,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylecli.device import one_thread
 from stylecli.nets.any_style import AnyStyle, Modulation, Style, Target
 from stylecli.nets.gaussians import transport
 from stylecli.nets.phases import interleaved, phases
@@ -135,8 +134,7 @@ class Transport(AnyStyle):
 
     def gain(self, now: Target, wanted: Target) -> Tensor:
         """A - 1, as [N, C, C]."""
-        with one_thread():
-            matrix = transport(now.spread, wanted.spread)
+        matrix = transport(now.spread, wanted.spread)
         return matrix - torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
 
     def decode(self, features: Sequence[Tensor], modulation: Modulation) -> Tensor:
