@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -125,12 +125,11 @@ def run(
         0; 1 when some of several jobs failed; the error's own code when the only job did; 130 when interrupted.
     """
     reports: list[Report] = []
-    before = signal.getsignal(signal.SIGINT)
     flow = _Flow(work, audience, len(jobs), at_once)
-    with ThreadPoolExecutor(at_once + ahead, initializer=ready) as pool:
+    with _interruptible(flow.stopped), ThreadPoolExecutor(at_once + ahead, initializer=ready) as pool:
         try:
             for future in [pool.submit(flow.carry, place, job) for place, job in enumerate(jobs)]:
-                if (report := _awaited(future, flow.stopped)) is None:
+                if (report := future.result()) is None:
                     continue
                 reports.append(report)
                 if note:
@@ -140,8 +139,6 @@ def run(
                     raise report.raised
         finally:
             flow.stopped.set()
-            if signal.getsignal(signal.SIGINT) is not before:
-                signal.signal(signal.SIGINT, before)
             audience.close(reports)
     errors = [report.error for report in reports if report.error]
     if len(reports) < len(jobs) or any(report.interrupted for report in reports):
@@ -149,15 +146,23 @@ def run(
     return errors[0].exit_code if len(jobs) == 1 and errors else ExitCode.SOME_FAILED if errors else ExitCode.DONE
 
 
-def _awaited(future: "Future[Report | None]", stopped: threading.Event) -> Report | None:
-    """A job's report; Ctrl-C, which comes to the main thread alone, stops the others."""
-    try:
-        return future.result()
-    except KeyboardInterrupt:
+@contextmanager
+def _interruptible(stopped: threading.Event) -> Iterator[None]:
+    """Lets Ctrl-C stop the jobs in a block of the main thread; other threads never get it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
         stopped.set()
         # Pressed again it ends the process at once; the next run clears away what that leaves.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        return future.result()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Flow:
