@@ -3,9 +3,7 @@
 import copy
 import dataclasses
 import sys
-import threading
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +15,7 @@ from stylecli.batch.jobs import STDOUT, Job
 from stylecli.batch.outputs import begin, check_free, noted
 from stylecli.batch.record import Record, hashed
 from stylecli.batch.runner import Made, Outcome
+from stylecli.batch.shelf import Shelf
 from stylecli.errors import InputError
 from stylecli.progress import Listener
 from stylecli.settings.shared import Files
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from stylecli.media.images import Picture
 
 GIVEN = ("content", "style", "mask")
-KEPT = 256 * 2**20
-"""Bytes of pictures that are kept: styles come again with every content, contents with every style."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +47,15 @@ class PictureWork:
             `shared`: threads may use it side by side; `short`: a job takes seconds, and its `device` may be `tight`.
         outputs: How files are encoded, and what becomes of those that exist.
         compute: `device`, `precision` and `threads`, as the record keeps them.
-        read: Pictures that were read last, or are being read.
+        contents: Those that were read last: a sweep takes each several times in a row.
+        others: Styles above all, which come again with every content.
     """
 
     backend: Any
     outputs: Files
     compute: dict[str, Any]
-    read: "dict[str, Future[Picture | None]]" = dataclasses.field(default_factory=dict)
-    lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    contents: Shelf = dataclasses.field(default_factory=lambda: Shelf(2**25))
+    others: Shelf = dataclasses.field(default_factory=lambda: Shelf(2**28))
 
     def __call__(self, job: Job, listener: Listener) -> Outcome:
         """Does a job as a whole.
@@ -78,7 +76,9 @@ class PictureWork:
         """
         if (record := begin(job, self)) is None:
             return Outcome(skipped=True)
-        pictures = {role: [self._read(one) for one in some] for role, some in job.inputs.items() if role != "mask"}
+        pictures = {
+            role: [self._read(role, one) for one in some] for role, some in job.inputs.items() if role != "mask"
+        }
         masks = _masks(job, pictures["content"][0].pixels) if pictures.get("content") else None
         if hashed(job.inputs) != record.inputs:
             raise InputError(f"{job.title}: an input was replaced while it was read", "run again")
@@ -147,32 +147,12 @@ class PictureWork:
             content = dataclasses.replace(content, alpha=alpha)
         return _write(result.image, job.output, content, record)
 
-    def _read(self, source: Source) -> "Picture":
-        """A picture; the same object again while it is kept, so that a method knows what it has already encoded."""
+    def _read(self, role: str, source: Source) -> "Picture":
         from stylecli.media.images import read_picture
 
         compact = getattr(self.backend, "compact", False) and self.outputs.bits != "16"
-        key = source.sha256()
-        with self.lock:
-            known = self.read.pop(key, None)
-            kept = self.read[key] = known or Future()
-        if known:
-            # Where another thread failed to read it, this one says why for itself.
-            return known.result() or read_picture(_where(source), name=source.name, compact=compact)
-        try:
-            picture = read_picture(_where(source), name=source.name, compact=compact)
-        except BaseException:
-            with self.lock:
-                self.read.pop(key, None)
-            kept.set_result(None)
-            raise
-        kept.set_result(picture)
-        with self.lock:
-            sizes = {k: p.pixels.nbytes for k, each in self.read.items() if each.done() and (p := each.result())}
-            for old in [k for k in sizes if k != key]:
-                if sum(sizes.values()) > KEPT:
-                    del self.read[old], sizes[old]
-        return picture
+        read = partial(read_picture, _where(source), name=source.name, compact=compact)
+        return (self.contents if role == "content" else self.others).take(source.sha256(), read)
 
 
 def even(shares: Sequence[float]) -> list[float]:
