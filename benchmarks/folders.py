@@ -1,11 +1,11 @@
 """A folder run against the same pictures one call, or one command, at a time, in one run.
 
-    python benchmarks/folders.py [--photos DIR] [--pictures 60] [--size 256] [--rounds 3] [--singles 3] [--json FILE]
+    python benchmarks/folders.py [--photos DIR] [--pictures 60] [--size 256] [--rounds 3] [--calls 10] [--json FILE]
 
 `adain` with its embedded weights, files to files. First in one process, imports left out: a loop over
 `stylecli.api.adain` as a user would write it, against the folder command. Then from the shell, everything included: the
-command for one picture (a few of them in each round), against the command for the folder. Sides take turns, so that a
-machine that slows down slows all; a ratio is the median of those of the rounds.
+command for one picture, against the command for the folder. Of what is slow each round does a few pictures. Sides take
+turns, so that a machine that slows down slows all; a ratio is the median of those of the rounds.
 """
 
 import argparse
@@ -56,7 +56,8 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=60)
     parser.add_argument("--size", type=int)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--singles", type=int, default=3)
+    parser.add_argument("--calls", type=int, default=10, help="pictures a round by calls of the API")
+    parser.add_argument("--singles", type=int, default=3, help="pictures a round by commands of one")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -69,7 +70,7 @@ def main() -> None:
         out.mkdir()
 
         def calls() -> None:
-            for path in photos:
+            for path in photos[: args.calls]:
                 api.adain(path, style, device="cpu", size=args.size).save(out / path.name, quality=92)
 
         def folder() -> None:
@@ -83,10 +84,11 @@ def main() -> None:
             subprocess.run([*shell, str(where / "photos"), *words, "-o", f"{out}/"], check=True)
 
         found: list[dict[str, float]] = []
+        few = {"calls": args.calls, "commands": args.singles}
         for _ in range(args.rounds):
             each = {}
             for side, work in (("calls", calls), ("folder", folder), ("commands", commands), ("command", command)):
-                each[side] = seconds(work) / (args.singles if side == "commands" else len(photos))
+                each[side] = seconds(work) / min(few.get(side, len(photos)), len(photos))
                 rmtree(out)
                 out.mkdir()
             found.append(each)

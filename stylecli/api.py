@@ -7,12 +7,13 @@
 Every method is a function here that takes the arguments of `stylize` after the first.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from secrets import token_hex
 from shutil import rmtree
@@ -28,7 +29,8 @@ from stylecli.batch.pictures import PictureWork, even
 from stylecli.batch.runner import Audience, run
 from stylecli.batch.sheets import make_sheet, plan_sheets, wants_singles
 from stylecli.batch.sounds import SoundWork
-from stylecli.errors import ExitCode, UsageError, WeightsError
+from stylecli.batch.watching import arriving
+from stylecli.errors import ExitCode, InputError, UsageError, WeightsError
 from stylecli.progress import Listener, silent
 from stylecli.settings.audio import SoundFiles
 from stylecli.settings.shared import Compute, Contents, Files, Outputs, Weighted
@@ -41,6 +43,10 @@ if TYPE_CHECKING:
     from stylecli.media.audio import Sound
 
     Input = str | Path | bytes | Image | Tensor
+
+
+MANY = 1000
+"""Jobs to expect where nobody knows how many there will be."""
 
 
 def stylize(
@@ -249,18 +255,25 @@ def settings_of(method: str) -> type:
 
 
 def plan_files(
-    method: str, contents: Contents, styles: Weighted | None, grid: Sequence[Any], outputs: Files
+    method: str,
+    contents: Contents,
+    styles: Weighted | None,
+    grid: Sequence[Any],
+    outputs: Files,
+    *,
+    found: Sequence[Source] | None = None,
 ) -> list[Job]:
     """The jobs of a command; nothing heavy is imported, nothing is computed or written.
 
-    `styles` is None where a method's styles are no pictures.
+    `styles` is None where a method's styles are no pictures; `found` are some of the contents, for jobs of these alone.
 
     Raises:
         UsageError: Inputs that do not exist, or outputs that would destroy something.
         InputError: A list of inputs, or stdin, cannot be read.
     """
-    suffixes = SOUNDS if isinstance(outputs, SoundFiles) else PICTURES
-    found = expand([(word, 1.0) for word in contents.content], recursive=contents.recursive, suffixes=suffixes)
+    suffixes = _suffixes(outputs)
+    if found is None:
+        found = expand([(word, 1.0) for word in contents.content], recursive=contents.recursive, suffixes=suffixes)
     axes: list[list[Inputs]] = [[{"content": (_alone(one),)} for one in found] or [{}]]
     if styles is not None:
         axes.append(_styles(styles, contents.recursive, suffixes))
@@ -270,6 +283,26 @@ def plan_files(
     # Lossless, in a folder that goes when the sheet is there; its name is made up here, the folder is made later.
     parts = replace(outputs, output=f"{gettempdir()}/stylecli-{token_hex(6)}/", format="png", grid=False, animate=None)
     return [replace(job, kept=False) for job in plan(method, axes, grid, parts)]
+
+
+def arrivals(contents: Contents, outputs: Files) -> Iterator[list[Source]]:
+    """The contents that are there, and then those that come into their folders, until Ctrl-C."""
+
+    def whole(source: Source) -> bool:
+        from stylecli.media.audio import read_sound
+        from stylecli.media.images import read_picture
+
+        try:
+            (read_sound if isinstance(outputs, SoundFiles) else read_picture)(source.path)
+        except InputError:
+            return False
+        return True
+
+    return arriving(contents.content, recursive=contents.recursive, suffixes=_suffixes(outputs), whole=whole)
+
+
+def _suffixes(outputs: Files) -> frozenset[str]:
+    return SOUNDS if isinstance(outputs, SoundFiles) else PICTURES
 
 
 def _styles(styles: Weighted, recursive: bool, suffixes: frozenset[str]) -> list[Inputs]:
@@ -289,6 +322,7 @@ def run_files(
     audience: Audience,
     *,
     weights: Mapping[str, str] | None = None,
+    later: Iterable[Sequence[Job]] | None = None,
     reraise: bool = False,
 ) -> ExitCode:
     """Opens the method once, then reads, computes and writes every job.
@@ -299,6 +333,7 @@ def run_files(
         compute: Where to compute.
         audience: Hears of every step.
         weights: SHA-256 by name that the method's weights must have; None takes any.
+        later: More jobs of the method, which are asked for when those before are done.
         reraise: Let errors of jobs through as they are, for developers.
 
     Raises:
@@ -317,7 +352,8 @@ def run_files(
     for name, sha256 in (weights or {}).items():
         if backend.weights.get(name) != sha256:
             raise WeightsError(f"{name}: not the weights that made this file", f"those have the SHA-256 {sha256}")
-    pace, threads = choose(backend, device, len(jobs), compute.jobs, audience.say), get_num_threads()
+    count = len(jobs) if later is None else MANY
+    pace, threads = choose(backend, device, count, compute.jobs, audience.say), get_num_threads()
     used = {"device": str(device.torch), "precision": compute.precision, "threads": pace.threads}
     try:
         work: SoundWork | PictureWork | GeneratedWork
@@ -331,16 +367,19 @@ def run_files(
             # Another run may have ended since the plan was made.
             guard(jobs, outputs)
             tidy(jobs)
-            code = run(
-                jobs,
-                work,
-                audience,
-                at_once=pace.at_once,
-                ahead=pace.ahead,
-                ready=pace.ready,
-                note=note,
-                reraise=reraise,
-            )
+            for batch in chain([jobs], later or ()):
+                code = run(
+                    batch,
+                    work,
+                    audience,
+                    at_once=pace.at_once,
+                    ahead=pace.ahead,
+                    ready=pace.ready,
+                    note=note,
+                    reraise=reraise,
+                )
+                if code == ExitCode.INTERRUPTED:
+                    break
             for sheet in sheets if code in (ExitCode.DONE, ExitCode.SOME_FAILED) else ():
                 if make_sheet(sheet, _levels, outputs.quality):
                     audience.made(sheet.path)

@@ -137,11 +137,13 @@ def run(
                 audience.end(report)
                 if report.raised and (reraise or isinstance(report.raised, BrokenPipeError)):
                     raise report.raised
-        finally:
+        except BaseException:
             flow.stopped.set()
+            raise
+        finally:
             audience.close(reports)
     errors = [report.error for report in reports if report.error]
-    if len(reports) < len(jobs) or any(report.interrupted for report in reports):
+    if flow.stopped.is_set():
         return ExitCode.INTERRUPTED
     return errors[0].exit_code if len(jobs) == 1 and errors else ExitCode.SOME_FAILED if errors else ExitCode.DONE
 

@@ -45,6 +45,9 @@ class Contents:
         option((), "pictures, folders, globs, @list.txt (a path a line) or - (stdin)", unit="content")
     )
     recursive: bool = short("-r", option(False, "folders: take the whole tree below them", panel="Inputs"))
+    watch: bool = option(
+        False, "folders: go on with what comes in, until Ctrl-C; implies --skip-existing", panel="Inputs"
+    )
 
     def __post_init__(self) -> None:
         """Refuses an empty list."""
