@@ -7,13 +7,13 @@
 Every method is a function here that takes the arguments of `stylize` after the first.
 """
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from secrets import token_hex
 from shutil import rmtree
@@ -24,11 +24,13 @@ from stylecli.batch.generated import GeneratedWork
 from stylecli.batch.inputs import PICTURES, SOUNDS, Source, expand
 from stylecli.batch.jobs import Inputs, Job, guard, plan
 from stylecli.batch.ledger import folder_written, opened, tidy
+from stylecli.batch.pace import choose
 from stylecli.batch.pictures import PictureWork, even
-from stylecli.batch.runner import AHEAD, Audience, Report, run
+from stylecli.batch.runner import Audience, Report, run
 from stylecli.batch.sheets import make_sheet, plan_sheets, wants_singles
 from stylecli.batch.sounds import SoundWork
-from stylecli.errors import ExitCode, UsageError, WeightsError
+from stylecli.batch.watching import arriving
+from stylecli.errors import ExitCode, InputError, UsageError, WeightsError
 from stylecli.progress import Listener, silent
 from stylecli.settings.audio import SoundFiles
 from stylecli.settings.shared import Compute, Contents, Files, Machine, Outputs, Weighted
@@ -38,9 +40,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
+    from stylecli.device import Device
     from stylecli.media.audio import Sound
 
     Input = str | Path | bytes | Image | Tensor
+
+
+MANY = 1000
+"""Jobs to expect where nobody knows how many there will be."""
 
 
 def stylize(
@@ -249,18 +256,25 @@ def settings_of(method: str) -> type:
 
 
 def plan_files(
-    method: str, contents: Contents, styles: Weighted | None, grid: Sequence[Any], outputs: Files
+    method: str,
+    contents: Contents,
+    styles: Weighted | None,
+    grid: Sequence[Any],
+    outputs: Files,
+    *,
+    found: Sequence[Source] | None = None,
 ) -> list[Job]:
     """The jobs of a command; nothing heavy is imported, nothing is computed or written.
 
-    `styles` is None where a method's styles are no pictures.
+    `styles` is None where a method's styles are no pictures; `found` are some of the contents, for jobs of these alone.
 
     Raises:
         UsageError: Inputs that do not exist, or outputs that would destroy something.
         InputError: A list of inputs, or stdin, cannot be read.
     """
-    suffixes = SOUNDS if isinstance(outputs, SoundFiles) else PICTURES
-    found = expand([(word, 1.0) for word in contents.content], recursive=contents.recursive, suffixes=suffixes)
+    suffixes = _suffixes(outputs)
+    if found is None:
+        found = expand([(word, 1.0) for word in contents.content], recursive=contents.recursive, suffixes=suffixes)
     axes: list[list[Inputs]] = [[{"content": (_alone(one),)} for one in found] or [{}]]
     if styles is not None:
         axes.append(_styles(styles, contents.recursive, suffixes))
@@ -270,6 +284,26 @@ def plan_files(
     # Lossless, in a folder that goes when the sheet is there; its name is made up here, the folder is made later.
     parts = replace(outputs, output=f"{gettempdir()}/stylecli-{token_hex(6)}/", format="png", grid=False, animate=None)
     return [replace(job, kept=False) for job in plan(method, axes, grid, parts)]
+
+
+def arrivals(contents: Contents, outputs: Files) -> Iterator[list[Source]]:
+    """The contents that are there, and then those that come into their folders, until Ctrl-C."""
+
+    def whole(source: Source) -> bool:
+        from stylecli.media.audio import read_sound
+        from stylecli.media.images import read_picture
+
+        try:
+            (read_sound if isinstance(outputs, SoundFiles) else read_picture)(source.path)
+        except InputError:
+            return False
+        return True
+
+    return arriving(contents.content, recursive=contents.recursive, suffixes=_suffixes(outputs), whole=whole)
+
+
+def _suffixes(outputs: Files) -> frozenset[str]:
+    return SOUNDS if isinstance(outputs, SoundFiles) else PICTURES
 
 
 def _styles(styles: Weighted, recursive: bool, suffixes: frozenset[str]) -> list[Inputs]:
@@ -289,6 +323,7 @@ def run_files(
     audience: Audience,
     *,
     weights: Mapping[str, str] | None = None,
+    later: Iterable[Sequence[Job]] | None = None,
     reraise: bool = False,
 ) -> ExitCode:
     """Opens the method once, then reads, computes and writes every job.
@@ -299,6 +334,7 @@ def run_files(
         compute: Where to compute.
         audience: Hears of every step.
         weights: SHA-256 by name that the method's weights must have; None takes any.
+        later: More jobs of the method, which are asked for when those before are done.
         reraise: Let errors of jobs through as they are, for developers.
 
     Raises:
@@ -308,9 +344,11 @@ def run_files(
     """
     sheets = plan_sheets([job for job in jobs if not job.clip], outputs) if isinstance(outputs, Outputs) else []
     if isinstance(compute, Compute) and compute.engine == "ray":
+        if later is not None:
+            raise UsageError("--watch: on one machine only", "leave out --engine ray")
         go = _on_ray(jobs, outputs, compute, audience, reraise)
     else:
-        go = _here(jobs, outputs, compute, audience, weights or {}, reraise)
+        go = _here(jobs, outputs, compute, audience, weights or {}, later, reraise)
     try:
         with opened(folder_written(jobs, outputs.output), audience.say) as note:
             # Another run may have ended since the plan was made.
@@ -335,18 +373,35 @@ def _here(
     compute: Machine,
     audience: Audience,
     weights: Mapping[str, str],
+    later: Iterable[Sequence[Job]] | None,
     reraise: bool,
 ) -> Go:
     """What does all jobs in this process; the method is open."""
     audience.say("loading weights ...")
+    from torch import get_num_threads, set_num_threads
+
     work = _open(jobs[0], outputs, compute)
     for name, sha256 in weights.items():
         if work.backend.weights.get(name) != sha256:
             raise WeightsError(f"{name}: not the weights that made this file", f"those have the SHA-256 {sha256}")
-    # A limit on memory is kept by having one job's pictures at a time; threads on all cores are only disturbed.
-    busy = work.compute["device"] == "cpu" and work.compute["threads"] >= (os.cpu_count() or 1)
-    ahead = 0 if busy or compute.max_bytes is not None else AHEAD
-    return lambda note: run(jobs, work, audience, ahead=ahead, note=note, reraise=reraise)
+    threads, count = get_num_threads(), len(jobs) if later is None else MANY
+    wanted = compute.jobs if isinstance(compute, Compute) else None
+    pace = choose(work.backend, _device(compute), count, wanted, audience.say)
+    work = replace(work, compute={**work.compute, "threads": pace.threads})
+    paced: dict[str, Any] = {"at_once": pace.at_once, "ahead": pace.ahead, "ready": pace.ready}
+
+    def go(note: Callable[[Report], None]) -> ExitCode:
+        code = ExitCode.DONE
+        try:
+            for batch in chain([jobs], later or ()):
+                code = run(batch, work, audience, **paced, note=note, reraise=reraise)
+                if code == ExitCode.INTERRUPTED:
+                    break
+        finally:
+            set_num_threads(threads)
+        return code
+
+    return go
 
 
 def _on_ray(
@@ -370,9 +425,7 @@ def _open(job: Job, outputs: Files, compute: Machine) -> SoundWork | PictureWork
     """What does jobs such as this one."""
     from torch import get_num_threads
 
-    from stylecli.device import resolve
-
-    device = resolve(compute.device, compute.precision, compute.threads, compute.max_bytes)
+    device = _device(compute)
     backend = _build(job.method, job.settings, device)
     used = {"device": str(device.torch), "precision": compute.precision, "threads": get_num_threads()}
     if isinstance(outputs, SoundFiles):
@@ -399,6 +452,12 @@ def train(network: str, settings: Any, compute: Machine, listener: Listener = si
         settings = replace(settings, seed=settings.seed + rank())
         trained: Path = import_module(f"stylecli.training.{network}").run(settings, device, listener)
     return trained
+
+
+def _device(compute: Machine) -> "Device":
+    from stylecli.device import resolve
+
+    return resolve(compute.device, compute.precision, compute.threads, compute.max_bytes)
 
 
 def _build(method: str, settings: Any, device: Any) -> Any:

@@ -25,12 +25,16 @@ class Device:
     Attributes:
         torch: The PyTorch device.
         dtype: float32, bfloat16 or float16.
-        max_memory: Bytes that a job may use; None for what is free.
+        max_memory: Bytes that jobs may use; None for what is free.
+        jobs: How many of them share memory.
+        tight: A job has run out of memory: at most half of what it wants may be used.
     """
 
     torch: torch.device
     dtype: DType = FLOAT32
     max_memory: int | None = None
+    jobs: int = 1
+    tight: bool = False
 
     def check_memory(self, needed: int, what: str, hint: str) -> None:
         """Refuse a job before it starts rather than fail in the middle.
@@ -44,7 +48,7 @@ class Device:
             MemoryLimitError: More than `max_memory`, or than is free.
         """
         free = torch.cuda.mem_get_info(self.torch)[0] if self.torch.type == "cuda" else virtual_memory().available
-        allowed = self.max_memory if self.max_memory is not None else free
+        allowed = (self.max_memory if self.max_memory is not None else free) // self.jobs
         if needed > allowed:
             amount = f"needs about {needed / 2**30:.1f} GiB, {allowed / 2**30:.1f} GiB may be used"
             raise MemoryLimitError(f"{what}: {amount}", hint)

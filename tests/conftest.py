@@ -179,3 +179,20 @@ def cluster() -> Iterator[Any]:
         made.add_node(**NODE)
         yield made
         made.shutdown()
+
+
+@pytest.fixture(scope="session")
+def tiny_adain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An any-style network of random weights."""
+    from stylecli.checkpoints.save import save_network
+    from stylecli.nets.transport import Transport, TransportConfig
+    from stylecli.nets.vgg import VGGConfig
+
+    torch.manual_seed(0)
+    net = Transport(TransportConfig(VGGConfig(((4, 4), (6, 6), (8, 8, 8, 8), (10,))), hidden=16))
+    for module in net.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_network(net, path, network="transport", config={}, about={"title": "tiny"}, half=False)
+    return path

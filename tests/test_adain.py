@@ -9,39 +9,22 @@ import pytest
 import torch
 from conftest import Result
 from PIL import Image
-from torch import nn
 
 from stylecli import api
 from stylecli.backends.adain import Adain
-from stylecli.checkpoints.save import save_network
 from stylecli.device import resolve
-from stylecli.nets.transport import Transport, TransportConfig
-from stylecli.nets.vgg import VGGConfig
 from stylecli.settings.adain import AdainSettings
 
 CPU = ("--device", "cpu")
-
-
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An any-style network of random weights."""
-    torch.manual_seed(0)
-    net = Transport(TransportConfig(VGGConfig(((4, 4), (6, 6), (8, 8, 8, 8), (10,))), hidden=16))
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_network(net, path, network="transport", config={}, about={"title": "tiny"}, half=False)
-    return path
 
 
 def pixels(path: str | Path) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB"), np.float64)
 
 
-def test_alpha_zero_is_the_content(cli: Callable[..., Result], picture: Callable[..., Path], tiny: Path):
+def test_alpha_zero_is_the_content(cli: Callable[..., Result], picture: Callable[..., Path], tiny_adain: Path):
     picture("a.png", size=(45, 33)), picture("s.png", size=(30, 40))
-    done = cli("adain", "a.png", "--style", "s.png", "--alpha", "0:1:3", "--weights", tiny, *CPU)
+    done = cli("adain", "a.png", "--style", "s.png", "--alpha", "0:1:3", "--weights", tiny_adain, *CPU)
     assert done.stdout.split() == [f"a_adain_s_alpha{alpha}.png" for alpha in ("0", "0.5", "1")], done.stderr
     far = [np.abs(pixels(name) - pixels("a.png")).mean() for name in done.stdout.split()]
     assert far[0] == 0
@@ -49,8 +32,8 @@ def test_alpha_zero_is_the_content(cli: Callable[..., Result], picture: Callable
     assert far[2] > 1
 
 
-def test_a_style_and_a_content_are_encoded_once(monkeypatch: pytest.MonkeyPatch, tiny: Path):
-    backend = Adain(AdainSettings(weights=str(tiny)), resolve("cpu"))
+def test_a_style_and_a_content_are_encoded_once(monkeypatch: pytest.MonkeyPatch, tiny_adain: Path):
+    backend = Adain(AdainSettings(weights=str(tiny_adain)), resolve("cpu"))
     calls = {"see": 0, "style": 0}
     for name in calls:
         done = getattr(backend.net, name)
@@ -65,31 +48,33 @@ def test_a_style_and_a_content_are_encoded_once(monkeypatch: pytest.MonkeyPatch,
     for content in contents:
         for style in styles:
             for alpha in (0.0, 0.5, 1.0):
-                backend.run(content, [style], AdainSettings(weights=str(tiny), alpha=alpha))
+                backend.run(content, [style], AdainSettings(weights=str(tiny_adain), alpha=alpha))
     assert calls == {"see": 2, "style": 3}
 
 
-def test_a_blend_of_one_style_is_that_style(tiny: Path):
+def test_a_blend_of_one_style_is_that_style(tiny_adain: Path):
     content, style, other = torch.rand(3, 3, 40, 40, generator=torch.Generator().manual_seed(0))
-    alone = api.adain(content, style, weights=str(tiny))
-    assert torch.allclose(api.adain(content, [style, style], shares=[0.3, 0.7], weights=str(tiny)), alone, atol=1e-4)
-    assert torch.allclose(api.adain(content, [style, other], shares=[1, 0], weights=str(tiny)), alone, atol=1e-4)
-    assert not torch.allclose(api.adain(content, [style, other], weights=str(tiny)), alone, atol=1e-2)
+    alone = api.adain(content, style, weights=str(tiny_adain))
+    assert torch.allclose(
+        api.adain(content, [style, style], shares=[0.3, 0.7], weights=str(tiny_adain)), alone, atol=1e-4
+    )
+    assert torch.allclose(api.adain(content, [style, other], shares=[1, 0], weights=str(tiny_adain)), alone, atol=1e-4)
+    assert not torch.allclose(api.adain(content, [style, other], weights=str(tiny_adain)), alone, atol=1e-2)
 
 
-def test_a_mask_leaves_the_rest_alone(tiny: Path):
+def test_a_mask_leaves_the_rest_alone(tiny_adain: Path):
     content, style = torch.rand(2, 3, 200, 320, generator=torch.Generator().manual_seed(0))
     mask = torch.zeros(1, 200, 320)
     mask[:, :, :40] = 1
-    made = api.adain(content, style, masks=[mask], weights=str(tiny))
+    made = api.adain(content, style, masks=[mask], weights=str(tiny_adain))
     # Beyond the reach of the decoder from the mask's edge.
     assert torch.allclose(made[:, :, 160:], content[:, :, 160:], atol=1e-4)
     assert (made - content)[:, :, :40].abs().mean() > 0.05
-    full = api.adain(content, style, masks=[torch.ones(1, 200, 320)], weights=str(tiny))
-    assert torch.allclose(full, api.adain(content, style, weights=str(tiny)), atol=1e-3)
+    full = api.adain(content, style, masks=[torch.ones(1, 200, 320)], weights=str(tiny_adain))
+    assert torch.allclose(full, api.adain(content, style, weights=str(tiny_adain)), atol=1e-3)
 
 
-def test_two_masks_by_the_command(cli: Callable[..., Result], picture: Callable[..., Path], tiny: Path):
+def test_two_masks_by_the_command(cli: Callable[..., Result], picture: Callable[..., Path], tiny_adain: Path):
     for name in ("a.png", "s.png", "t.png"):
         picture(name, size=(64, 48))
     left = np.zeros((48, 64), np.uint8)
@@ -97,43 +82,43 @@ def test_two_masks_by_the_command(cli: Callable[..., Result], picture: Callable[
     Image.fromarray(left).save("l.png")
     Image.fromarray(255 - left).save("r.png")
     words = ["adain", "a.png", "--style", "s.png", "--mask", "l.png", "--style", "t.png", "--mask", "r.png"]
-    done = cli(*words, "--weights", tiny, *CPU)
+    done = cli(*words, "--weights", tiny_adain, *CPU)
     assert done.exit_code == 0, done.stderr
     assert pixels(done.stdout.strip()).shape == (48, 64, 3)
 
 
 @pytest.mark.parametrize("limit", [None, "tiles"])
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (2000, 3), (61, 47)])
-def test_every_size(limit: str | None, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch, tiny: Path):
+def test_every_size(limit: str | None, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch, tiny_adain: Path):
     if limit:
         monkeypatch.setattr("stylecli.backends.adain.tile_side", lambda *_: 64)
     width, height = size
     content, style = torch.rand(3, height, width), torch.rand(3, 20, 20)
-    made = api.adain(content, style, weights=str(tiny))
+    made = api.adain(content, style, weights=str(tiny_adain))
     assert made.shape == content.shape
     assert made.isfinite().all()
 
 
-def test_a_style_of_one_color_gives_numbers(tiny: Path):
-    made = api.adain(torch.rand(3, 40, 40), torch.full((3, 30, 30), 0.5), weights=str(tiny))
+def test_a_style_of_one_color_gives_numbers(tiny_adain: Path):
+    made = api.adain(torch.rand(3, 40, 40), torch.full((3, 30, 30), 0.5), weights=str(tiny_adain))
     assert made.isfinite().all()
-    made = api.adain(torch.full((3, 40, 40), 0.5), torch.rand(3, 30, 30), weights=str(tiny))
+    made = api.adain(torch.full((3, 40, 40), 0.5), torch.rand(3, 30, 30), weights=str(tiny_adain))
     assert made.isfinite().all()
 
 
 def test_little_memory_gives_the_same_file(
-    cli: Callable[..., Result], picture: Callable[..., Path], tiny: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Callable[..., Result], picture: Callable[..., Path], tiny_adain: Path, monkeypatch: pytest.MonkeyPatch
 ):
     picture("a.png", size=(200, 150)), picture("s.png", size=(50, 40))
-    cli("adain", "a.png", "--style", "s.png", "--weights", tiny, "-o", "whole.png", *CPU)
+    cli("adain", "a.png", "--style", "s.png", "--weights", tiny_adain, "-o", "whole.png", *CPU)
     monkeypatch.setattr("stylecli.backends.adain.tile_side", lambda *_: 64)
-    cli("adain", "a.png", "--style", "s.png", "--weights", tiny, "-o", "tiled.png", *CPU)
+    cli("adain", "a.png", "--style", "s.png", "--weights", tiny_adain, "-o", "tiled.png", *CPU)
     assert np.abs(pixels("whole.png") - pixels("tiled.png")).max() <= 1
 
 
-def test_no_memory_at_all(cli: Callable[..., Result], picture: Callable[..., Path], tiny: Path):
+def test_no_memory_at_all(cli: Callable[..., Result], picture: Callable[..., Path], tiny_adain: Path):
     picture("a.png", size=(200, 150)), picture("s.png")
-    done = cli("adain", "a.png", "--style", "s.png", "--weights", tiny, "--max-memory", "50M", *CPU)
+    done = cli("adain", "a.png", "--style", "s.png", "--weights", tiny_adain, "--max-memory", "50M", *CPU)
     assert done.exit_code == 4
     assert "--max-memory" in done.stderr
 
@@ -151,12 +136,12 @@ def test_no_memory_at_all(cli: Callable[..., Result], picture: Callable[..., Pat
     ],
 )
 def test_bad_input_is_one_line(
-    words: list[str], said: str, cli: Callable[..., Result], picture: Callable[..., Path], tiny: Path
+    words: list[str], said: str, cli: Callable[..., Result], picture: Callable[..., Path], tiny_adain: Path
 ):
     for name in ("a.png", "s.png", "t.png", "m.png"):
         picture(name)
     picture("wide.png", size=(60, 10))
-    done = cli("adain", "a.png", "--style", "s.png", "--weights", tiny, *words, *CPU)
+    done = cli("adain", "a.png", "--style", "s.png", "--weights", tiny_adain, *words, *CPU)
     assert done.exit_code in (1, 2), done.stdout
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -170,10 +155,22 @@ def test_weights_of_another_family(cli: Callable[..., Result], picture: Callable
     assert "any-style" in done.stderr
 
 
-def test_one_sheet_of_a_sweep(cli: Callable[..., Result], picture: Callable[..., Path], tiny: Path):
+def test_one_sheet_of_a_sweep(cli: Callable[..., Result], picture: Callable[..., Path], tiny_adain: Path):
     for name in ("a.png", "s.png", "t.png"):
         picture(name, size=(60, 40))
-    words = ["adain", "a.png", "--style", "s.png", "--style", "t.png", "--alpha", "0:1:3", "--weights", tiny, *CPU]
+    words = [
+        "adain",
+        "a.png",
+        "--style",
+        "s.png",
+        "--style",
+        "t.png",
+        "--alpha",
+        "0:1:3",
+        "--weights",
+        tiny_adain,
+        *CPU,
+    ]
     done = cli(*words, "--grid", "-o", "sheet.png")
     assert done.stdout.split() == ["sheet.png"], done.stderr
     assert sorted(path.name for path in Path().iterdir()) == ["a.png", "s.png", "sheet.png", "t.png"]
@@ -193,11 +190,23 @@ def test_one_sheet_of_a_sweep(cli: Callable[..., Result], picture: Callable[...,
 
 
 def test_a_folder_keeps_the_results_beside_sheet_and_clip(
-    cli: Callable[..., Result], picture: Callable[..., Path], tiny: Path
+    cli: Callable[..., Result], picture: Callable[..., Path], tiny_adain: Path
 ):
     for name in ("in/a.png", "in/b.png", "s.png"):
         picture(name, size=(60, 40))
-    words = ["adain", "in", "--style", "s.png", "--alpha", "0:1:3", "--weights", tiny, "--grid", "--animate", "c.gif"]
+    words = [
+        "adain",
+        "in",
+        "--style",
+        "s.png",
+        "--alpha",
+        "0:1:3",
+        "--weights",
+        tiny_adain,
+        "--grid",
+        "--animate",
+        "c.gif",
+    ]
     done = cli(*words, "-o", "out/", *CPU)
     assert done.exit_code == 0, done.stderr
     made = sorted(path.name for path in Path("out").glob("*.png"))
@@ -210,9 +219,11 @@ def test_a_folder_keeps_the_results_beside_sheet_and_clip(
 
 
 @pytest.mark.parametrize("name", ["clip.webp", "clip.mp4"])
-def test_clips(name: str, cli: Callable[..., Result], picture: Callable[..., Path], tiny: Path):
+def test_clips(name: str, cli: Callable[..., Result], picture: Callable[..., Path], tiny_adain: Path):
     picture("a.png", size=(61, 41)), picture("s.png")
-    done = cli("adain", "a.png", "--style", "s.png", "--alpha", "0:1:3", "--weights", tiny, "--animate", name, *CPU)
+    done = cli(
+        "adain", "a.png", "--style", "s.png", "--alpha", "0:1:3", "--weights", tiny_adain, "--animate", name, *CPU
+    )
     assert done.stdout.split() == [name], done.stderr
     assert Path(name).stat().st_size > 500
     if name.endswith("mp4"):
@@ -223,11 +234,11 @@ def test_clips(name: str, cli: Callable[..., Result], picture: Callable[..., Pat
             assert (stream.width, stream.height) == (60, 40)
 
 
-def test_a_killed_folder_goes_on(cli: Callable[..., Result], picture: Callable[..., Path], tiny: Path):
+def test_a_killed_folder_goes_on(cli: Callable[..., Result], picture: Callable[..., Path], tiny_adain: Path):
     for stem in "abc":
         picture(f"in/{stem}.png")
     picture("s.png")
-    words = ["adain", "in", "--style", "s.png", "--alpha", "0:1:2", "--weights", tiny, "-o", "out/", *CPU]
+    words = ["adain", "in", "--style", "s.png", "--alpha", "0:1:2", "--weights", tiny_adain, "-o", "out/", *CPU]
     assert cli(*words).exit_code == 0
     before = {path: path.stat().st_mtime_ns for path in Path("out").glob("*.png")}
     Path("out/b_adain_s_alpha1.png").unlink()
@@ -239,12 +250,25 @@ def test_a_killed_folder_goes_on(cli: Callable[..., Result], picture: Callable[.
 
 
 def test_a_sheet_is_made_again_only_of_new_results(
-    cli: Callable[..., Result], picture: Callable[..., Path], tiny: Path
+    cli: Callable[..., Result], picture: Callable[..., Path], tiny_adain: Path
 ):
     for stem in "ab":
         picture(f"in/{stem}.png")
     picture("s.png"), Path("in/broken.png").write_bytes(Path("in/a.png").read_bytes()[:100])
-    words = ["adain", "in", "--style", "s.png", "--alpha", "0:1:2", "--weights", tiny, "--grid", "-o", "out/", *CPU]
+    words = [
+        "adain",
+        "in",
+        "--style",
+        "s.png",
+        "--alpha",
+        "0:1:2",
+        "--weights",
+        tiny_adain,
+        "--grid",
+        "-o",
+        "out/",
+        *CPU,
+    ]
     sheets = [Path(f"out/{stem}_adain_grid.png") for stem in "ab"]
     assert cli(*words).exit_code == 1
     assert sorted(Path("out").glob("*grid*")) == sheets  # none of what could not be read
@@ -255,18 +279,18 @@ def test_a_sheet_is_made_again_only_of_new_results(
     assert (after[0] == before[0], after[1] == before[1]) == (True, False)
 
 
-def test_replay(cli: Callable[..., Result], picture: Callable[..., Path], tiny: Path):
+def test_replay(cli: Callable[..., Result], picture: Callable[..., Path], tiny_adain: Path):
     picture("a.png"), picture("s.png")
-    cli("adain", "a.png", "--style", "s.png", "--alpha", "0.4", "--weights", tiny, "-o", "out.png", *CPU)
+    cli("adain", "a.png", "--style", "s.png", "--alpha", "0.4", "--weights", tiny_adain, "-o", "out.png", *CPU)
     assert cli("replay", "out.png").exit_code == 0
     assert Path("out_replay.png").read_bytes() == Path("out.png").read_bytes()
 
 
 @pytest.mark.parametrize("kept", ["luminance", "histogram", "coral"])
-def test_the_colors_of_the_content(kept: str, tiny: Path):
+def test_the_colors_of_the_content(kept: str, tiny_adain: Path):
     generator = torch.Generator().manual_seed(0)
     content, style = torch.rand(3, 48, 48, generator=generator) * 0.2 + 0.6, torch.rand(3, 48, 48, generator=generator)
-    made = api.adain(content, style, preserve_color=kept, weights=str(tiny))
+    made = api.adain(content, style, preserve_color=kept, weights=str(tiny_adain))
     assert made.shape == content.shape
     if kept == "luminance":
         spread = lambda x: (x - x.mean(0)).abs().mean()

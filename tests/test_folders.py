@@ -16,6 +16,7 @@ from filelock import FileLock
 from PIL import Image
 from test_runner import JOBS, Log
 
+import stylecli
 from stylecli.batch.jobs import Job
 from stylecli.batch.ledger import LEDGER, LOCK
 from stylecli.batch.runner import Made, Outcome, run
@@ -205,8 +206,8 @@ def test_a_full_disk_fails_what_does_not_fit(
     monkeypatch.setattr(os, "fsync", fsync)
     done = cli(*WORDS)
     assert (done.exit_code, "the disk is full" in done.stderr) == (1, True)
-    assert ledger() == [("a", "done"), ("b", "failed"), ("c", "done")]
-    assert {name[0] for name in files(Path("out"))} == {"a", "c"}
+    assert sorted(state for _, state in ledger()) == ["done", "done", "failed"]
+    assert {name[0] for name in files(Path("out"))} == {name for name, state in ledger() if state == "done"}
 
 
 def test_a_folder_below_that_cannot_be_made(
@@ -220,29 +221,50 @@ def test_a_folder_below_that_cannot_be_made(
     assert len(done.stdout.split()) == 3
 
 
+PHOTOS = Path(__file__).parents[2] / "shared/data/photos"
+
+
+def photographs(folder: Path, count: int) -> None:
+    """Real pictures of different sizes: photographs beside the checkout, else the packaged example in many sizes."""
+    folder.mkdir()
+    found = sorted(PHOTOS.glob("*.jpg"))
+    for index in range(count):
+        if found:
+            (folder / f"{index}.jpg").symlink_to(found[index * len(found) // count])
+        else:
+            with Image.open(Path(stylecli.__file__).with_name("examples") / "harbor.jpg") as harbor:
+                harbor.resize((160 + 24 * index, 120 + 16 * index)).save(folder / f"{index}.jpg")
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_killed_run_is_taken_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: Callable[..., Path], tiny_fast: Path
-):
-    """`kill -9` at random moments; STYLECLI_KILLS says how many."""
+def test_a_killed_run_is_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_adain: Path):
+    """`kill -9` at random moments; STYLECLI_KILLS says how many, STYLECLI_SEED which."""
     monkeypatch.chdir(tmp_path)
-    for index in range(6):
-        picture(f"in/{index}.png", size=(90 + index, 80))
-    words = ["fast", "in", "--style", "wave", "--weights", str(tiny_fast), "--device", "cpu", "--skip-existing", "-q"]
-    start = time.monotonic()
-    assert command_line([*words, "-o", "whole/"]) == 0
-    took, draw, kills = time.monotonic() - start, random.Random(0), 0
+    photographs(tmp_path / "in", 8)
+    style = str(next((tmp_path / "in").iterdir()))
+    words = ["adain", "in", "--style", style, "--weights", str(tiny_adain), "--device", "cpu", "--skip-existing", "-q"]
+    words += ["--jobs", "2", "--size", "64", "-o"]
+    for folder in ("first/", "whole/"):  # the first one also imports
+        start = time.monotonic()
+        assert command_line([*words, folder]) == 0
+    took, whole = time.monotonic() - start, files(tmp_path / "whole")
+    assert len(whole) == 8
     wanted = int(os.environ.get("STYLECLI_KILLS", "5"))
-    for _ in range(wanted):
+    seed = int(os.environ.get("STYLECLI_SEED", random.SystemRandom().randrange(2**32)))
+    print(f"STYLECLI_SEED={seed}, a run takes {took:.1f} s", file=sys.stderr)
+    draw, kills, parts, begun = random.Random(seed), 0, 0, 1
+    while kills < wanted:
         if (child := os.fork()) == 0:
-            os._exit(command_line([*words, "-o", "out/"]))
+            os._exit(command_line([*words, f"{begun}/"]))
         time.sleep(draw.uniform(0, took))
         os.kill(child, signal.SIGKILL)
         kills += os.WIFSIGNALED(os.waitpid(child, 0)[1])
-        if len(files(tmp_path / "out") if Path("out").exists() else {}) >= 6:
-            # All there: begin anew, so that there is something to kill.
-            Path("out").rename(f"out{time.monotonic_ns()}")
-    print(f"{kills} of {wanted} killed", file=sys.stderr)
-    assert command_line([*words, "-o", "out/"]) == 0
-    assert files(tmp_path / "out") == files(tmp_path / "whole")
+        there = files(tmp_path / str(begun)) if Path(str(begun)).exists() else {}
+        parts += any(name.endswith(".part") for name in there)
+        # All there: begin anew, so that there is something to kill.
+        begun += {*whole} <= {*there}
+    print(f"{kills} killed, {parts} of them while they wrote, {begun} folders", file=sys.stderr)
+    for folder in map(str, range(1, begun + 1)):
+        assert command_line([*words, f"{folder}/"]) == 0
+        assert files(tmp_path / folder) == whole

@@ -7,6 +7,7 @@ run, a content once for all its styles and alphas. What does not fit into memory
 result.
 """
 
+import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ ENOUGH = 2**22
 
 @dataclass
 class _Content:
-    """What was computed of the content that came last.
+    """What was computed of the content that came last, to each thread.
 
     Attributes:
         pixels: The picture it came from.
@@ -64,6 +65,8 @@ class Adain:
     """A loaded any-style network, ready for any number of pictures."""
 
     compact = True
+    shared = True
+    short = True
 
     def __init__(self, settings: AdainSettings, device: Device) -> None:
         self.device = device
@@ -78,7 +81,7 @@ class Adain:
             raise WeightsError(f"{settings.weights}: holds a {network}, not an any-style network", "--weights adain")
         self.net = net.to(device.torch).to(memory_format=torch.channels_last)
         self.styles: WeakIdKeyDictionary = WeakIdKeyDictionary()
-        self.last: _Content | None = None
+        self.kept = threading.local()
 
     @torch.inference_mode()
     def run(
@@ -129,15 +132,16 @@ class Adain:
         return as_stored(image.float(), like=content.x)[0].cpu()
 
     def _content(self, pixels: Tensor, masks: Sequence[Tensor] | None, settings: AdainSettings) -> _Content:
-        key = (settings.size, settings.crop, settings.recipe, [*map(id, masks or ())])
-        if self.last is None or self.last.pixels() is not pixels or self.last.key != key:
+        key = (settings.size, settings.crop, settings.recipe, self.device.tight, [*map(id, masks or ())])
+        last: _Content | None = getattr(self.kept, "content", None)
+        if last is None or last.pixels() is not pixels or last.key != key:
             x = self._sized(pixels, settings.size, settings)
             if masks:
                 together = torch.cat([self._sized(mask, settings.size, settings).to(torch.float32) for mask in masks])
                 x = torch.cat([x, together.mul(255).round().byte() if x.dtype == torch.uint8 else together])
             side = tile_side(self.device, x.shape[1] * x.shape[2], self.net.bytes_per_pixel, self.net.reach)
-            self.last = _Content(weakref.ref(pixels), key, x[None], side)
-        return self.last
+            last = self.kept.content = _Content(weakref.ref(pixels), key, x[None], side)
+        return last
 
     def _style(self, pixels: Tensor, content: Tensor, settings: AdainSettings) -> Style:
         recolor = settings.preserve_color in ("histogram", "coral")

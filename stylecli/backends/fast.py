@@ -34,6 +34,8 @@ class Fast:
     """A loaded net, ready for any number of runs."""
 
     compact = True
+    shared = True
+    short = True
 
     def __init__(self, settings: FastSettings, device: Device) -> None:
         path = store.resolve(settings.weights)

@@ -25,6 +25,9 @@ from stylecli.settings.fast import FastSettings
 class FastTexture:
     """A loaded net, ready for any number of runs."""
 
+    shared = True
+    short = True
+
     def __init__(self, settings: FastSettings, device: Device) -> None:
         path = store.resolve(settings.weights)
         self.device, self.name = device, settings.weights

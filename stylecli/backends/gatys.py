@@ -68,6 +68,8 @@ class Result:
 class Gatys:
     """A loaded feature network, ready for any number of runs with settings of the same network and layers."""
 
+    shared = True
+
     def __init__(self, settings: GatysSettings, device: Device) -> None:
         self.style_layers = parse_layers(settings.style_layers)
         self.content_layers = parse_layers(settings.content_layers)

@@ -8,6 +8,7 @@ does before it meets a style once a content.
 """
 
 import math
+import threading
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +46,7 @@ SECONDS = 1.0
 
 @dataclass
 class _Content:
-    """What was computed of the content that came last."""
+    """What was computed of the content that came last, to each thread."""
 
     pixels: Any
     key: tuple[Any, ...]
@@ -58,6 +59,8 @@ class Stargan:
     """Opened networks, ready for any number of contents, references and seeds."""
 
     named = True
+    shared = True
+    short = True
 
     def __init__(self, settings: Translation, device: Device) -> None:
         path = resolve(settings.weights)
@@ -74,7 +77,7 @@ class Stargan:
         # A picture that was turned upright has lost the frame that its transparent parts are in.
         self.opaque = settings.align
         self.styles: WeakIdKeyDictionary = WeakIdKeyDictionary()
-        self.last: _Content | None = None
+        self.kept = threading.local()
         self.means: dict[int, Tensor] = {}
 
     def _landmarks(self, settings: Translation) -> FAN:
@@ -117,7 +120,8 @@ class Stargan:
             InputError: No face, where one is to be aligned.
             MemoryLimitError: It does not fit.
         """
-        paths, self.domains.notes = paths or {}, []
+        paths = paths or {}
+        self.domains.notes.clear()
         widest = self.net.config.channels * self.size**2
         self.device.check_memory(4 * 6 * widest, f"{self.size} px", "close other programs")
         seen = self._content(content, settings, *paths.get("content", ("content",))[:1])
@@ -158,12 +162,13 @@ class Stargan:
 
     def _content(self, pixels: Tensor, settings: Translation, name: str) -> _Content:
         key = (settings.fit, settings.align)
-        if self.last is None or self.last.pixels() is not pixels or self.last.key != key:
+        last: _Content | None = getattr(self.kept, "content", None)
+        if last is None or last.pixels() is not pixels or last.key != key:
             shape, x = self._squared(pixels, settings.fit, settings, name)
             with torch.autocast(self.device.torch.type, self.device.dtype, enabled=self.device.dtype != torch.float32):
                 encoded = self.net.generator.encoded(x, self.net.masks(x) if self.masked else None)
-            self.last = _Content(weakref.ref(pixels), key, shape, x, encoded)
-        return self.last
+            last = self.kept.content = _Content(weakref.ref(pixels), key, shape, x, encoded)
+        return last
 
     def _squared(self, pixels: Tensor, fit: str, settings: Translation, name: str) -> tuple[Square, Tensor]:
         """(how the picture became a square, what networks see of it [1, 3, size, size] in [-1, 1])."""

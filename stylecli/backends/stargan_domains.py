@@ -1,5 +1,6 @@
 """Domains of StarGAN v2: what they are called, and which one a picture is of."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,18 @@ class Domains:
 
     Attributes:
         names: In their order; numbers where they have none.
-        notes: What was guessed of the pictures of a run.
     """
 
     def __init__(self, net: StarGAN) -> None:
         self.net = net
         self.names = net.config.labels or tuple(map(str, range(net.config.domains)))
-        self.notes: list[str] = []
+        self.told = threading.local()
+
+    @property
+    def notes(self) -> list[str]:
+        """What was guessed of the pictures of a run, in this thread."""
+        notes: list[str] = self.told.__dict__.setdefault("notes", [])
+        return notes
 
     def named(self, word: str, option: str) -> int:
         """The domain of that name or number.

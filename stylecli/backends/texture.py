@@ -51,6 +51,7 @@ class Textures:
     opaque = True
 
     paints = True
+    shared = True
 
     def __init__(self, settings: TextureSettings, device: Device) -> None:
         self.device = device

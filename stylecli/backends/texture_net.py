@@ -39,6 +39,8 @@ class Generator:
     """A loaded generator, ready for any number of runs."""
 
     paints = True
+    shared = True
+    short = True
 
     def __init__(self, settings: TextureSettings, device: Device) -> None:
         if settings.style and settings.weights:

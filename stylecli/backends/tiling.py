@@ -34,17 +34,21 @@ def tile_side(device: Device, pixels: int, bytes_per_pixel: float, reach: int, w
         MemoryLimitError: Not even a small tile fits.
     """
     if device.torch.type == "cuda":
-        allowed = torch.cuda.mem_get_info(device.torch)[0] // 2
+        allowed = torch.cuda.mem_get_info(device.torch)[0] // 2 // device.jobs
         if device.max_memory is not None:
-            allowed = min(allowed, device.max_memory)
+            allowed = min(allowed, device.max_memory // device.jobs)
     elif device.max_memory is not None:
         # A tile's features are gone before its result is kept; what is held besides is small.
-        allowed = int(0.8 * (device.max_memory - psutil.Process().memory_info().rss))
+        allowed = int(0.8 * (device.max_memory - psutil.Process().memory_info().rss)) // device.jobs
     else:
-        allowed = min(working, psutil.virtual_memory().available // 2)
+        allowed = min(working, psutil.virtual_memory().available // 2 // device.jobs)
+    if device.tight:
+        allowed = min(allowed, int(pixels * bytes_per_pixel)) // 2
     if pixels * bytes_per_pixel <= allowed:
         return None
     side = int(math.sqrt(max(allowed, 0) / bytes_per_pixel)) - 2 * reach
+    if device.tight:
+        side = max(side, SMALLEST)
     if side < SMALLEST:
         held = psutil.Process().memory_info().rss
         least = held + (SMALLEST + 2 * reach) ** 2 * bytes_per_pixel / 0.8

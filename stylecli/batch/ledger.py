@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stylecli.batch.jobs import Job
 from stylecli.batch.runner import Report
-from stylecli.errors import Interrupted, OutputError, StyleCliError
+from stylecli.errors import OutputError, StyleCliError
 from stylecli.files import remove_stale
 from stylecli.remote import Remote, place
 
@@ -96,11 +96,10 @@ class _Ledger:
 
     def _line(self, report: Report) -> dict[str, object]:
         job, outcome, error = report.job, report.outcome, report.error
-        interrupted = isinstance(error, Interrupted) or (outcome and outcome.interrupted)
         done = "skipped" if outcome and outcome.skipped else "done"
         return {
             "output": place(job.output).relative_to(self.folder).as_posix(),
-            "state": "interrupted" if interrupted else "failed" if error else done,
+            "state": "interrupted" if report.interrupted else "failed" if error else done,
             "error": error.message if error else None,
             "method": job.method,
             "inputs": {role: [one.name for one in some] for role, some in job.inputs.items()},

@@ -1,5 +1,6 @@
 """One job on pictures: read, compute, write with the record of how it was made."""
 
+import copy
 import dataclasses
 import sys
 from collections.abc import Sequence
@@ -7,11 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from stylecli.batch.failures import out_of_memory
 from stylecli.batch.inputs import Source
 from stylecli.batch.jobs import STDOUT, Job
 from stylecli.batch.outputs import begin, check_free, noted
 from stylecli.batch.record import Record, hashed
 from stylecli.batch.runner import Made, Outcome
+from stylecli.batch.shelf import Shelf
 from stylecli.errors import InputError
 from stylecli.progress import Listener
 from stylecli.remote import place
@@ -23,8 +26,6 @@ if TYPE_CHECKING:
     from stylecli.media.images import Picture
 
 GIVEN = ("content", "style", "mask")
-KEPT = 256 * 2**20
-"""Bytes of pictures that are kept: styles come again with every content, contents with every style."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,19 @@ class PictureWork:
 
     Attributes:
         backend: The built method: `weights`, and `run(content, styles, settings, ...)` on tensors. `compact`: it takes
-            levels too; `opaque`: its results have no use for the content's alpha; `named`: it is told `paths` by role.
+            levels too; `opaque`: its results have no use for the content's alpha; `named`: it is told `paths` by role;
+            `shared`: threads may use it side by side; `short`: a job takes seconds, and its `device` may be `tight`.
         outputs: How files are encoded, and what becomes of those that exist.
         compute: `device`, `precision` and `threads`, as the record keeps them.
-        read: Pictures that were read last.
+        contents: Those that were read last: a sweep takes each several times in a row.
+        others: Styles above all, which come again with every content.
     """
 
     backend: Any
     outputs: Files
     compute: dict[str, Any]
-    read: dict[str, "Picture"] = dataclasses.field(default_factory=dict)
+    contents: Shelf = dataclasses.field(default_factory=lambda: Shelf(2**25))
+    others: Shelf = dataclasses.field(default_factory=lambda: Shelf(2**28))
 
     def __call__(self, job: Job, listener: Listener) -> Outcome:
         """Does a job as a whole.
@@ -72,7 +76,9 @@ class PictureWork:
         """
         if (record := begin(job, self)) is None:
             return Outcome(skipped=True)
-        pictures = {role: [self._read(one) for one in some] for role, some in job.inputs.items() if role != "mask"}
+        pictures = {
+            role: [self._read(role, one) for one in some] for role, some in job.inputs.items() if role != "mask"
+        }
         masks = _masks(job, pictures["content"][0].pixels) if pictures.get("content") else None
         if hashed(job.inputs) != record.inputs:
             raise InputError(f"{job.title}: an input was replaced while it was read", "run again")
@@ -84,12 +90,25 @@ class PictureWork:
         Raises:
             MemoryLimitError: It does not fit.
         """
+        try:
+            return self._made(self.backend, job, given, listener)
+        except Exception as error:
+            if not (getattr(self.backend, "short", False) and out_of_memory(error)):
+                raise
+        # The error is gone, and with it what it held of the job.
+        tight = copy.copy(self.backend)
+        tight.device = dataclasses.replace(tight.device, tight=True)
+        made = self._made(tight, job, given, listener)
+        note = f"{job.title}: ran out of memory, was done again with half as much"
+        return dataclasses.replace(made, outcome=dataclasses.replace(made.outcome, notes=(*made.outcome.notes, note)))
+
+    def _made(self, backend: Any, job: Job, given: "Given", listener: Listener) -> Made:
         pictures, masks = given.pictures, given.masks
         content, styles = next(iter(pictures.get("content", [])), None), pictures.get("style", [])
         shares = [style.share for style in job.inputs.get("style", ())]
-        if content and getattr(self.backend, "opaque", False):
+        if content and getattr(backend, "opaque", False):
             content = dataclasses.replace(content, alpha=None)
-        named = getattr(self.backend, "named", False)
+        named = getattr(backend, "named", False)
 
         def snapshot(step: int, pixels: "Tensor") -> None:
             path = place(job.output)
@@ -97,7 +116,7 @@ class PictureWork:
             check_free(path, job, replace=self.outputs.overwrite)
             _write(pixels, str(path), content, dataclasses.replace(given.record, interrupted=True))
 
-        result = self.backend.run(
+        result = backend.run(
             None if content is None else content.pixels,
             [style.pixels for style in styles],
             job.settings,
@@ -128,17 +147,12 @@ class PictureWork:
             content = dataclasses.replace(content, alpha=alpha)
         return _write(result.image, job.output, content, record)
 
-    def _read(self, source: Source) -> "Picture":
-        """A picture; the same object again while it is kept, so that a method knows what it has already encoded."""
+    def _read(self, role: str, source: Source) -> "Picture":
         from stylecli.media.images import read_picture
 
         compact = getattr(self.backend, "compact", False) and self.outputs.bits != "16"
-        key = source.sha256()
-        picture = self.read.pop(key, None) or read_picture(source.held, name=source.name, compact=compact)
-        self.read[key] = picture
-        while len(self.read) > 1 and sum(each.pixels.nbytes for each in self.read.values()) > KEPT:
-            self.read.pop(next(iter(self.read)))
-        return picture
+        read = partial(read_picture, source.held, name=source.name, compact=compact)
+        return (self.contents if role == "content" else self.others).take(source.sha256(), read)
 
 
 def even(shares: Sequence[float]) -> list[float]:

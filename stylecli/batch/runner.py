@@ -1,9 +1,11 @@
-"""Runs a plan on this machine: while a job computes, the next one is read and the one before is written."""
+"""Runs a plan on this machine: some jobs compute at once, beside them others are read and written."""
 
+import signal
+import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
@@ -14,7 +16,7 @@ from stylecli.errors import ExitCode, Interrupted, StyleCliError
 from stylecli.progress import Listener, Step
 
 AHEAD = 1
-"""Jobs that are read before their turn, and results that wait to be written: memory stays flat."""
+"""Jobs that are read or written beside those that compute: memory stays flat."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,18 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Report:
-    """How a job ended: with an outcome or with an error."""
+    """How a job ended: with an outcome, or with an error and what was raised."""
 
     job: Job
     seconds: float
     outcome: Outcome | None = None
     error: StyleCliError | None = None
+    raised: BaseException | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """Stopped by Ctrl-C."""
+        return isinstance(self.error, Interrupted) or bool(self.outcome and self.outcome.interrupted)
 
 
 @dataclass(frozen=True)
@@ -57,13 +65,13 @@ class Made:
 
 
 class Staged(Protocol):
-    """Work whose reading and writing may go on beside the computation, each in a thread of its own."""
+    """Work whose reading and writing may go on beside the computation; each job has a thread of its own."""
 
     def gather(self, job: Job) -> Any:
         """What `make` takes, or an `Outcome` when there is nothing to do."""
 
     def make(self, job: Job, given: Any, listener: Listener) -> Made:
-        """The result of a job; only this needs the main thread, where Ctrl-C arrives."""
+        """The result of a job; after Ctrl-C the listener raises `KeyboardInterrupt`."""
 
 
 Work = Staged | Callable[[Job, Listener], Outcome]
@@ -76,7 +84,7 @@ class Audience(Protocol):
         """Something goes on before the first job."""
 
     def begin(self, job: Job, total: int) -> Listener:
-        """A job starts; the listener hears its steps."""
+        """A job starts; the listener hears its steps. Both are called in threads, the rest is not."""
 
     def end(self, report: Report) -> None:
         """A job is over."""
@@ -93,17 +101,23 @@ def run(
     work: Work,
     audience: Audience,
     *,
+    at_once: int = 1,
     ahead: int = AHEAD,
+    ready: Callable[[], None] = lambda: None,
     note: Callable[[Report], None] | None = None,
     reraise: bool = False,
 ) -> ExitCode:
     """Does every job; one that fails does not stop the others, Ctrl-C does. Reports come in the order of the plan.
 
+    After Ctrl-C no job begins; those that compute stop at their next step, or are finished where they tell of none.
+
     Args:
         jobs: The plan.
         work: Does one job, in stages or as a whole.
         audience: Hears of every step.
-        ahead: Jobs that are read before their turn, and results that wait to be written; 0 does one thing at a time.
+        at_once: Jobs that compute at the same time; they begin in the order of the plan.
+        ahead: Jobs that are read or written beside them; 0 leaves that to the threads that compute.
+        ready: Called in each thread before its first job.
         note: Takes every report, for the record.
         reraise: Let the first error through as it is, for developers.
 
@@ -111,87 +125,109 @@ def run(
         0; 1 when some of several jobs failed; the error's own code when the only job did; 130 when interrupted.
     """
     reports: list[Report] = []
-    writing: deque[Future[Report]] = deque()
-
-    def tell(waiting: int) -> None:
-        """Reports what is written; waits until no more than `waiting` results are not."""
-        while writing and (len(writing) > waiting or writing[0].done()):
-            reports.append(writing[0].result())
-            writing.popleft()
-            if note:
-                note(reports[-1])
-            audience.end(reports[-1])
-
-    def heard(listener: Listener, step: Step) -> None:
-        # A job may take an hour: the one before it is told of as soon as it is written.
-        tell(len(jobs))
-        listener(step)
-
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+    flow = _Flow(work, audience, len(jobs), at_once)
+    with _interruptible(flow.stopped), ThreadPoolExecutor(at_once + ahead, initializer=ready) as pool:
         try:
-            for job, given in _in_turn(jobs, getattr(work, "gather", None), reader, ahead):
-                listener = partial(heard, audience.begin(job, len(jobs)))
-                start = time.perf_counter()
-                made = _attempt(job, partial(_compute, work, job, given, listener), reraise)
-                seconds = time.perf_counter() - start
-                tell(ahead)
-                writing.append(writer.submit(_finish, job, made, seconds, reraise))
-                tell(ahead)
-                if _stopped(made):
-                    break
+            for future in [pool.submit(flow.carry, place, job) for place, job in enumerate(jobs)]:
+                if (report := future.result()) is None:
+                    continue
+                reports.append(report)
+                if note:
+                    note(report)
+                audience.end(report)
+                if report.raised and (reraise or isinstance(report.raised, BrokenPipeError)):
+                    raise report.raised
+        except BaseException:
+            flow.stopped.set()
+            raise
         finally:
-            try:
-                tell(0)
-            finally:
-                audience.close(reports)
+            audience.close(reports)
     errors = [report.error for report in reports if report.error]
-    if reports and _stopped(reports[-1].error or reports[-1].outcome):
+    if flow.stopped.is_set():
         return ExitCode.INTERRUPTED
     return errors[0].exit_code if len(jobs) == 1 and errors else ExitCode.SOME_FAILED if errors else ExitCode.DONE
 
 
-def _in_turn(
-    jobs: Sequence[Job], read: Callable[[Job], Any] | None, reader: Executor, ahead: int
-) -> Iterator[tuple[Job, "Future[Any] | None"]]:
-    """Each job and what is read for it, `ahead` jobs before their turn."""
-    if read is None:
-        yield from ((job, None) for job in jobs)
+@contextmanager
+def _interruptible(stopped: threading.Event) -> Iterator[None]:
+    """Lets Ctrl-C stop the jobs in a block of the main thread; other threads never get it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
         return
-    given: deque[Future[Any]] = deque()
-    for index, job in enumerate(jobs):
-        given += [reader.submit(read, each) for each in jobs[index + len(given) : index + ahead + 1]]
-        yield job, given.popleft()
 
+    def stop(*_: object) -> None:
+        stopped.set()
+        # Pressed again it ends the process at once; the next run clears away what that leaves.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-def _compute(work: Any, job: Job, given: "Future[Any] | None", listener: Listener) -> "Made | Outcome":
-    if given is None:
-        whole: Outcome = work(job, listener)
-        return whole
-    read = given.result()
-    return read if isinstance(read, Outcome) else work.make(job, read, listener)
-
-
-def _finish(job: Job, made: "Made | Outcome | StyleCliError", seconds: float, reraise: bool) -> Report:
-    start = time.perf_counter()
-    done = _attempt(job, made.finish, reraise) if isinstance(made, Made) else made
-    seconds += time.perf_counter() - start
-    return Report(job, seconds, error=done) if isinstance(done, StyleCliError) else Report(job, seconds, done)
-
-
-def _attempt(job: Job, stage: Callable[[], Any], reraise: bool) -> Any:
-    """What a stage of a job gives, or the error that ended the job."""
+    before = signal.signal(signal.SIGINT, stop)
     try:
-        return stage()
-    except KeyboardInterrupt:
-        return Interrupted(f"{job.title}: interrupted")
-    except BrokenPipeError:
-        raise
-    except Exception as failure:
-        if reraise:
-            raise
-        return explain(failure)
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
-def _stopped(end: "Made | Outcome | StyleCliError | None") -> bool:
-    outcome = end.outcome if isinstance(end, Made) else end
-    return isinstance(outcome, Interrupted) or (isinstance(outcome, Outcome) and outcome.interrupted)
+class _Flow:
+    """Carries jobs from their inputs to their files, each in one thread, and lets so many compute at once."""
+
+    def __init__(self, work: Any, audience: Audience, total: int, places: int) -> None:
+        self.work, self.audience, self.total = work, audience, total
+        self.stopped = threading.Event()
+        self.free, self.next, self.changed = places, 0, threading.Condition()
+
+    def carry(self, place: int, job: Job) -> Report | None:
+        """The report of a job; None when the run was stopped before it began."""
+        given: Any = None
+        if hasattr(self.work, "gather") and not self.stopped.is_set():
+            given = self._attempt(job, partial(self.work.gather, job))
+        with self._turn(place):
+            if self.stopped.is_set():
+                return None
+            listener = partial(self._heard, self.audience.begin(job, self.total))
+            start = time.perf_counter()
+            done = given
+            if not isinstance(given, Report | Outcome):
+                done = self._attempt(job, partial(self._compute, job, given, listener))
+        if isinstance(done, Made):
+            done = self._attempt(job, done.finish)
+        seconds = time.perf_counter() - start
+        report = replace(done, seconds=seconds) if isinstance(done, Report) else Report(job, seconds, done)
+        if report.interrupted:
+            self.stopped.set()
+        return report
+
+    def _compute(self, job: Job, given: Any, listener: Listener) -> "Made | Outcome":
+        made: Made | Outcome = self.work(job, listener) if given is None else self.work.make(job, given, listener)
+        # Nothing may begin while what was stopped is written.
+        if (made.outcome if isinstance(made, Made) else made).interrupted:
+            self.stopped.set()
+        return made
+
+    def _heard(self, listener: Listener, step: Step) -> None:
+        if self.stopped.is_set():
+            raise KeyboardInterrupt
+        listener(step)
+
+    def _attempt(self, job: Job, stage: Callable[[], Any]) -> Any:
+        """What a stage of a job gives, or the report of the error that ended the job."""
+        try:
+            return stage()
+        except KeyboardInterrupt:
+            self.stopped.set()
+            return Report(job, 0, error=Interrupted(f"{job.title}: interrupted"))
+        except Exception as failure:
+            return Report(job, 0, error=explain(failure), raised=failure)
+
+    @contextmanager
+    def _turn(self, place: int) -> Iterator[None]:
+        """One of the places to compute, in the order of the plan: what one job left, the next one may take up."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.free and self.next == place)
+            self.next, self.free = self.next + 1, self.free - 1
+            self.changed.notify_all()
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.free += 1
+                self.changed.notify_all()

@@ -22,6 +22,10 @@ def run(
     """Plans the jobs of a method and does them; see `api.plan_files` and `api.run_files`."""
     from stylecli.api import plan_files
 
+    if contents.watch and not telling.dry_run:
+        from stylecli.commands._watch import watch
+
+        return watch(method, contents, styles, grid, outputs, compute, telling)
     return run_jobs(plan_files(method, contents, styles, grid, outputs), outputs, compute, telling)
 
 

@@ -4,17 +4,20 @@ import dataclasses
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from stylecli.batch.jobs import STDOUT, Job
 from stylecli.batch.runner import Report
+from stylecli.commands._bars import Bars
 from stylecli.errors import Interrupted
 from stylecli.progress import Listener, Step, silent
 from stylecli.settings.shared import Telling
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
 
 WIDEST = 500
 
@@ -28,9 +31,9 @@ class Teller:
 
     def __init__(self, telling: Telling) -> None:
         self.telling = telling
-        self.total = 0
-        self.bar: Progress | None = None
-        self.shown: Job | None = None
+        self.total = self.ended = 0
+        self.lock = Lock()
+        self.bars: Bars | None = None
 
     def say(self, line: str) -> None:
         """A line on stderr, unless `--quiet`."""
@@ -38,37 +41,40 @@ class Teller:
             print(line, file=sys.stderr, flush=True)
 
     def begin(self, job: Job, total: int) -> Listener:
-        """Shows a bar for the job on a terminal."""
-        self.total, self.shown = total, job
-        return self.bar_for(f"[{job.index}/{total}] {job.title}" if total > 1 else job.title)
+        """Shows a bar on a terminal: of the job where it is the only one, else of all, and of each that has steps."""
+        self.total = total
+        if total == 1:
+            return self.bar_for(job.title)
+        with self.lock:
+            if self.bars is None and self._visible:
+                self.bars = Bars(_console())
+                self.bars.show(0, "all", Step(self.ended, total, 0.0))
+        title = f"[{job.index}/{total}] {job.title}"
+        return partial(self.bars.show, job.index, title) if self.bars else silent
 
     def bar_for(self, title: str) -> Listener:
         """A bar on a terminal, nothing elsewhere; `clear` ends it."""
-        if self.telling.quiet or self.telling.no_progress or not sys.stderr.isatty():
+        if not self._visible:
             return silent
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        self.bars = Bars(_console())
+        self.bars.show(1, title)
+        return partial(self.bars.show, 1, title)
 
-        text = TextColumn("{task.description}", markup=False)
-        loss = TextColumn("{task.fields[loss]}", markup=False)
-        columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), loss)
-        # Rich must not touch stdout, which may be a pipe: the bar is gone before a result is printed.
-        bar = Progress(*columns, console=_console(), transient=True, redirect_stdout=False, redirect_stderr=False)
-        task = bar.add_task(title, total=None, loss="")
-        self.clear()
-        bar.start()
-        self.bar = bar
-
-        def show(step: Step) -> None:
-            extra = " ".join([*([f"loss {step.loss:.4g}"] if step.loss is not None else []), step.what])
-            bar.update(task, completed=step.i, total=step.total, loss=extra)
-
-        return show
+    @property
+    def _visible(self) -> bool:
+        return not self.telling.quiet and not self.telling.no_progress and sys.stderr.isatty()
 
     def end(self, report: Report) -> None:
         """Prints the result of a job, and what is to be noted about it."""
+        self.ended += 1
+        with self.bars.away() if self.bars else nullcontext():
+            self._print(report)
+        if self.bars and self.total > 1:
+            self.bars.drop(report.job.index)
+            self.bars.show(0, "all", Step(self.ended, self.total, 0.0))
+
+    def _print(self, report: Report) -> None:
         job, outcome = report.job, report.outcome
-        if self.bar:
-            self.bar.stop()
         if self.telling.json:
             print(json.dumps(line(job, report)), flush=True)
         elif outcome and job.kept and not (outcome.skipped or self.telling.quiet or job.output == STDOUT):
@@ -81,9 +87,6 @@ class Teller:
             if self.telling.verbose:
                 losses = "".join(f", {name} {value:.4g}" for name, value in outcome.losses.items())
                 self.say(f"{job.output}: {report.seconds:.1f} s{losses}")
-        if self.bar and self.shown is not job:
-            # The next job has already begun.
-            self.bar.start()
 
     def made(self, path: str) -> None:
         """Prints the path of a sheet or clip."""
@@ -95,6 +98,7 @@ class Teller:
     def close(self, reports: Sequence[Report]) -> None:
         """Ends with the failures: a line and a hint for a single job, a table for several."""
         self.clear()
+        self.ended = 0
         failed = [(each.job, each.error) for each in reports if each.error and not isinstance(each.error, Interrupted)]
         if self.total == 1:
             for _, error in failed:
@@ -109,10 +113,10 @@ class Teller:
             _console().print(table)
 
     def clear(self) -> None:
-        """Takes the bar away."""
-        if self.bar:
-            self.bar.stop()
-            self.bar = None
+        """Takes the bars away."""
+        if self.bars:
+            self.bars.stop()
+            self.bars = None
 
 
 def complain(message: str, hint: str) -> None:

@@ -45,6 +45,9 @@ class Contents:
         option((), "pictures, folders, globs, @list.txt (a path a line) or - (stdin)", unit="content")
     )
     recursive: bool = short("-r", option(False, "folders: take the whole tree below them", panel="Inputs"))
+    watch: bool = option(
+        False, "folders: go on with what comes in, until Ctrl-C; implies --skip-existing", panel="Inputs"
+    )
 
     def __post_init__(self) -> None:
         """Refuses an empty list."""
@@ -187,7 +190,9 @@ class Machine:
         "auto", "number type of the networks", choices=("auto", "float32", "bfloat16", "float16"), panel="Compute"
     )
     threads: int | None = option(None, "CPU threads; default: PyTorch's choice", minimum=1, panel="Compute")
-    max_memory: str | None = option(None, "memory that may be used, such as 4G or 800M", unit="size", panel="Compute")
+    max_memory: str | None = option(
+        None, "memory that all jobs may use, such as 4G or 800M", unit="size", panel="Compute"
+    )
 
     def __post_init__(self) -> None:
         """Refuses values out of range."""
@@ -211,6 +216,12 @@ class Machine:
 class Compute(Machine):
     """The same for jobs, which a cluster can do too; see `stylecli.batch.ray_pool`."""
 
+    jobs: int | None = option(
+        None,
+        "jobs computed at once, which share the CPU threads; default: one a thread where jobs are short, else 1",
+        minimum=1,
+        panel="Compute",
+    )
     engine: str = option("serial", "who does the jobs", choices=("serial", "ray"), panel="Cluster")
     address: str | None = option(
         None, "ray: the cluster; default: RAY_ADDRESS, else this machine alone", unit="host:port", panel="Cluster"
@@ -224,6 +235,8 @@ class Compute(Machine):
         asked = self.address or self.num_cpus != 1 or self.num_gpus
         if self.engine != "ray" and asked:
             raise UsageError("--address, --num-cpus, --num-gpus: describe a cluster", "add --engine ray")
+        if self.engine == "ray" and self.jobs:
+            raise UsageError("--jobs: of one machine; a worker of Ray does one job at a time", "see --num-cpus")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from stylecli.commands._options import from_settings
-from stylecli.commands._run import run_jobs
+from stylecli.commands._run import run, run_jobs
 from stylecli.errors import ExitCode
 from stylecli.settings.shared import Compute, Contents, Telling
 from stylecli.settings.stargan import ReferenceOutputs, References, StarganRefSettings
@@ -36,6 +36,8 @@ def command(
     from stylecli.batch.sheets import plan_morphs, wants_singles
 
     still = tuple(replace(one, frames=None) for one in grid)
+    if contents.watch:
+        return run("stargan ref", contents, references, still, outputs, compute, telling)
     jobs = plan_files("stargan ref", contents, references, still, outputs)
     clips = []
     if outputs.animate:

@@ -1,0 +1,60 @@
+"""`--watch`: folders of contents are stylized as pictures come in, until Ctrl-C."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from stylecli.batch.inputs import STDIN, Source
+from stylecli.batch.jobs import STDOUT, Job
+from stylecli.commands._telling import Teller, complain
+from stylecli.errors import ExitCode, StyleCliError, UsageError
+from stylecli.settings.shared import Compute, Contents, Files, Telling, Weighted
+
+
+def watch(
+    method: str,
+    contents: Contents,
+    styles: Weighted | None,
+    grid: Sequence[Any],
+    outputs: Files,
+    compute: Compute,
+    telling: Telling,
+) -> ExitCode:
+    """Does what is there and then what comes, with the network held; files that hold their result are skipped.
+
+    Raises:
+        UsageError: No folder to watch, or results would land in one.
+        KeyboardInterrupt: Ctrl-C while nothing is computed.
+    """
+    from stylecli.api import arrivals, plan_files, run_files
+
+    _check(contents, outputs)
+    outputs = replace(outputs, output=f"{(outputs.output or '.').rstrip('/')}/", skip_existing=True)
+    teller = Teller(telling)
+
+    def planned(sources: Sequence[Source]) -> list[Job]:
+        try:
+            return plan_files(method, contents, styles, grid, outputs, found=sources)
+        except StyleCliError as error:
+            complain(error.message, error.hint)
+            return []
+
+    teller.say(f"watching {', '.join(word for word in contents.content if Path(word).is_dir())}; Ctrl-C ends it")
+    coming = filter(None, map(planned, arrivals(contents, outputs)))
+    return run_files(next(coming), outputs, compute, teller, later=coming, reraise=telling.traceback)
+
+
+def _check(contents: Contents, outputs: Files) -> None:
+    folders = [Path(word) for word in contents.content if Path(word).is_dir()]
+    if not folders:
+        raise UsageError("--watch: no folder among the inputs", "name one: stylecli adain photos/ --watch ...")
+    if STDIN in contents.content or outputs.output == STDOUT:
+        raise UsageError("--watch: works on folders, not on pipes")
+    if getattr(outputs, "grid", False) or getattr(outputs, "animate", None):
+        raise UsageError("--watch: no sheet or clip of what never ends", "leave out --grid and --animate")
+    out = Path(outputs.output or ".").resolve()
+    for folder in folders:
+        if folder.resolve() in chain([out], out.parents if contents.recursive else ()):
+            raise UsageError(f"--watch: results would come back as inputs of {folder}", "name another folder with -o")
