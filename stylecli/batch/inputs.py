@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from pathlib import Path
+from threading import Lock
 
 from stylecli.errors import InputError, UsageError
 from stylecli.remote import Remote, place
@@ -80,9 +81,20 @@ def _sha256(path: str, size: int, mtime: int) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-@lru_cache(FETCHED)
 def _fetched(url: str) -> bytes:
+    # A style is wanted by all jobs at once: one fetches it, the others wait.
+    with _turn(url):
+        return _bytes(url)
+
+
+@lru_cache(FETCHED)
+def _bytes(url: str) -> bytes:
     return place(url).read_bytes()
+
+
+@lru_cache(FETCHED)
+def _turn(url: str) -> Lock:
+    return Lock()
 
 
 def expand(
@@ -105,7 +117,7 @@ def expand(
         InputError: A list or stdin cannot be read.
     """
     # What was fetched for an earlier plan may have changed since.
-    _fetched.cache_clear()
+    _bytes.cache_clear()
     found: dict[str, Source] = {}
     for word, share in words:
         sources = list(_sources(word, recursive, suffixes))
