@@ -24,12 +24,12 @@ from PIL import Image
 from table import Row, finish, gflop, parser
 from torch import nn
 
-from stylecli import api
 from stylecli.backends.adain import Adain
 from stylecli.batch.pictures import PictureWork
 from stylecli.checkpoints.networks import NETWORKS
 from stylecli.checkpoints.save import save_network
 from stylecli.device import resolve
+from stylecli.folders import plan_files
 from stylecli.nets.adain import AdaIN, MirrorDecoder
 from stylecli.nets.vgg import VGG, VGGConfig
 from stylecli.progress import silent
@@ -103,7 +103,7 @@ def folder(args: argparse.Namespace, where: Path) -> Row:
     plain = Plain(published(weights))
     settings = AdainSettings(weights=str(weights))
     outputs = Outputs(output=f"{where}/ours/")
-    jobs = api.plan_files("adain", Contents((str(photos),)), Styles((str(where / "style.jpg"),)), (settings,), outputs)
+    jobs = plan_files("adain", Contents((str(photos),)), Styles((str(where / "style.jpg"),)), (settings,), outputs)
     work = PictureWork(Adain(settings, resolve("cpu")), outputs, {})
     found: dict[str, list[float]] = {"plain": [], "stylecli": []}
     for job in jobs:
@@ -117,7 +117,7 @@ def folder(args: argparse.Namespace, where: Path) -> Row:
     what = f"adain, published, {args.pictures} files of {args.size} px"
     # Another style makes it another job: nothing is remembered.
     other, counted = Styles((str(photos / "001.jpg"),)), Outputs(output=f"{where}/counted.jpg")
-    (again,) = api.plan_files("adain", Contents((str(photos / "000.jpg"),)), other, (settings,), counted)
+    (again,) = plan_files("adain", Contents((str(photos / "000.jpg"),)), other, (settings,), counted)
     return Row(what, "plain port of pytorch-AdaIN", theirs, ours, gflop(lambda: work(again, silent)) * args.pictures)
 
 

@@ -22,7 +22,6 @@ from PIL import Image
 from table import Row, finish, gflop, parser
 from torch import Tensor, nn
 
-from stylecli import api
 from stylecli.backends.fast import Fast
 from stylecli.batch.pictures import PictureWork
 from stylecli.checkpoints.load import build
@@ -30,6 +29,7 @@ from stylecli.checkpoints.onnx import save_onnx
 from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.transformer_formats import stored_config
 from stylecli.device import resolve
+from stylecli.folders import plan_files
 from stylecli.nets.transformer import Layer, TransformerConfig, TransformerNet
 from stylecli.progress import silent
 from stylecli.settings.fast import FastSettings
@@ -119,7 +119,7 @@ def our_side(path: Path, style: str) -> Callable[[Path, Path], None]:
 
     def run(source: Path, target: Path) -> None:
         outputs = Outputs(output=str(target), overwrite=True)
-        (job,) = api.plan_files("fast", Contents((str(source),)), None, [settings], outputs)
+        (job,) = plan_files("fast", Contents((str(source),)), None, [settings], outputs)
         PictureWork(backend, outputs, {"precision": "auto"})(job, silent)
 
     return run

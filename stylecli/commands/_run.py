@@ -19,8 +19,8 @@ def run(
     compute: Compute,
     telling: Telling,
 ) -> ExitCode:
-    """Plans the jobs of a method and does them; see `api.plan_files` and `api.run_files`."""
-    from stylecli.api import plan_files
+    """Plans the jobs of a method and does them; see `folders.plan_files` and `folders.run_files`."""
+    from stylecli.folders import plan_files
 
     if contents.watch and not telling.dry_run:
         from stylecli.commands._watch import watch
@@ -42,7 +42,7 @@ def run_jobs(
     Raises:
         UsageError: `--json` and the picture both want stdout.
     """
-    from stylecli.api import run_files
+    from stylecli.folders import run_files
 
     if telling.dry_run:
         for job in jobs:

@@ -28,7 +28,7 @@ def watch(
         UsageError: No folder to watch, or results would land in one.
         KeyboardInterrupt: Ctrl-C while nothing is computed.
     """
-    from stylecli.api import arrivals, plan_files, run_files
+    from stylecli.folders import arrivals, plan_files, run_files
 
     _check(contents, outputs)
     outputs = replace(outputs, output=f"{(outputs.output or '.').rstrip('/')}/", skip_existing=True)

@@ -46,8 +46,8 @@ def command(replay: Replay, compute: Machine, telling: Telling) -> ExitCode:
       stylecli replay photo_gatys_wave.jpg
       stylecli replay photo_gatys_wave.jpg -o again.jpg --device cpu
     """
-    from stylecli.api import settings_of
     from stylecli.media.metadata import read_settings
+    from stylecli.methods import settings_of
 
     record = loads(read_settings(replay.made), replay.made)
     if record.interrupted:

@@ -32,8 +32,8 @@ def command(
       stylecli stargan ref photo.jpg --reference a.jpg --reference b.jpg --domain Cubism --animate morph.webp
       stylecli stargan ref cat.jpg --weights stargan-afhq --reference dog.jpg --domain dog --fit stretch
     """
-    from stylecli.api import plan_files
     from stylecli.batch.sheets import plan_morphs, wants_singles
+    from stylecli.folders import plan_files
 
     still = tuple(replace(one, frames=None) for one in grid)
     if contents.watch:
