@@ -33,11 +33,13 @@ class TrainFastSettings(Judged):
     zoom: float = option(2.0, "how far small crops are enlarged, so that details come at many sizes", minimum=1)
     batch: int | None = option(None, "crops a step; default 8 for a net, 4 for a style more", minimum=1)
     learning_rate: float | None = option(
-        None, "peak of Adam's rate, which falls to zero along a cosine; default 1e-3, 1e-2 for a style more", minimum=0
+        None, "peak of Adam's rate, which falls to zero along a cosine; default 1e-3, 3e-2 for a style more", minimum=0
     )
     style_size: int = option(512, "short side of the style pictures, if they are larger", unit="px", minimum=64)
 
-    style_weight: float = option(8.0, "weight of the style", minimum=0, panel="Losses")
+    style_weight: float | None = option(
+        None, "weight of the style; default 8 for a net, 18 for a style more", minimum=0, panel="Losses"
+    )
     content_weight: float = option(1.0, "weight of the content", minimum=0, panel="Losses")
     pixel_weight: float = option(5.0, "weight of giving the picture back where alpha is low", minimum=0, panel="Losses")
     tv_weight: float = option(0.0, "weight of the total variation: smoother pictures", minimum=0, panel="Losses")

@@ -87,6 +87,7 @@ class PaintingTask:
             # The logarithm keeps a hopeless start from throwing the rest off; near zero it changes nothing.
             distances = torch.stack([(squared(g - w) / squared(w)).log1p() for g, w in zip(given, wanted, strict=True)])
             strokes, structure = distances.mean(0), shift(deep, own)
+        assert s.style_weight is not None
         losses = {"style": s.style_weight * (strokes * alpha).mean(), "content": s.content_weight * structure.mean()}
         return losses | ({"tv": s.tv_weight * nine_point(output)} if s.tv_weight else {})
 
