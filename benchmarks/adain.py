@@ -115,10 +115,7 @@ def folder(args: argparse.Namespace, where: Path) -> Row:
         found["stylecli"].append(time.perf_counter() - middle)
     theirs, ours = (sum(found[side]) for side in ("plain", "stylecli"))
     what = f"adain, published, {args.pictures} files of {args.size} px"
-    # Another style makes it another job: nothing is remembered.
-    other, counted = Styles((str(photos / "001.jpg"),)), Outputs(output=f"{where}/counted.jpg")
-    (again,) = plan_files("adain", Contents((str(photos / "000.jpg"),)), other, (settings,), counted)
-    return Row(what, "plain port of pytorch-AdaIN", theirs, ours, gflop(lambda: work(again, silent)) * args.pictures)
+    return Row(what, "plain port of pytorch-AdaIN", theirs, ours, note="which encodes the style for each")
 
 
 def alone(side: str, width: int, height: int, weights: str) -> None:

@@ -5,23 +5,21 @@
 `adain` with its embedded weights, files to files. First in one process, imports left out: a loop over
 `stylecli.api.adain` as a user would write it, against the folder command. Then from the shell, everything included: the
 command for one picture, against the command for the folder. Of what is slow each round does a few pictures. Sides take
-turns, so that a machine that slows down slows all; a ratio is the median of those of the rounds.
+turns, so that a machine that slows down slows all; the median of the rounds counts.
 """
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import rmtree
 
-import torch
-from peak import matrix_product_peak
 from PIL import Image
+from table import Row, finish, parser
 
 from stylecli import api
 from stylecli.cli import run
@@ -38,7 +36,8 @@ def photographs(folder: Path | None, count: int, where: Path) -> list[Path]:
     else:
         with Image.open(EXAMPLES / "harbor.jpg") as harbor:
             for index in range(count):
-                harbor.resize((300 + 4 * index, 200 + 2 * index)).save(where / f"{index:03}.jpg", quality=92)
+                side = index % 40
+                harbor.resize((300 + 6 * side, 200 + 4 * side)).save(where / f"{index:03}.jpg", quality=92)
     return sorted(where.iterdir())
 
 
@@ -49,17 +48,8 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def main() -> None:
-    """The table, and where it is asked for the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=Path)
-    parser.add_argument("--pictures", type=int, default=60)
-    parser.add_argument("--size", type=int)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--calls", type=int, default=10, help="pictures a round by calls of the API")
-    parser.add_argument("--singles", type=int, default=3, help="pictures a round by commands of one")
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
+def rows(args: argparse.Namespace) -> Iterator[Row]:
+    """Calls, a folder by one job at a time, and commands, against the folder."""
     with tempfile.TemporaryDirectory() as name:
         where = Path(name)
         photos = photographs(args.photos, args.pictures, where / "photos")
@@ -73,8 +63,8 @@ def main() -> None:
             for path in photos[: args.calls]:
                 api.adain(path, style, device="cpu", size=args.size).save(out / path.name, quality=92)
 
-        def folder() -> None:
-            assert run(["adain", str(where / "photos"), *words, "-o", f"{out}/"]) == 0
+        def folder(*more: str) -> None:
+            assert run(["adain", str(where / "photos"), *words, *more, "-o", f"{out}/"]) == 0
 
         def commands() -> None:
             for path in photos[: args.singles]:
@@ -83,35 +73,37 @@ def main() -> None:
         def command() -> None:
             subprocess.run([*shell, str(where / "photos"), *words, "-o", f"{out}/"], check=True)
 
-        found: list[dict[str, float]] = []
-        few = {"calls": args.calls, "commands": args.singles}
+        sides: dict[str, tuple[Callable[[], None], int]] = {
+            "calls": (calls, args.calls),
+            "folder": (folder, len(photos)),
+            "one job": (lambda: folder("--jobs", "1"), len(photos)),
+            "commands": (commands, args.singles),
+            "command": (command, len(photos)),
+        }
+        found: dict[str, list[float]] = {side: [] for side in sides}
         for _ in range(args.rounds):
-            each = {}
-            for side, work in (("calls", calls), ("folder", folder), ("commands", commands), ("command", command)):
-                each[side] = seconds(work) / min(few.get(side, len(photos)), len(photos))
+            for side, (work, count) in sides.items():
+                found[side].append(seconds(work) / min(count, len(photos)))
                 rmtree(out)
                 out.mkdir()
-            found.append(each)
-            print("  ".join(f"{side} {value:.3f}" for side, value in each.items()), "seconds a picture", flush=True)
-    rows = [
-        {
-            "what": what,
-            "peer": statistics.median(each[peer] for each in found),
-            "stylecli": statistics.median(each[ours] for each in found),
-            "ratio": statistics.median(each[peer] / each[ours] for each in found),
-        }
-        for what, peer, ours in (
-            ("one call at a time, in one process", "calls", "folder"),
-            ("one command at a time", "commands", "command"),
-        )
-    ]
-    what = f"{len(photos)} pictures {f'of {args.size} px' if args.size else 'at their own size'}"
-    for row in rows:
-        print("{what:36} {peer:.3f} s a picture  a folder {stylecli:.3f} s  ratio {ratio:.1f}".format(**row))
-    peak = matrix_product_peak()
-    print(f"{what}; matrix product peak {peak:.0f} GFLOP/s, {torch.get_num_threads()} threads")
-    if args.json:
-        args.json.write_text(json.dumps({"what": what, "peak_gflops": peak, "rows": rows, "rounds": found}, indent=1))
+    median = {side: statistics.median(times) for side, times in found.items()}
+    what = f"folder, {len(photos)} pictures{f' of {args.size} px' * bool(args.size)}"
+    yield Row(f"{what}, in one process", "a call for each", median["calls"], median["folder"])
+    yield Row(f"{what}, in one process", "one job at a time", median["one job"], median["folder"])
+    yield Row(f"{what}, from the shell", "a command for each", median["commands"], median["command"])
+
+
+def main() -> None:
+    """Prints the rows, see `table`; seconds are those of a picture."""
+    options = parser(__doc__)
+    options.add_argument("--photos", type=Path)
+    options.add_argument("--pictures", type=int, default=60)
+    options.add_argument("--size", type=int)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--calls", type=int, default=10, help="pictures a round by calls of the API")
+    options.add_argument("--singles", type=int, default=3, help="pictures a round by commands of one")
+    args = options.parse_args()
+    finish(rows(args), args)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
     python benchmarks/run.py [--quick] [--only adain,fast]
 
-Each runs in a process of its own. `table.json` has every row, `table.md` what the README shows, `table.svg` how many
-times as fast as its peer each is. `--quick` looks at a few pictures only; `--only` runs some, and takes the rows of the
-others from `table.json`. Run it with few other programs.
+Each runs in a process of its own; `cluster.py` and `soak.py`, which need more, are run by themselves. `table.json` has
+every row, `table.md` what the README shows, `table.svg` how many times as fast as its peer each is. `--quick` looks at a
+few pictures only; `--only` runs some, and takes the rows of the others from `table.json`. Run it with few other
+programs.
 """
 
 import argparse
@@ -26,7 +27,6 @@ QUICK: dict[str, list[str]] = {
     "stargan": ["--rounds", "2"],
     "audio": ["--updates", "10"],
     "folders": ["--pictures", "24", "--rounds", "1"],
-    "cluster": [],
     "cold_start": ["--rounds", "3"],
 }
 """Every benchmark, and what makes it shorter."""
