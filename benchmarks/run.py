@@ -3,8 +3,8 @@
     python benchmarks/run.py [--quick] [--only adain,fast]
 
 Each runs in a process of its own; `cluster.py` and `soak.py`, which need more, are run by themselves. `table.json` has
-every row, `table.md` what the README shows, `table.svg` how many times as fast as its peer each is. `--quick` looks at a
-few pictures only; `--only` runs some, and takes the rows of the others from `table.json`. Run it with few other
+every row, `table.md` what the README shows, `table.svg` how many times as fast as its peer each is. `--quick` looks at
+a few pictures only; `--only` runs some, and takes the rows of the others from `table.json`. Run it with few other
 programs.
 """
 
