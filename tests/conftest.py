@@ -151,10 +151,13 @@ def tiny_fast(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from stylecli.nets.transformer import TransformerConfig, TransformerNet
 
     torch.manual_seed(0)
-    net = TransformerNet(TransformerConfig(("identity", "wave", "scream"), (4, 6, 8), (1, 1), 2, pixels=1.0))
+    shape = TransformerConfig(("identity", "wave", "scream"), (4, 6, 8), (1, 1), 2, pixels=1.0, colors=True)
+    net = TransformerNet(shape)
     for norm in net.norms.values():
         torch.nn.init.normal_(norm.gamma, 1, 0.3)  # type: ignore[arg-type]
-    torch.nn.init.constant_(net.convs["out"].bias, 0.5)  # type: ignore[arg-type]
+    # Colors as pictures have them.
+    torch.nn.init.normal_(net.norms["out"].gamma, 0.25, 0.05)  # type: ignore[arg-type]
+    torch.nn.init.normal_(net.norms["out"].beta, 0.5, 0.1)  # type: ignore[arg-type]
     path = tmp_path_factory.mktemp("weights") / "tiny_fast.safetensors"
     about = {"styles": [{"name": "wave", "title": "The Wave", "artist": "Hokusai", "year": "1831"}]}
     save_network(net, path, network="transformer", config=stored_config(net.config), about=about)
