@@ -135,6 +135,7 @@ def test_johnsons_losses(cli: Cli, words: list[Any]):
     assert {"style", "content", "tv"} <= log("run")[-1].keys()
     config = describe(Path("run/weights.safetensors")).config
     assert (config["styles"], config["stem"], config["norm"]) == (["lake"], 1, "batch")
+    assert not config["colors"]
 
 
 @pytest.mark.parametrize(

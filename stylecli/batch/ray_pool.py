@@ -19,7 +19,7 @@ from typing import Any
 
 from stylecli.batch.failures import explain
 from stylecli.batch.jobs import STDOUT, Job
-from stylecli.batch.runner import Audience, Outcome, Report
+from stylecli.batch.runner import Audience, Outcome, Report, exit_code
 from stylecli.errors import ExitCode, InputError, Interrupted, StyleCliError, UsageError
 from stylecli.progress import Step, silent
 from stylecli.remote import Remote, place
@@ -137,8 +137,7 @@ def run(
         finally:
             pool.close()
             audience.close(reports)
-    errors = [report.error for report in reports if report.error]
-    return errors[0].exit_code if len(jobs) == 1 and errors else ExitCode.SOME_FAILED if errors else ExitCode.DONE
+    return exit_code(reports, len(jobs))
 
 
 @contextmanager

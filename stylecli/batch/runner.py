@@ -142,10 +142,13 @@ def run(
             raise
         finally:
             audience.close(reports)
+    return ExitCode.INTERRUPTED if flow.stopped.is_set() else exit_code(reports, len(jobs))
+
+
+def exit_code(reports: Sequence[Report], total: int) -> ExitCode:
+    """How a run of `total` jobs ends that was not interrupted."""
     errors = [report.error for report in reports if report.error]
-    if flow.stopped.is_set():
-        return ExitCode.INTERRUPTED
-    return errors[0].exit_code if len(jobs) == 1 and errors else ExitCode.SOME_FAILED if errors else ExitCode.DONE
+    return errors[0].exit_code if total == 1 and errors else ExitCode.SOME_FAILED if errors else ExitCode.DONE
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from stylecli.batch.jobs import STDOUT, Job
@@ -22,11 +23,12 @@ def run(
     """Plans the jobs of a method and does them; see `folders.plan_files` and `folders.run_files`."""
     from stylecli.folders import plan_files
 
+    planned = partial(plan_files, method, contents, styles, grid)
     if contents.watch and not telling.dry_run:
         from stylecli.commands._watch import watch
 
-        return watch(method, contents, styles, grid, outputs, compute, telling)
-    return run_jobs(plan_files(method, contents, styles, grid, outputs), outputs, compute, telling)
+        return watch(planned, contents, outputs, compute, telling)
+    return run_jobs(planned(outputs), outputs, compute, telling)
 
 
 def run_jobs(

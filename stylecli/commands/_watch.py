@@ -1,34 +1,29 @@
 """`--watch`: folders of contents are stylized as pictures come in, until Ctrl-C."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from stylecli.batch.inputs import STDIN, Source
 from stylecli.batch.jobs import STDOUT, Job
 from stylecli.commands._telling import Teller, complain
 from stylecli.errors import ExitCode, StyleCliError, UsageError
-from stylecli.settings.shared import Compute, Contents, Files, Telling, Weighted
+from stylecli.settings.shared import Compute, Contents, Files, Telling
 
 
 def watch(
-    method: str,
-    contents: Contents,
-    styles: Weighted | None,
-    grid: Sequence[Any],
-    outputs: Files,
-    compute: Compute,
-    telling: Telling,
+    plan: Callable[..., list[Job]], contents: Contents, outputs: Files, compute: Compute, telling: Telling
 ) -> ExitCode:
     """Does what is there and then what comes, with the network held; files that hold their result are skipped.
+
+    `plan` is `folders.plan_files` from `outputs` on.
 
     Raises:
         UsageError: No folder to watch, or results would land in one.
         KeyboardInterrupt: Ctrl-C while nothing is computed.
     """
-    from stylecli.folders import arrivals, plan_files, run_files
+    from stylecli.folders import arrivals, run_files
 
     _check(contents, outputs)
     outputs = replace(outputs, output=f"{(outputs.output or '.').rstrip('/')}/", skip_existing=True)
@@ -36,7 +31,7 @@ def watch(
 
     def planned(sources: Sequence[Source]) -> list[Job]:
         try:
-            return plan_files(method, contents, styles, grid, outputs, found=sources)
+            return plan(outputs, found=sources)
         except StyleCliError as error:
             complain(error.message, error.hint)
             return []

@@ -57,6 +57,7 @@ class TrainFastSettings(Judged):
     )
     stem: int = option(2, "stride of the first convolution", minimum=1, maximum=2, panel="Network")
     norm: str = option("instance", "statistics of the norms", choices=("instance", "batch"), panel="Network")
+    colors: bool = option(True, "norm the output too, so that its colors are the style's", panel="Network")
     identity: bool = option(True, "hold the photo as a style, for --alpha", panel="Network")
     scales: tuple[int, ...] = option(
         (48, 48, 48, 32, 16), "channels of a texture-net at each scale, the coarsest first", panel="Network"
@@ -76,6 +77,7 @@ class TrainFastSettings(Judged):
             "widths": (32, 64, 128),
             "blocks": (5,),
             "stem": 1,
+            "colors": False,
             "identity": False,
         },
     }

@@ -92,14 +92,17 @@ class FastTask(PaintingTask):
         names = ((IDENTITY,) if s.identity else ()) + tuple(self.pictures)
         if len(s.blocks) > len(s.widths):
             raise UsageError("--blocks: more numbers than --widths", "one for each size, the smallest first")
-        net = TransformerNet(TransformerConfig(names, s.widths, s.blocks, s.stem, s.norm, pixels=1.0, colors=True))
+        net = TransformerNet(TransformerConfig(names, s.widths, s.blocks, s.stem, s.norm, pixels=1.0, colors=s.colors))
         for name, norm in net.norms.items():
             if name.startswith("block") and name.endswith("b"):
                 nn.init.constant_(norm.gamma, 0.3)  # type: ignore[arg-type]
-        # The photo as a style has no colors of its own: those of a middling picture.
-        nn.init.constant_(net.norms["out"].gamma, 0.25)  # type: ignore[arg-type]
-        nn.init.constant_(net.norms["out"].beta, 0.5)  # type: ignore[arg-type]
-        self._tint(net)
+        if s.colors:
+            # The photo as a style has no colors of its own: those of a middling picture.
+            nn.init.constant_(net.norms["out"].gamma, 0.25)  # type: ignore[arg-type]
+            nn.init.constant_(net.norms["out"].beta, 0.5)  # type: ignore[arg-type]
+            self._tint(net)
+        else:
+            nn.init.constant_(net.convs["out"].bias, 0.5)  # type: ignore[arg-type]
         if s.start:
             path = store.resolve(s.start)
             fill(net, converted(path, "transformer")[1], str(path))
