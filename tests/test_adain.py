@@ -189,20 +189,18 @@ def test_one_sheet_of_a_sweep(cli: Callable[..., Result], picture: Callable[...,
     assert cli(*words, "--grid", "-o", "sheet.png").exit_code == 2  # it is there
 
 
+def folder_sweep(weights: Path, alphas: int) -> list[object]:
+    """So many strengths of one style, over a folder."""
+    return ["adain", "in", "--style", "s.png", "--alpha", f"0:1:{alphas}", "--weights", weights]
+
+
 def test_a_folder_keeps_the_results_beside_sheet_and_clip(
     cli: Callable[..., Result], picture: Callable[..., Path], tiny_adain: Path
 ):
     for name in ("in/a.png", "in/b.png", "s.png"):
         picture(name, size=(60, 40))
     words = [
-        "adain",
-        "in",
-        "--style",
-        "s.png",
-        "--alpha",
-        "0:1:3",
-        "--weights",
-        tiny_adain,
+        *folder_sweep(tiny_adain, 3),
         "--grid",
         "--animate",
         "c.gif",
@@ -238,7 +236,7 @@ def test_a_killed_folder_goes_on(cli: Callable[..., Result], picture: Callable[.
     for stem in "abc":
         picture(f"in/{stem}.png")
     picture("s.png")
-    words = ["adain", "in", "--style", "s.png", "--alpha", "0:1:2", "--weights", tiny_adain, "-o", "out/", *CPU]
+    words = [*folder_sweep(tiny_adain, 2), "-o", "out/", *CPU]
     assert cli(*words).exit_code == 0
     before = {path: path.stat().st_mtime_ns for path in Path("out").glob("*.png")}
     Path("out/b_adain_s_alpha1.png").unlink()
@@ -256,14 +254,7 @@ def test_a_sheet_is_made_again_only_of_new_results(
         picture(f"in/{stem}.png")
     picture("s.png"), Path("in/broken.png").write_bytes(Path("in/a.png").read_bytes()[:100])
     words = [
-        "adain",
-        "in",
-        "--style",
-        "s.png",
-        "--alpha",
-        "0:1:2",
-        "--weights",
-        tiny_adain,
+        *folder_sweep(tiny_adain, 2),
         "--grid",
         "-o",
         "out/",
