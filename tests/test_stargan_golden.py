@@ -183,7 +183,7 @@ def test_losses_of_training(tmp_path: Path):
             fake = net.generator(real, drawn()[0], masks)
         d = discriminator_terms(critic, real, io["y_org"], fake, io["y_trg"], penalized=True)
         keep(f"d_{source}", d, d["real"] + d["fake"] + d["reg"], ["discriminator"])
-        g = generator_terms(net, critic, real, io["y_org"], io["y_trg"], *drawn(), net.masks)
+        g, _ = generator_terms(net, critic, real, io["y_org"], io["y_trg"], *drawn(), net.masks)
         total = g["adv"] + g["sty"] - g["ds"] + g["cyc"]
         keep(f"g_{source}", g, total, ["generator", "mapping_network", "style_encoder"])
     for name, value in wanted.items():

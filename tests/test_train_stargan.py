@@ -13,7 +13,7 @@ from stylecli import api
 from stylecli.checkpoints.load import build, describe, prove
 from stylecli.checkpoints.save import save_network
 from stylecli.device import resolve
-from stylecli.errors import InputError, WeightsError
+from stylecli.errors import InputError, UsageError, WeightsError
 from stylecli.nets.fan import FAN
 from stylecli.nets.stargan import StarGAN
 from stylecli.nets.stargan_generator import StarGANConfig
@@ -82,6 +82,24 @@ def test_a_start_from_weights(pictures: str, tmp_path: Path):
     assert wanted.keys() == found.keys()
     assert all(torch.equal(found[name], value) for name, value in wanted.items())
     assert all(parameter.requires_grad for parameter in task.model.parameters())
+
+
+def test_it_learns_to_paint_before_the_discriminator_looks(pictures: str, tmp_path: Path):
+    run(options(pictures, tmp_path / "run", painting_weight=2.0, content_weight=1.0, painting_steps=2, r1_every=2))
+    rows = log(tmp_path / "run")
+    painted = {"g_reference_style", "g_reference_content", "g_reference_range"}
+    assert all(painted <= row.keys() for row in rows)
+    assert ["d_reference_real" in row for row in rows] == [False, False, True, True]
+    assert ["g_latent_adv" in row for row in rows] == [False, False, True, True]
+    with pytest.raises(UsageError, match="nothing to learn from"):
+        options(pictures, tmp_path / "run", painting_steps=2)
+
+
+def test_painting_makes_results_like_their_references(pictures: str, tmp_path: Path):
+    more = {"painting_weight": 5.0, "painting_steps": 40, "steps": 40, "every": 40, "learning_rate": 1e-3}
+    rows = (run(options(pictures, tmp_path / "run", **more)), log(tmp_path / "run"))[1]
+    first, last = (sum(row["g_reference_style"] for row in some) for some in (rows[:10], rows[-10:]))
+    assert last < 0.8 * first
 
 
 def test_masks(pictures: str, tmp_path: Path):

@@ -6,13 +6,13 @@ from stylecli.errors import UsageError
 from stylecli.settings.fields import option
 from stylecli.settings.shared import argument
 from stylecli.settings.train_stylegan import SIZES
-from stylecli.settings.training import Training
+from stylecli.settings.training import Judged
 
 CHOI = "Choi et al. 2020, arXiv 1912.01865"
 
 
 @dataclass(frozen=True)
-class TrainStarganSettings(Training):
+class TrainStarganSettings(Judged):
     """Every option of `train stargan`."""
 
     content: tuple[str, ...] = argument(
@@ -39,6 +39,18 @@ class TrainStarganSettings(Training):
     )
     diversity_steps: int | None = option(None, "steps until that is 0; default: all", minimum=1)
     cycle_weight: float = option(1.0, "weight of the way back", minimum=0, source=CHOI)
+    painting_weight: float = option(
+        0.0,
+        "weight of the Gram matrices of the reference, beside the paper's losses: fewer steps, for styles of paintings",
+        minimum=0,
+        panel="Losses",
+    )
+    content_weight: float = option(
+        0.0, "weight of the features of the content, where --painting-weight is above 0", minimum=0, panel="Losses"
+    )
+    painting_steps: int = option(
+        0, "first steps without the discriminator, which begins with a generator that paints", minimum=0, panel="Losses"
+    )
     augment: str = option(
         "none", "what keeps few pictures from being learned by heart", choices=("none", "differentiable")
     )
@@ -48,3 +60,5 @@ class TrainStarganSettings(Training):
     def __post_init__(self) -> None:
         if not self.content:
             raise UsageError("DIR: missing", "give a folder with a folder of pictures for each domain")
+        if self.painting_steps and not self.painting_weight:
+            raise UsageError("--painting-steps: there is nothing to learn from yet", "--painting-weight 2")

@@ -26,7 +26,7 @@ from stylecli.progress import Listener
 from stylecli.settings.train_adain import TrainAdainSettings
 from stylecli.training.adain_published import PublishedTask
 from stylecli.training.any_style import AnyStyleTask
-from stylecli.training.judge import Judge, shift, squared, visible
+from stylecli.training.judge import Judge, shift, unlike, visible
 from stylecli.training.loop import Schedule, train
 from stylecli.training.pairs import Pairs
 
@@ -53,10 +53,8 @@ class AdainTask(AnyStyleTask):
         super().__init__(settings, device)
         self.judge = Judge(settings.teacher, settings.deep_teacher, settings.pixels, self.device)
         self.model = self._network().to(memory_format=torch.channels_last).to(self.device)
-        # A black picture has next to no Gram matrix: relative to itself alone, it would outweigh all others.
-        with torch.inference_mode():
-            some = torch.cat([self.source.style(-1), self.source.style(-2)]).to(self.device)
-            self.floors = [0.1 * float(squared(each).mean()) for each in self.judge.grams(some)[0]]
+        some = torch.cat([self.source.style(-1), self.source.style(-2)])
+        self.floors = self.judge.floors(some.to(self.device))
 
     def _network(self) -> Transport:
         encoder = load_vgg(resolve("encoder"), ["relu4_1"])
@@ -112,11 +110,7 @@ class AdainTask(AnyStyleTask):
             wanted, _ = self.judge.grams(style[seen])
             own = self.judge.deep(content[seen])
         given, deep = self.judge.grams(output[seen])
-        # The logarithm keeps a single hopeless pair from throwing the others off; near zero it changes nothing.
-        distances = [
-            (squared(x - g) / (squared(g) + floor)).log1p()
-            for x, g, floor in zip(given, wanted, self.floors, strict=True)
-        ]
+        distances = list(map(unlike, given, wanted, self.floors))
         n, s = len(content), self.settings
         return {
             "style": s.style_weight * (torch.stack(distances).mean(0) * strength[seen].square()).sum() / n,

@@ -62,6 +62,14 @@ class Judge:
                     found[layer] = gram(x, net.linear_map(layer))
         return [found[layer] for layer in self.layers], deep
 
+    def floors(self, styles: Tensor) -> list[float]:
+        """For `unlike`, a layer each: a tenth of what `styles` have on average.
+
+        A black picture has next to no Gram matrix: relative to itself alone, it would outweigh all others.
+        """
+        with torch.no_grad():
+            return [0.1 * float(squared(each).mean()) for each in self.grams(styles)[0]]
+
     def deep(self, rgb: Tensor) -> Tensor:
         """Features of `rgb` at `deepest`."""
         net = next(net for net, theirs in self.nets if self.deepest in theirs)
@@ -83,6 +91,14 @@ def gram(x: Tensor, linear: tuple[Tensor, Tensor] | None = None) -> Tensor:
 def squared(x: Tensor) -> Tensor:
     """Sum of squares of each sample, [N]."""
     return x.float().square().flatten(1).sum(1)
+
+
+def unlike(given: Tensor, wanted: Tensor, floor: float = 0.0) -> Tensor:
+    """log(1 + |given - wanted|^2 / (|wanted|^2 + floor)) of each Gram matrix, [N].
+
+    The logarithm keeps a hopeless start from throwing the rest off; near zero it changes nothing.
+    """
+    return (squared(given - wanted) / (squared(wanted) + floor)).log1p()
 
 
 def shift(deep: Tensor, own: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from stylecli.media.resize import resize, short_side
 from stylecli.nets.transformer import IDENTITY
 from stylecli.settings.train_fast import TrainFastSettings
 from stylecli.training.data import Crops, find_pictures
-from stylecli.training.judge import Judge, shift, squared
+from stylecli.training.judge import Judge, shift, unlike
 
 
 class PaintingTask:
@@ -84,8 +84,7 @@ class PaintingTask:
             )
             strokes, structure = distances.sum(0), (deep.float() - own.float()).square().mean((1, 2, 3))
         else:
-            # The logarithm keeps a hopeless start from throwing the rest off; near zero it changes nothing.
-            distances = torch.stack([(squared(g - w) / squared(w)).log1p() for g, w in zip(given, wanted, strict=True)])
+            distances = torch.stack(list(map(unlike, given, wanted)))
             strokes, structure = distances.mean(0), shift(deep, own)
         assert s.style_weight is not None
         losses = {"style": s.style_weight * (strokes * alpha).mean(), "content": s.content_weight * structure.mean()}

@@ -7,8 +7,10 @@
 |.| is the mean absolute difference. The weight of diversity falls to zero along a line, by the number of the step: a
 resumed training goes on where it was, unlike the authors' code, which begins at the full weight again.
 
-Beside the paper: a linear map learns to tell the domain from what the heads of the style encoder see, without changing
-that, so that a file can say which domain a reference is of.
+Beside the paper: with `painting_weight` what is made of a reference has its Gram matrices, and with `content_weight`
+the features of the content (see `training.painting`); the style encoder then learns from references too. A linear map
+learns to tell the domain from what the heads of the style encoder see, without changing that, so that a file can say
+which domain a reference is of.
 """
 
 import copy
@@ -38,6 +40,7 @@ from stylecli.settings.train_stargan import TrainStarganSettings
 from stylecli.training.data import ahead
 from stylecli.training.differentiable import augment
 from stylecli.training.domains import DomainPictures
+from stylecli.training.judge import Judge, shift, unlike, visible
 from stylecli.training.loop import Schedule, train
 from stylecli.training.stargan_terms import Critic, Masks, discriminator_terms, generator_terms
 
@@ -99,7 +102,7 @@ class StarganTask:
 
     Raises:
         InputError: No pictures, one domain, or a domain of one picture.
-        WeightsError: Weights to start from of another shape, or no landmarks for masks.
+        WeightsError: Weights to start from of another shape, no landmarks for masks, or no teacher.
     """
 
     def __init__(self, settings: TrainStarganSettings, device: Device) -> None:
@@ -143,6 +146,11 @@ class StarganTask:
         self.config = config
         # Frozen, and no part of what is averaged.
         self.fan = self._landmarks() if config.hpf else None
+        judged = (settings.teacher, settings.deep_teacher, settings.pixels, self.device)
+        self.judge = Judge(*judged) if settings.painting_weight else None
+        if self.judge:
+            some = self.data.draw(torch.arange(4 * len(names)) % len(names), Generator().manual_seed(settings.seed))
+            self.floors = self.judge.floors(some.to(self.device).add(1).div(2))
 
     def _landmarks(self) -> FAN:
         network, _, net = build(resolve(self.settings.fan))
@@ -195,13 +203,16 @@ class StarganTask:
         # A step that ended in the middle left some of them frozen.
         self.model.requires_grad_(True)
         masks = self._masks(real)
+        ways = WAYS if step > s.painting_steps else WAYS[1:]
+        fakes: list[Tensor] = []
         with torch.no_grad(), self._half():
-            content = net.generator.encoded(real, masks)
             seen = net.encoder.features(references[0])
-            styles = [net.mapping(z[0], target), net.encoder.styled(seen, target)]
-            fakes = [net.generator.decoded(content, style) for style in styles]
+            if ways == WAYS:
+                content = net.generator.encoded(real, masks)
+                styles = [net.mapping(z[0], target), net.encoder.styled(seen, target)]
+                fakes = [net.generator.decoded(content, style) for style in styles]
         penalized = s.r1_weight > 0 and step % s.r1_every == 0
-        for name, fake in zip(WAYS, fakes, strict=True):
+        for name, fake in zip(ways, fakes, strict=False):
             with self._half():
                 terms = discriminator_terms(critic, real, own, fake, target, penalized=penalized)
             yield "discriminator", _weighted(f"d_{name}", terms, {"reg": s.r1_weight * s.r1_every})
@@ -212,11 +223,13 @@ class StarganTask:
             "sty": s.style_weight,
             "ds": -s.diversity_weight * max(0.0, 1 - done),
             "cyc": s.cycle_weight,
+            "style": s.painting_weight,
+            "content": s.content_weight,
         }
         given = lambda x: masks if x is real else self._masks(x)
-        for name in WAYS:
+        for name in ways:
             if name == "reference":
-                net.encoder.requires_grad_(False)
+                net.encoder.requires_grad_(self.judge is not None)
                 net.mapping.requires_grad_(False)
             with self._half():
                 one, other = (
@@ -224,8 +237,24 @@ class StarganTask:
                     if name == "latent"
                     else (net.encoder(each, target) for each in references)
                 )
-                terms = generator_terms(net, critic, real, own, target, one, other, given)
+                judging = critic if ways == WAYS else None
+                terms, fake = generator_terms(net, judging, real, own, target, one, other, given)
+            if name == "reference" and self.judge:
+                terms |= self._painted(self.judge, fake, references[0], real)
             yield "generator", _weighted(f"g_{name}", terms, weights)
+
+    def _painted(self, judge: Judge, fake: Tensor, reference: Tensor, content: Tensor) -> dict[str, Tensor]:
+        """`style`, `content` and `range` of what was made, all pictures in [-1, 1]."""
+        seen, outside = visible(fake.float().add(1).div(2))
+        with torch.no_grad():
+            wanted = judge.grams(reference.add(1).div(2))[0]
+            own = judge.deep(content.add(1).div(2))
+        grams, deep = judge.grams(seen)
+        return {
+            "style": torch.stack(list(map(unlike, grams, wanted, self.floors))).mean(),
+            "content": shift(deep, own).mean(),
+            "range": outside,
+        }
 
     def _half(self) -> Any:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)

@@ -27,19 +27,19 @@ def discriminator_terms(
 
 def generator_terms(
     net: StarGAN,
-    critic: Critic,
+    critic: Critic | None,
     real: Tensor,
     own: Tensor,
     target: Tensor,
     style: Tensor,
     other: Tensor,
     masked: Callable[[Tensor], Masks],
-) -> dict[str, Tensor]:
-    """`adv`, `sty`, `ds` and `cyc`, without weights.
+) -> tuple[dict[str, Tensor], Tensor]:
+    """`adv`, `sty`, `ds` and `cyc`, without weights, and what was made.
 
     Args:
         net: Generator and style encoder.
-        critic: The discriminator, perhaps behind an augmentation: pictures and domains to logits.
+        critic: The discriminator, perhaps behind an augmentation: pictures and domains to logits; no `adv` without it.
         real: Contents [N, 3, size, size] in [-1, 1].
         own: Their domains.
         target: The domains to go to.
@@ -52,9 +52,9 @@ def generator_terms(
     with torch.no_grad():
         unlike = net.generator.decoded(content, other)
     back = net.generator(fake, net.encoder(real, own), masked(fake.detach()))
-    return {
-        "adv": generator_loss(critic(fake, target)),
+    terms = {
         "sty": (net.encoder(fake, target) - style).abs().mean(),
         "ds": (fake - unlike).abs().mean(),
         "cyc": (back - real).abs().mean(),
     }
+    return terms | ({"adv": generator_loss(critic(fake, target))} if critic else {}), fake
