@@ -91,7 +91,7 @@ def test_two_masks_by_the_command(cli: Callable[..., Result], picture: Callable[
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (2000, 3), (61, 47)])
 def test_every_size(limit: str | None, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch, tiny_adain: Path):
     if limit:
-        monkeypatch.setattr("stylecli.backends.adain.tile_side", lambda *_: 64)
+        monkeypatch.setattr("stylecli.backends.adain.tile_side", lambda *_, **__: 64)
     width, height = size
     content, style = torch.rand(3, height, width), torch.rand(3, 20, 20)
     made = api.adain(content, style, weights=str(tiny_adain))
@@ -111,7 +111,7 @@ def test_little_memory_gives_the_same_file(
 ):
     picture("a.png", size=(200, 150)), picture("s.png", size=(50, 40))
     cli("adain", "a.png", "--style", "s.png", "--weights", tiny_adain, "-o", "whole.png", *CPU)
-    monkeypatch.setattr("stylecli.backends.adain.tile_side", lambda *_: 64)
+    monkeypatch.setattr("stylecli.backends.adain.tile_side", lambda *_, **__: 64)
     cli("adain", "a.png", "--style", "s.png", "--weights", tiny_adain, "-o", "tiled.png", *CPU)
     assert np.abs(pixels("whole.png") - pixels("tiled.png")).max() <= 1
 

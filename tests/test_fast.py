@@ -80,7 +80,7 @@ def test_in_tiles(monkeypatch: pytest.MonkeyPatch, tiny_fast: Path, alpha: float
     photo = torch.rand(3, 300, 83)
     photo = photo.mul(255).byte() if dtype == torch.uint8 else photo
     whole = backend.run(photo, [], settings).image
-    monkeypatch.setattr(fast, "tile_side", lambda *_: 40)
+    monkeypatch.setattr(fast, "tile_side", lambda *_, **__: 40)
     tiled = backend.run(photo, [], settings).image
     assert tiled.dtype == dtype
     assert (tiled.float() - whole.float()).abs().max() <= (1 if dtype == torch.uint8 else 1 / 255)

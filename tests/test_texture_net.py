@@ -85,7 +85,7 @@ def test_tiles_are_the_whole(tiny_texture: Path, monkeypatch: pytest.MonkeyPatch
     for options in ({"out_size": "203x150"}, {"out_size": "203x150", "seamless": True}):
         whole = drawn(tiny_texture, **options)
         with monkeypatch.context() as patch:
-            patch.setattr("stylecli.backends.texture_net.tile_side", lambda *_: 67)
+            patch.setattr("stylecli.backends.texture_net.tile_side", lambda *_, **__: 67)
             # Resizing starts from levels then.
             assert (drawn(tiny_texture, **options) - whole).abs().max() <= 1.01 / 255
     assert whole.shape == (3, 150, 203)

@@ -24,8 +24,11 @@ from stylecli.progress import Listener, silent
 from stylecli.settings.fast import FastSettings
 from stylecli.settings.values import nearest
 
-WORKING = 4 * 2**30
+WHOLE = 9 * 2**28
 """Bytes on a CPU where no limit is set: in tiles, every norm's statistics take a pass of their own."""
+
+TILE = 400 * 2**20
+"""Bytes for a tile: next to what is kept of 100 megapixels between the parts of the net, less than 2 GB in all."""
 
 ROWS = 256
 
@@ -81,7 +84,8 @@ class Fast:
         """`x` [1, 3, H, W] painted, in its type; what the net's own repository would write unless it is `ours`."""
         (height, width), net = x.shape[2:], self.net
         ours = ours or net.config.pixels == 1
-        side = tile_side(self.device, height * width, net.bytes_per_pixel, net.reach, WORKING)
+        pixels, held = height * width, net.held_per_pixel
+        side = tile_side(self.device, pixels, net.bytes_per_pixel, net.reach, whole=WHOLE, most=TILE, held=held)
         if side is None:
             painted = net(as_floats(x, self.device), mix)
         else:

@@ -28,9 +28,6 @@ PREFIX = "texture-"
 """Of the names of embedded generators."""
 
 DEFAULT = (512, 512)
-WORKING = 700 * 2**20
-"""Bytes of features on a CPU where no limit is set."""
-
 SAMPLE = 512
 """Side of what statistics are taken from."""
 
@@ -87,7 +84,7 @@ class Generator:
             max(round(side / shrink), 1) * shrink if settings.seamless else -(-side // shrink) * shrink
             for side in final
         )
-        side = tile_side(self.device, rows * columns, config.bytes_per_pixel, config.reach, WORKING)
+        side = tile_side(self.device, rows * columns, config.bytes_per_pixel, config.reach)
         notes: tuple[str, ...] = ()
         if side is None:
             image = self._drawn(self.net, settings.seed, (0, 0), (rows, columns), (rows, columns))

@@ -15,12 +15,21 @@ from stylecli.nets.segments import Moments, Segment
 from stylecli.progress import Listener, Step
 
 WORKING = 640 * 2**20
-"""Bytes for the features of a tile on a CPU where no limit is set: larger ones were not faster."""
+"""Bytes for the features of a tile on a CPU: larger ones are not faster."""
 
 SMALLEST = 64
 
 
-def tile_side(device: Device, pixels: int, bytes_per_pixel: float, reach: int, working: int = WORKING) -> int | None:
+def tile_side(
+    device: Device,
+    pixels: int,
+    bytes_per_pixel: float,
+    reach: int,
+    *,
+    whole: int = WORKING,
+    most: int = WORKING,
+    held: float = 0,
+) -> int | None:
     """How long a tile may be, in pixels; None when all `pixels` fit at once.
 
     Args:
@@ -28,7 +37,9 @@ def tile_side(device: Device, pixels: int, bytes_per_pixel: float, reach: int, w
         pixels: Of the whole picture.
         bytes_per_pixel: Peak memory of the network.
         reach: Pixels that a tile carries along on each side.
-        working: Bytes on a CPU where no limit is set.
+        whole: Bytes that a whole picture may take on a CPU where no limit is set.
+        most: Bytes that a tile may take on a CPU.
+        held: Bytes that are kept besides, between the parts of the network, for each pixel.
 
     Raises:
         MemoryLimitError: Not even a small tile fits.
@@ -38,20 +49,23 @@ def tile_side(device: Device, pixels: int, bytes_per_pixel: float, reach: int, w
         if device.max_memory is not None:
             allowed = min(allowed, device.max_memory // device.jobs)
     elif device.max_memory is not None:
-        # A tile's features are gone before its result is kept; what is held besides is small.
         allowed = int(0.8 * (device.max_memory - psutil.Process().memory_info().rss)) // device.jobs
     else:
-        allowed = min(working, psutil.virtual_memory().available // 2 // device.jobs)
+        allowed = min(whole, psutil.virtual_memory().available // 2 // device.jobs)
     if device.tight:
         allowed = min(allowed, int(pixels * bytes_per_pixel)) // 2
     if pixels * bytes_per_pixel <= allowed:
         return None
+    if device.max_memory is not None:
+        allowed -= int(pixels * held)
+    if device.torch.type == "cpu":
+        allowed = min(allowed, most)
     side = int(math.sqrt(max(allowed, 0) / bytes_per_pixel)) - 2 * reach
     if device.tight:
         side = max(side, SMALLEST)
     if side < SMALLEST:
-        held = psutil.Process().memory_info().rss
-        least = held + (SMALLEST + 2 * reach) ** 2 * bytes_per_pixel / 0.8
+        tile = (SMALLEST + 2 * reach) ** 2 * bytes_per_pixel
+        least = psutil.Process().memory_info().rss + (tile + pixels * held) / 0.8
         raise MemoryLimitError(
             f"{pixels / 1e6:.1f} megapixels: {least / 2**20:.0f} MiB are needed even in the smallest tiles",
             "raise --max-memory, or use a smaller --size",

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stylecli.nets.segments import Moments, Segment, second
+from stylecli.nets.segments import Moments, Segment, moments, second
+
+BAND = 2**17
+"""Pixels that are summed at once in double precision, which takes several times the memory of what is summed."""
 
 Span = tuple[int, int]
 """First and last (exclusive) of a tile along one axis."""
@@ -109,16 +112,11 @@ class _Gatherer:
             return {name: self.known[name] for name in features}
         assert self.tile is not None
         for name, x in features.items():
-            # Sums of a picture's millions of squares cancel in single precision.
-            inner = self.tile.inner(x).double()
-            share = self.tile.inner(shares[name]).double() if shares else torch.ones_like(inner[:, :1])
-            sums = [
-                (inner * share).sum((2, 3), keepdim=True),
-                second(inner, share, full),
-                share.sum((2, 3), keepdim=True),
-            ]
-            before = self.sums.setdefault(name, [torch.zeros_like(part) for part in sums])
-            self.sums[name] = [a + b for a, b in zip(before, sums, strict=True)]
+            inner = self.tile.inner(x)
+            share = self.tile.inner(shares[name]) if shares else None
+            for sums in _sums(inner, share, full):
+                before = self.sums.get(name, [torch.zeros_like(part) for part in sums])
+                self.sums[name] = [a + b for a, b in zip(before, sums, strict=True)]
         raise _UnknownError
 
     def settle(self, dtype: torch.dtype) -> None:
@@ -133,6 +131,23 @@ class _Gatherer:
                 covariance = (products / some - mean.square()).clamp_min(0)
             self.known[name] = Moments(mean.to(dtype), covariance.to(dtype), count.to(dtype))
         self.sums = {}
+
+
+def _sums(x: Tensor, share: Tensor | None, full: bool) -> Iterator[list[Tensor]]:
+    """Sums of `x` [N, C, H, W], of its squares or products, and of `share` or ones, of some rows at a time.
+
+    Sums of a picture's millions of squares cancel in single precision.
+    """
+    if share is None and not full:
+        mean, variance, count = (part.double() for part in moments(x))
+        yield [mean * count, (variance + mean.square()) * count, count]
+        return
+    rows = max(1, BAND // x.shape[3])
+    ones = torch.ones_like(x[:, :1]) if share is None else share
+    for some, weights in zip(x.split(rows, 2), ones.split(rows, 2), strict=True):
+        some, weights = some.double(), weights.double()
+        total = (some * weights).sum((2, 3), keepdim=True)
+        yield [total, second(some, weights, full), weights.sum((2, 3), keepdim=True)]
 
 
 def _through(

@@ -204,6 +204,11 @@ class TransformerNet(nn.Module):
         """Peak memory of a pass for each pixel of the picture; measured."""
         return 20 + 14 * self.config.widths[0] / self.config.stem**2
 
+    @property
+    def held_per_pixel(self) -> float:
+        """Bytes for what goes into one of the parts and comes out of it, in half precision, for each pixel."""
+        return 2 * 2 * self.config.widths[-1] / self.config.shrink**2
+
     def _down(self, layers: list[Layer], mix: Tensor, size: tuple[int, int], kept: torch.dtype | None) -> Segment:
         shrink = self.config.shrink
         reach, stride = 0, 1

@@ -238,7 +238,8 @@ class StarganTask:
                     else (net.encoder(each, target) for each in references)
                 )
                 judging = critic if ways == WAYS else None
-                terms, fake = generator_terms(net, judging, real, own, target, one, other, given)
+                fixed = name == "reference"
+                terms, fake = generator_terms(net, judging, real, own, target, one, other, given, fixed=fixed)
             if name == "reference" and self.judge:
                 terms |= self._painted(self.judge, fake, references[0], real)
             yield "generator", _weighted(f"g_{name}", terms, weights)

@@ -34,18 +34,21 @@ def generator_terms(
     style: Tensor,
     other: Tensor,
     masked: Callable[[Tensor], Masks],
+    *,
+    fixed: bool = False,
 ) -> tuple[dict[str, Tensor], Tensor]:
     """`adv`, `sty`, `ds` and `cyc`, without weights, and what was made.
 
     Args:
         net: Generator and style encoder.
-        critic: The discriminator, perhaps behind an augmentation: pictures and domains to logits; no `adv` without it.
+        critic: The discriminator, perhaps behind an augmentation; neither `adv` nor `sty` without it.
         real: Contents [N, 3, size, size] in [-1, 1].
         own: Their domains.
         target: The domains to go to.
         style: Styles there, [N, style_dim].
         other: Others there.
         masked: Pictures to their masks.
+        fixed: `style` shall not come to meet what is found again: a style encoder would say the same of everything.
     """
     content = net.generator.encoded(real, masked(real))
     fake = net.generator.decoded(content, style)
@@ -53,8 +56,13 @@ def generator_terms(
         unlike = net.generator.decoded(content, other)
     back = net.generator(fake, net.encoder(real, own), masked(fake.detach()))
     terms = {
-        "sty": (net.encoder(fake, target) - style).abs().mean(),
         "ds": (fake - unlike).abs().mean(),
         "cyc": (back - real).abs().mean(),
     }
-    return terms | ({"adv": generator_loss(critic(fake, target))} if critic else {}), fake
+    if critic:
+        wanted = style.detach() if fixed else style
+        terms |= {
+            "adv": generator_loss(critic(fake, target)),
+            "sty": (net.encoder(fake, target) - wanted).abs().mean(),
+        }
+    return terms, fake
