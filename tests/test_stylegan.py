@@ -249,6 +249,22 @@ def test_path_length_and_projection(make: Make, cli: Callable[..., Result], pict
     assert done.exit_code == 0, done.stderr
     assert float(done.stdout) > 0
     assert "not by LPIPS" in done.stderr
+    weighted = {
+        f"lin{index}.model.1.weight": torch.full((1, width, 1, 1), 3.0) for index, width in enumerate((4, 4, 8, 8, 8))
+    }
+    torch.save(weighted, "lpips.pth")
+    words = ["stylegan", "ppl", "--weights", weights, "--samples", 8, "--encoder", tiny_encoder]
+    done = cli(*words, "--lpips", "lpips.pth", "--json")
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["notes"] == []
+    torch.save({name: value / 2 for name, value in weighted.items()}, "lpips.pth")
+    half = json.loads(cli(*words, "--lpips", "lpips.pth", "--json").stdout)
+    assert found["ppl"] == pytest.approx(2 * half["ppl"])
+    torch.save(weighted | {"lin0.model.1.weight": torch.ones(1, 64, 1, 1)}, "lpips.pth")
+    wrong = cli(*words, "--lpips", "lpips.pth")
+    assert wrong.exit_code == 3
+    assert "weighs 64 channels of relu1_2" in wrong.stderr
     # A picture of the generator itself is found again.
     cli("stylegan", "sample", "--weights", weights, "--seeds", "5", "-o", "five.png")
     found = cli(

@@ -16,12 +16,14 @@ from torch import Generator as Random
 from torch import Tensor
 
 from stylecli.backends.generator import OpenGenerator, Result, seeded
-from stylecli.checkpoints.load import load_vgg
-from stylecli.checkpoints.store import resolve
+from stylecli.checkpoints.load import load, load_vgg
+from stylecli.checkpoints.store import known, resolve
 from stylecli.device import Device
+from stylecli.errors import WeightsError
 from stylecli.losses.perceptual_path_length import feature_distance, filtered_mean, middle, slerp
 from stylecli.media import grids
 from stylecli.media.resize import resize
+from stylecli.nets import lpips
 from stylecli.nets.vgg import VGG
 from stylecli.optimise.projection import Search, project
 from stylecli.progress import Listener, Step
@@ -30,6 +32,9 @@ from stylecli.settings import stylegan as options
 
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_1", "relu5_1")
 """What the distance of pictures looks at: near LPIPS' own choice, with what the small encoder maps."""
+
+PUBLIC = ("vgg16", "lpips-vgg")
+"""LPIPS: its network, and its weights."""
 
 LONGEST = 256
 """Pictures are compared at this size at most, as the authors' code does."""
@@ -186,19 +191,41 @@ class StyleGAN(OpenGenerator):
         made = self.pictures(ws, [settings.seed], settings)
         return Result(made[0], made, ws, losses=losses, notes=tuple(self.notes), interrupted=stopped)
 
-    def _compared(self, encoder: str) -> Callable[[Tensor], dict[str, Tensor]]:
+    def _compared(self, encoder: str, layers: tuple[str, ...] = LAYERS) -> Callable[[Tensor], dict[str, Tensor]]:
         """Features of pictures [N, 3, H, W] in [0, 1], shrunk to `LONGEST`."""
-        vgg: VGG = load_vgg(resolve(encoder), LAYERS).to(self.device.torch)
+        vgg: VGG = load_vgg(resolve(encoder), layers).to(self.device.torch)
 
         def features(pictures: Tensor) -> dict[str, Tensor]:
             factor = pictures.shape[-1] // LONGEST
             small = F.avg_pool2d(pictures, factor) if factor > 1 else pictures
-            return vgg(small.contiguous(memory_format=torch.channels_last), LAYERS)
+            return vgg(small.contiguous(memory_format=torch.channels_last), layers)
 
         return features
 
+    def _distance(self, settings: options.StyleganPplSettings) -> Callable[[Tensor, Tensor], Tensor]:
+        """How far apart pictures [N, 3, H, W] in [0, 1] look, [N]; by LPIPS where its weights are there."""
+        encoder, weights = settings.encoder, settings.lpips
+        if not (encoder or weights) and all(known()[name].path.is_file() for name in PUBLIC):
+            encoder, weights = PUBLIC
+        encoder = encoder or "encoder"
+        if not weights:
+            self.note(f"distances by {encoder}, not by LPIPS: compare only with numbers of the same kind")
+            features = self._compared(encoder)
+            return lambda a, b: feature_distance(features(a), features(b))
+        channels = load(resolve(weights), "lpips").to(self.device.torch)()
+        features = self._compared(encoder, lpips.LAYERS)
+        found = {
+            layer: x.shape[1] for layer, x in features(torch.zeros(1, 3, 32, 32, device=self.device.torch)).items()
+        }
+        if wrong := next((layer for layer in found if len(channels[layer]) != found[layer]), None):
+            raise WeightsError(
+                f"{weights}: weighs {len(channels[wrong])} channels of {wrong}, {encoder} has {found[wrong]}",
+                "vgg.pth of LPIPS belongs to --encoder vgg16",
+            )
+        return lambda a, b: feature_distance(features(a), features(b), channels)
+
     def _path_length(self, settings: options.StyleganPplSettings, listener: Listener, _: Any) -> Result:
-        features, random = self._compared(settings.encoder), Random().manual_seed(settings.seed)
+        distance, random = self._distance(settings), Random().manual_seed(settings.seed)
         values: list[Tensor] = []
         start, label, layers = time.monotonic(), self.one_class(settings), len(self.net.pixels)
         for done in range(0, settings.samples, settings.batch):
@@ -219,10 +246,9 @@ class StyleGAN(OpenGenerator):
             noises = self.noises(settings, seeds)
             shown = self.draw(ws, noises)
             with torch.inference_mode():
-                one, other = (features(middle(x) if settings.crop else x) for x in shown.chunk(2))
-                values.append(feature_distance(one, other).cpu() / settings.epsilon**2)
+                one, other = (middle(x) if settings.crop else x for x in shown.chunk(2))
+                values.append(distance(one, other).cpu() / settings.epsilon**2)
             listener(Step(done + count, settings.samples, time.monotonic() - start))
-        self.note(f"distances by {settings.encoder}, not by LPIPS: compare only with numbers of the same kind")
         return Result(losses={"ppl": filtered_mean(torch.cat(values))}, notes=tuple(self.notes))
 
 

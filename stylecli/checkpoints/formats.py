@@ -14,6 +14,7 @@ from torch import Tensor
 
 from stylecli.checkpoints import (
     adain_formats,
+    lpips_formats,
     stargan_formats,
     stylegan1_formats,
     stylegan2_formats,
@@ -98,6 +99,12 @@ FORMATS = (
         "vgg",
         {"conv1_1.weight": (64, 3, 3, 3), "conv1_2.weight": (64, 64, 3, 3)},
         vgg_formats.named,
+    ),
+    Format(
+        "LPIPS, its weights of channels",
+        "lpips",
+        {f"lin{index}.model.1.weight": (1, None, 1, 1) for index in range(5)},
+        lpips_formats.linear,
     ),
     Format(
         "VGG-19, normalised (AdaIN)",

@@ -13,6 +13,7 @@ from stylecli.checkpoints.vgg_formats import stored_config
 from stylecli.nets.adain import MirrorDecoder
 from stylecli.nets.any_style import AnyStyle
 from stylecli.nets.fan import FAN
+from stylecli.nets.lpips import LPIPS
 from stylecli.nets.stargan import StarGAN
 from stylecli.nets.style_generator import StyleGenerator
 from stylecli.nets.stylegan1 import StyleGAN1
@@ -108,6 +109,7 @@ def _translated(net: StarGAN, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
 
 NETWORKS = {
     "vgg": Network(VGG, stored_config, _picture, _features),
+    "lpips": Network(LPIPS, lambda widths: {"widths": widths}, lambda net: {}, lambda net, _: net()),
     "stylegan1": Network(StyleGAN1, stylegan2_formats.stored_config, _latent, _generated),
     "stylegan2": Network(StyleGAN2, stylegan2_formats.stored_config, _latent, _generated),
     "transport": Network(Transport, lambda config: {}, _picture, _painted),

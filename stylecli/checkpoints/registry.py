@@ -70,6 +70,16 @@ ENTRIES: dict[str, Entry] = {
         _VGG,
         options={"pixels": "torchvision"},
     ),
+    "lpips-vgg": Entry(
+        "weights of LPIPS 0.1 for the channels of vgg16",
+        ("https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/vgg.pth",),
+        "lpips_vgg.pth",
+        "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+        7289,
+        "BSD-2-Clause (richzhang/PerceptualSimilarity)",
+        "Zhang et al. 2018, arXiv 1801.03924",
+        ("stylegan",),
+    ),
     # The full digests of these two are not published; PyTorch's convention puts the first eight into the name.
     "vgg19-caffe": Entry(
         "VGG-19 of its authors (Caffe), as in neural-style",

@@ -5,6 +5,8 @@
 The mean leaves out values below the 1st and above the 99th percentile, as the authors' code does.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -33,13 +35,20 @@ def filtered_mean(values: Tensor) -> float:
     return float(values[(values >= low) & (values <= high)].mean())
 
 
-def feature_distance(a: dict[str, Tensor], b: dict[str, Tensor]) -> Tensor:
-    """How different two pictures look to a network, [N]: LPIPS (Zhang et al. 2018, arXiv 1801.03924) without weights.
+def feature_distance(a: dict[str, Tensor], b: dict[str, Tensor], weights: Mapping[str, Tensor] | None = None) -> Tensor:
+    """How different two pictures look to a network, [N]: LPIPS (Zhang et al. 2018, arXiv 1801.03924).
 
-    The sum over layers of the mean over positions of |a / |a| - b / |b||^2, with norms over channels.
+    The sum over layers of the mean over positions of w |a / |a| - b / |b||^2, with norms over channels.
+
+    Args:
+        a: Features by layer, [N, C, H, W].
+        b: The same of the other picture.
+        weights: For each layer how much its channels count, [C], see `nets.lpips`; all the same where there are none.
     """
     total = torch.zeros(())
     for name, x in a.items():
         one, other = (f / (f.square().sum(1, keepdim=True) + 1e-10).sqrt() for f in (x, b[name]))
-        total = total.to(x) + (one - other).square().sum(1).mean((1, 2))
+        apart = (one - other).square()
+        apart = apart if weights is None else apart * weights[name][:, None, None]
+        total = total.to(x) + apart.sum(1).mean((1, 2))
     return total

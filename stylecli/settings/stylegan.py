@@ -156,5 +156,10 @@ class StyleganPplSettings(Generator):
     crop: bool = option(False, "the middle alone, as for faces")
     space: str = option("w", "where the paths lie", choices=("w", "z"))
     epsilon: float = option(1e-4, "length of the steps", minimum=1e-8, maximum=1)
-    encoder: str = option("encoder", "network that compares: a name, or a file of any VGG dialect")
+    encoder: str = option(
+        "",
+        "network that compares: a name, or a file of any VGG dialect; default: vgg16 with LPIPS' weights where "
+        "`weights pull vgg16` and `weights pull lpips-vgg` brought both, else the embedded encoder",
+    )
+    lpips: str = option("", "weights of LPIPS for the channels of --encoder: a name such as lpips-vgg, or a file")
     seed: int = option(0, "seed of the paths", minimum=0, maximum=lists.LARGEST_SEED)

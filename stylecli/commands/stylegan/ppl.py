@@ -11,7 +11,7 @@ from stylecli.settings.stylegan import StyleganPplSettings
 
 @from_settings
 def command(settings: StyleganPplSettings, compute: Machine, telling: Telling) -> ExitCode:
-    """Perceptual path length (Karras et al. 2019, section 4.1), with the distance of the encoder in place of LPIPS.
+    """Perceptual path length (Karras et al. 2019, section 4.1), by LPIPS or, without its weights, by the encoder.
 
     \b
       stylecli stylegan ppl --samples 1000
