@@ -15,6 +15,7 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 
 
 DType = torch.dtype
+Autocast = torch.autocast
 FLOAT32 = torch.float32
 
 
@@ -52,6 +53,10 @@ class Device:
         if needed > allowed:
             amount = f"needs about {needed / 2**30:.1f} GiB, {allowed / 2**30:.1f} GiB may be used"
             raise MemoryLimitError(f"{what}: {amount}", hint)
+
+    def autocast(self, enabled: bool = True) -> Autocast:
+        """Within it networks compute in `dtype`; in float32 where that is float32, or if not `enabled`."""
+        return torch.autocast(self.torch.type, self.dtype, enabled=enabled and self.dtype != torch.float32)
 
     def generator(self, seed: int) -> Generator:
         """A CPU generator, so that one seed draws the same numbers on every device."""

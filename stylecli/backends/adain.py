@@ -112,7 +112,7 @@ class Adain:
         described = [self._style(style, seen.x, settings) for style in styles]
         if masks is None:
             described = [mix(described, blend or [1 / len(described)] * len(described))]
-        with torch.autocast(self.device.torch.type, self.device.dtype, enabled=self.device.dtype != torch.float32):
+        with self.device.autocast():
             image = self._painted(seen, described, settings.alpha, listener)
         if settings.preserve_color == "luminance":
             image = color.luminance(seen.x[0, :3], image)

@@ -76,7 +76,7 @@ class Fast:
             floats = content.float().div(255) if content.dtype == torch.uint8 else content
             height, width = content.shape[1:]
             content = resize(floats, short_side(height, width, settings.size))
-        with torch.autocast(self.device.torch.type, self.device.dtype, self.device.dtype != torch.float32):
+        with self.device.autocast():
             image = self._painted(content[None], mix, settings.recipe == "stylecli", listener)[0]
         return Result(_colored(image, content, settings.preserve_color))
 

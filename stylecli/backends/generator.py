@@ -229,8 +229,7 @@ class OpenGenerator:
 
     def draw(self, ws: Tensor, noises: Sequence[Tensor] | None) -> Tensor:
         """Pictures of w [N, layers, w_dim] on the device, nominally in [0, 1]."""
-        half = self.device.dtype != torch.float32
-        with torch.inference_mode(), torch.autocast(self.device.torch.type, self.device.dtype, enabled=half):
+        with torch.inference_mode(), self.device.autocast():
             return self.net.synthesize(ws, noises).float().add(1).div(2)
 
     def note(self, text: str) -> None:

@@ -145,7 +145,7 @@ class Stargan:
 
     def _drawn_in(self, content: _Content, style: Tensor) -> Tensor:
         """[3, size, size] in [0, 1]."""
-        with torch.autocast(self.device.torch.type, self.device.dtype, enabled=self.device.dtype != torch.float32):
+        with self.device.autocast():
             made = self.net.generator.decoded(content.encoded, style)
         return made[0].add(1).div(2).clamp(0, 1).cpu()
 
@@ -165,7 +165,7 @@ class Stargan:
         last: _Content | None = getattr(self.kept, "content", None)
         if last is None or last.pixels() is not pixels or last.key != key:
             shape, x = self._squared(pixels, settings.fit, settings, name)
-            with torch.autocast(self.device.torch.type, self.device.dtype, enabled=self.device.dtype != torch.float32):
+            with self.device.autocast():
                 encoded = self.net.generator.encoded(x, self.net.masks(x) if self.masked else None)
             last = self.kept.content = _Content(weakref.ref(pixels), key, shape, x, encoded)
         return last

@@ -117,7 +117,7 @@ class Generator:
     ) -> Tensor:
         """[3, H, W] in [0, 1]."""
         inputs = self._inputs(seed, corner, size, period)
-        with torch.autocast(self.device.torch.type, self.device.dtype, self.device.dtype != torch.float32):
+        with self.device.autocast():
             drawn = net(inputs)[0].float()
         if net.config.caffe:
             drawn = caffe_to_rgb(drawn)

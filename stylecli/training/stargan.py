@@ -107,7 +107,7 @@ class StarganTask:
 
     def __init__(self, settings: TrainStarganSettings, device: Device) -> None:
         torch.manual_seed(settings.seed)
-        self.settings, self.device, self.dtype = settings, device.torch, device.dtype
+        self.settings, self.device, self.half = settings, device.torch, device.autocast
         start = converted(path := resolve(settings.start), "stargan") if settings.start else None
         config = start[0] if start else None
         self.data = DomainPictures(settings.content, config.size if config else int(settings.size))
@@ -205,7 +205,7 @@ class StarganTask:
         masks = self._masks(real)
         ways = WAYS if step > s.painting_steps else WAYS[1:]
         fakes: list[Tensor] = []
-        with torch.no_grad(), self._half():
+        with torch.no_grad(), self.half():
             seen = net.encoder.features(references[0])
             if ways == WAYS:
                 content = net.generator.encoded(real, masks)
@@ -213,7 +213,7 @@ class StarganTask:
                 fakes = [net.generator.decoded(content, style) for style in styles]
         penalized = s.r1_weight > 0 and step % s.r1_every == 0
         for name, fake in zip(ways, fakes, strict=False):
-            with self._half():
+            with self.half():
                 terms = discriminator_terms(critic, real, own, fake, target, penalized=penalized)
             yield "discriminator", _weighted(f"d_{name}", terms, {"reg": s.r1_weight * s.r1_every})
         yield "guess", {"guess": F.cross_entropy(guess(seen.float()), target)}
@@ -231,7 +231,7 @@ class StarganTask:
             if name == "reference":
                 net.encoder.requires_grad_(self.judge is not None)
                 net.mapping.requires_grad_(False)
-            with self._half():
+            with self.half():
                 one, other = (
                     (net.mapping(each, target) for each in z)
                     if name == "latent"
@@ -256,9 +256,6 @@ class StarganTask:
             "content": shift(deep, own).mean(),
             "range": outside,
         }
-
-    def _half(self) -> Any:
-        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
     def _masks(self, pictures: Tensor) -> Masks:
         if self.fan is None:

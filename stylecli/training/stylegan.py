@@ -94,7 +94,7 @@ class StyleganTask:
 
     def __init__(self, settings: TrainStyleganSettings, device: Device) -> None:
         torch.manual_seed(settings.seed)
-        self.settings, self.device = settings, device.torch
+        self.settings, self.device, self.half = settings, device.torch, device.autocast
         size = int(settings.size)
         folders = [Path(folder) for folder in settings.content]
         self.data = squares(folders, size, by_folder=settings.by_folder, mirror=settings.mirror)
@@ -154,22 +154,29 @@ class StyleganTask:
         made = self._made(len(label), label, random)[0]
         penalized = s.r1_weight > 0 and step % s.r1_every == 0
         real = changed(batch.real.to(self.device)).requires_grad_(penalized)
-        logits = critic(real, label)
-        losses = {"discriminator": discriminator_loss(logits, critic(changed(made.detach()), label))}
+        # Gradients of gradients are too small for half precision.
+        with self.half(not penalized):
+            logits = critic(real, label)
+        with self.half():
+            losses = {
+                "discriminator": discriminator_loss(logits.float(), critic(changed(made.detach()), label).float())
+            }
         if penalized:
             losses["r1"] = gradient_penalty(logits, real) * (s.r1_weight / 2 * s.r1_every)
         yield "discriminator", losses
         critic.requires_grad_(False)
-        losses = {"generator": generator_loss(critic(changed(made), label))}
+        with self.half():
+            wanted = critic(changed(made), label)
+        losses = {"generator": generator_loss(wanted.float())}
         if s.path_weight > 0 and step % s.path_every == 0:
             half = label[: max(1, len(label) // 2)]
-            pictures, ws = self._made(len(half), half, random)
+            pictures, ws = self._made(len(half), half, random, exact=True)
             lengths = path_lengths(pictures, ws, torch.randn(pictures.shape, generator=random).to(pictures))
             self.model.path_mean.lerp_(lengths.detach().mean(), 1 - PATH_DECAY)
             losses["path"] = (lengths - self.model.path_mean).square().mean() * (s.path_weight * s.path_every)
         yield "generator", losses
 
-    def _made(self, count: int, label: Tensor, random: Generator) -> tuple[Tensor, Tensor]:
+    def _made(self, count: int, label: Tensor, random: Generator, *, exact: bool = False) -> tuple[Tensor, Tensor]:
         """(pictures, w of all layers) of fresh latents, some of two."""
         net: StyleGenerator = self.model.generator
         z = torch.randn(2, count, net.config.z_dim, generator=random).to(self.device)
@@ -182,7 +189,8 @@ class StyleganTask:
         kept = (torch.arange(layers) < crossing).to(self.device)
         ws = torch.where(kept[:, :, None], first[:, None], second[:, None])
         noises = [torch.randn(count, 1, side, side, generator=random).to(self.device) for side in net.noise_sizes]
-        return net.synthesize(ws, noises), ws
+        with self.half(not exact):
+            return net.synthesize(ws, noises).float(), ws
 
     @torch.inference_mode()
     def _seen(self, pictures: Tensor) -> Tensor:
