@@ -5,13 +5,6 @@ file's name; a training file's state dict is looked into. Conversion is total bo
 row's list of spares, and `load` checks that every parameter and buffer of ours was filled.
 """
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
-
-from torch import Tensor
-
 from stylecli.checkpoints import (
     adain_formats,
     lpips_formats,
@@ -22,62 +15,7 @@ from stylecli.checkpoints import (
     transformer_formats,
     vgg_formats,
 )
-from stylecli.errors import WeightsError
-
-Shape = tuple[int | None, ...]
-Converted = tuple[Any, dict[str, Tensor]]
-
-WRAPPERS = (
-    "params_ema",
-    "g_ema",
-    "G_ema",
-    "Gs",
-    "g_running",
-    "generator_smooth",
-    "generator",
-    "ema",
-    "state_dict",
-    "model_state_dict",
-    "params",
-    "model",
-    "net",
-    "module",
-)
-"""Under which names training files keep a state dict; averaged weights first."""
-
-
-@dataclass(frozen=True)
-class Format:
-    """One known layout of tensors.
-
-    Attributes:
-        name: What people call it.
-        network: The network of ours that it becomes (`vgg`), see `networks`.
-        required: Tensor name to shape.
-        convert: Tensors and stored config to (config, state of ours).
-        spares: Patterns of names that are known and not used.
-    """
-
-    name: str
-    network: str
-    required: Mapping[str, Shape]
-    convert: Callable[[dict[str, Tensor], dict[str, Any]], Converted]
-    spares: tuple[str, ...] = ()
-
-    def missing(self, tensors: Mapping[str, Tensor]) -> list[str]:
-        """What keeps `tensors` from being of this format, one phrase each; empty when they are."""
-        lacks = []
-        for name, shape in self.required.items():
-            if name not in tensors:
-                lacks.append(f"no {name}")
-            elif not _fits(tensors[name].shape, shape):
-                lacks.append(f"{name} is {list(tensors[name].shape)}, not {_shown(shape)}")
-        return lacks
-
-    def used(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """`tensors` without the known spares."""
-        return {key: value for key, value in tensors.items() if not any(re.fullmatch(s, key) for s in self.spares)}
-
+from stylecli.checkpoints.layouts import Format
 
 FORMATS = (
     Format(
@@ -310,45 +248,3 @@ FORMATS = (
         (r".+\.num_batches_tracked",),
     ),
 )
-
-
-def identify(tensors: Mapping[str, Tensor]) -> tuple[Format, dict[str, Tensor]]:
-    """The one format that `tensors` are of, and its own tensors without spares and wrappers.
-
-    What lies beside the state dict in a training file (optimizer, counters) is no part of the network.
-
-    Raises:
-        WeightsError: None matches (the closest is named, and what it misses), or several do.
-    """
-    seen = [*_views(tensors)]
-    for view in seen:
-        matching = [known for known in FORMATS if not known.missing(view)]
-        if len(matching) > 1:
-            raise WeightsError(f"matches several formats: {', '.join(known.name for known in matching)}")
-        if matching:
-            return matching[0], matching[0].used(view)
-    if not tensors:
-        raise WeightsError("no tensors in it")
-    pairs = [(known, known.missing(view)) for view in seen for known in FORMATS]
-    closest, lacks = min(pairs, key=lambda pair: len(pair[1]) / len(pair[0].required))
-    raise WeightsError(
-        f"no known network: closest is {closest.name} ({'; '.join(lacks[:3])})",
-        f"its {len(tensors)} tensors begin with {ascii(next(iter(tensors)))[1:-1][:60]}; see `stylecli weights list`",
-    )
-
-
-def _views(tensors: Mapping[str, Tensor], depth: int = 3) -> Iterator[Mapping[str, Tensor]]:
-    """The tensors as they are, then what is inside known wrappers."""
-    yield tensors
-    for wrapper in WRAPPERS if depth else ():
-        start = f"{wrapper}."
-        if inner := {key[len(start) :]: value for key, value in tensors.items() if key.startswith(start)}:
-            yield from _views(inner, depth - 1)
-
-
-def _fits(shape: tuple[int, ...], wanted: Shape) -> bool:
-    return len(shape) == len(wanted) and all(w in (None, s) for s, w in zip(shape, wanted, strict=True))
-
-
-def _shown(shape: Shape) -> str:
-    return "[" + ", ".join("any" if extent is None else str(extent) for extent in shape) + "]"

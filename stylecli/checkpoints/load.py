@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from stylecli.checkpoints.container import Contents, printable, read_tensors, reading
-from stylecli.checkpoints.formats import identify
+from stylecli.checkpoints.identify import identify
 from stylecli.checkpoints.networks import NETWORKS
 from stylecli.errors import WeightsError
 from stylecli.nets.vgg import VGG, check_layer, deepest_of

@@ -1,0 +1,106 @@
+"""Whether `stargan ref` lands in the domain of its reference, as a linear probe sees it that never saw a translation.
+
+    python benchmarks/domains.py REAL CONTENTS [--weights stargan] [--count 20] [--encoder encoder] [--out DIR]
+
+REAL has a folder for each domain, of pictures that the network was not trained on. The first two of each are
+references; of the others the probe learns: means and deviations of the encoder's features at the network's size, a
+logistic regression; its accuracy is that of five-fold cross-validation. Each content is then translated by the first
+reference of each domain. How much two references of a domain differ in what they make, and two seeds of `latent`, is a
+distance of features (`losses.perceptual_path_length.feature_distance`), the mean over contents and domains.
+"""
+
+import argparse
+import json
+from itertools import islice
+from pathlib import Path
+
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+from torchvision.transforms.functional import to_tensor
+
+from stylecli import api
+from stylecli.checkpoints.load import load, load_vgg
+from stylecli.checkpoints.store import resolve
+from stylecli.losses.perceptual_path_length import feature_distance
+from stylecli.media.images import read_picture
+from stylecli.media.resize import resize
+from stylecli.nets.vgg import VGG
+from stylecli.training.data import find_pictures
+
+LAYERS = ("relu2_1", "relu3_1", "relu4_1", "relu5_1")
+
+
+class Eye:
+    """The encoder, looking at the middle squares of pictures."""
+
+    def __init__(self, encoder: str, size: int) -> None:
+        self.net: VGG = load_vgg(resolve(encoder), LAYERS)
+        self.size = size
+
+    def square(self, picture: Tensor) -> Tensor:
+        """[3, H, W] to [3, size, size]."""
+        side = min(picture.shape[1:])
+        top, left = ((extent - side) // 2 for extent in picture.shape[1:])
+        return resize(picture[:, top : top + side, left : left + side], (self.size, self.size))
+
+    @torch.inference_mode()
+    def features(self, picture: Tensor) -> dict[str, Tensor]:
+        """Of a picture of any size, by layer."""
+        return self.net(self.square(picture)[None], LAYERS)
+
+    def moments(self, picture: Tensor) -> list[float]:
+        """What the probe sees."""
+        found = self.features(picture).values()
+        return torch.cat([part for x in found for part in (x.mean((0, 2, 3)), x.std((0, 2, 3)))]).tolist()
+
+
+def main() -> None:
+    """Prints one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("real", type=Path)
+    parser.add_argument("contents", type=Path)
+    parser.add_argument("--weights", default="stargan")
+    parser.add_argument("--count", type=int, default=20)
+    parser.add_argument("--encoder", default="encoder")
+    parser.add_argument("--out", type=Path, help="folder for the translations")
+    args = parser.parse_args()
+    net = load(resolve(args.weights), "stargan")
+    names, eye = net.config.labels, Eye(args.encoder, net.config.size)
+    real = {name: sorted(find_pictures([args.real / name])) for name in names}
+    pairs = [(eye.moments(read_picture(path).pixels), name) for name in names for path in real[name][2:]]
+    seen, domains = (list(part) for part in zip(*pairs, strict=True))
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2000, class_weight="balanced"))
+    accuracy = float(cross_val_score(probe, seen, domains, cv=5).mean())
+    probe.fit(seen, domains)
+    hits: dict[str, list[bool]] = {name: [] for name in names}
+    apart: dict[str, list[float]] = {"references": [], "latents": []}
+    for content in islice(sorted(find_pictures([args.contents])), args.count):
+        for name in names:
+            options = {"weights": args.weights, "domain": name, "device": "cpu"}
+            made = [api.stargan("ref", content, reference, **options) for reference in real[name][:2]]
+            drawn = [api.stargan("latent", content, seeds=seed, **options) for seed in (0, 1)]
+            if args.out:
+                args.out.mkdir(parents=True, exist_ok=True)
+                made[0].save(args.out / f"{content.stem}_{name}.png")
+            pictures = [to_tensor(picture) for picture in (*made, *drawn)]
+            hits[name].append(probe.predict([eye.moments(pictures[0])])[0] == name)
+            features = [eye.features(picture) for picture in pictures]
+            apart["references"].append(float(feature_distance(features[0], features[1])))
+            apart["latents"].append(float(feature_distance(features[2], features[3])))
+    shares = {name: sum(found) / len(found) for name, found in hits.items()}
+    told = {
+        "accuracy": accuracy,
+        "pictures": len(seen),
+        "in_domain": sum(shares.values()) / len(shares),
+        "each": shares,
+        "apart": {name: sum(values) / len(values) for name, values in apart.items()},
+    }
+    print(json.dumps(told, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""One row of the table of checkpoint formats: what tells a layout of tensors, and what it becomes."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+Shape = tuple[int | None, ...]
+Converted = tuple[Any, dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One known layout of tensors.
+
+    Attributes:
+        name: What people call it.
+        network: The network of ours that it becomes (`vgg`), see `networks`.
+        required: Tensor name to shape.
+        convert: Tensors and stored config to (config, state of ours).
+        spares: Patterns of names that are known and not used.
+    """
+
+    name: str
+    network: str
+    required: Mapping[str, Shape]
+    convert: Callable[[dict[str, Tensor], dict[str, Any]], Converted]
+    spares: tuple[str, ...] = ()
+
+    def missing(self, tensors: Mapping[str, Tensor]) -> list[str]:
+        """What keeps `tensors` from being of this format, one phrase each; empty when they are."""
+        lacks = []
+        for name, shape in self.required.items():
+            if name not in tensors:
+                lacks.append(f"no {name}")
+            elif not _fits(tensors[name].shape, shape):
+                lacks.append(f"{name} is {list(tensors[name].shape)}, not {_shown(shape)}")
+        return lacks
+
+    def used(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """`tensors` without the known spares."""
+        return {key: value for key, value in tensors.items() if not any(re.fullmatch(s, key) for s in self.spares)}
+
+
+def _fits(shape: tuple[int, ...], wanted: Shape) -> bool:
+    return len(shape) == len(wanted) and all(w in (None, s) for s, w in zip(shape, wanted, strict=True))
+
+
+def _shown(shape: Shape) -> str:
+    return "[" + ", ".join("any" if extent is None else str(extent) for extent in shape) + "]"
