@@ -333,7 +333,7 @@ def test_no_face(make: Make, tmp_path: Path):
     with pytest.raises(InputError, match="content: no face found"):
         api.stargan("ref", torch.rand(3, 16, 16), torch.rand(3, 16, 16), **options)
     assert prove(path) is not None
-    with pytest.raises(WeightsError, match="holds a stargan, not landmarks of faces"):
+    with pytest.raises(WeightsError, match="holds stylecli StarGAN v2, not a fan"):
         api.stargan("ref", torch.rand(3, 16, 16), torch.rand(3, 16, 16), **{**options, "fan": make()})
 
 

@@ -23,6 +23,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from stylecli.backends.result import Result
 from stylecli.backends.stargan_domains import Domains, labels
 from stylecli.checkpoints.load import build as open_weights
+from stylecli.checkpoints.load import load
 from stylecli.checkpoints.store import resolve, sha256
 from stylecli.device import Device
 from stylecli.errors import InputError, UsageError, WeightsError
@@ -88,9 +89,7 @@ class Stargan:
             other = "" if settings.align else "; or --no-masks does without"
             raise WeightsError(f"{why} needs {error.message}", error.hint + other) from error
         self.weights[settings.fan] = sha256(path)
-        network, _, net = open_weights(path)
-        if not isinstance(net, FAN):
-            raise WeightsError(f"--fan {settings.fan}: holds a {network}, not landmarks of faces", "--fan wing")
+        net: FAN = load(path, "fan")
         return net
 
     @torch.inference_mode()

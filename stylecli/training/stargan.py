@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from stylecli.checkpoints.load import build, converted, fill
+from stylecli.checkpoints.load import converted, fill, load
 from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.stargan_formats import stored_config
 from stylecli.checkpoints.store import resolve
@@ -145,18 +145,14 @@ class StarganTask:
         self.model = players.to(memory_format=torch.channels_last).to(self.device)
         self.config = config
         # Frozen, and no part of what is averaged.
-        self.fan = self._landmarks() if config.hpf else None
+        self.fan: FAN | None = load(resolve(settings.fan), "fan") if config.hpf else None
+        if self.fan:
+            self.fan.to(memory_format=torch.channels_last).to(self.device)
         judged = (settings.teacher, settings.deep_teacher, settings.pixels, self.device)
         self.judge = Judge(*judged) if settings.painting_weight else None
         if self.judge:
             some = self.data.draw(torch.arange(4 * len(names)) % len(names), Generator().manual_seed(settings.seed))
             self.floors = self.judge.floors(some.to(self.device).add(1).div(2))
-
-    def _landmarks(self) -> FAN:
-        network, _, net = build(resolve(self.settings.fan))
-        if not isinstance(net, FAN):
-            raise WeightsError(f"--fan {self.settings.fan}: holds a {network}, not landmarks of faces", "--fan wing")
-        return net.to(memory_format=torch.channels_last).to(self.device).requires_grad_(False)
 
     def groups(self) -> dict[str, list[dict[str, Any]]]:
         """Parameters by who learns them, and how fast."""
