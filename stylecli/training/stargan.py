@@ -40,8 +40,8 @@ from stylecli.settings.train_stargan import TrainStarganSettings
 from stylecli.training.data import ahead
 from stylecli.training.differentiable import augment
 from stylecli.training.domains import DomainPictures
-from stylecli.training.judge import Judge, shift, unlike, visible
 from stylecli.training.loop import Schedule, train
+from stylecli.training.stargan_painting import Painting
 from stylecli.training.stargan_terms import Critic, Masks, discriminator_terms, generator_terms
 
 WEIGHT_DECAY = 1e-4
@@ -148,11 +148,8 @@ class StarganTask:
         self.fan: FAN | None = load(resolve(settings.fan), "fan") if config.hpf else None
         if self.fan:
             self.fan.to(memory_format=torch.channels_last).to(self.device)
-        judged = (settings.teacher, settings.deep_teacher, settings.pixels, self.device)
-        self.judge = Judge(*judged) if settings.painting_weight else None
-        if self.judge:
-            some = self.data.draw(torch.arange(4 * len(names)) % len(names), Generator().manual_seed(settings.seed))
-            self.floors = self.judge.floors(some.to(self.device).add(1).div(2))
+        some = self.data.draw(torch.arange(4 * len(names)) % len(names), Generator().manual_seed(settings.seed))
+        self.painting = Painting(settings, some, device) if settings.painting_weight else None
 
     def groups(self) -> dict[str, list[dict[str, Any]]]:
         """Parameters by who learns them, and how fast."""
@@ -199,16 +196,16 @@ class StarganTask:
         # A step that ended in the middle left some of them frozen.
         self.model.requires_grad_(True)
         masks = self._masks(real)
-        ways = WAYS if step > s.painting_steps else WAYS[1:]
-        fakes: list[Tensor] = []
+        if self.painting and step <= s.painting_steps:
+            yield from self.painting.phases(net, real, own, references[0], target, masks)
+            return
         with torch.no_grad(), self.half():
+            content = net.generator.encoded(real, masks)
             seen = net.encoder.features(references[0])
-            if ways == WAYS:
-                content = net.generator.encoded(real, masks)
-                styles = [net.mapping(z[0], target), net.encoder.styled(seen, target)]
-                fakes = [net.generator.decoded(content, style) for style in styles]
+            styles = [net.mapping(z[0], target), net.encoder.styled(seen, target)]
+            fakes = [net.generator.decoded(content, style) for style in styles]
         penalized = s.r1_weight > 0 and step % s.r1_every == 0
-        for name, fake in zip(ways, fakes, strict=False):
+        for name, fake in zip(WAYS, fakes, strict=True):
             with self.half():
                 terms = discriminator_terms(critic, real, own, fake, target, penalized=penalized)
             yield "discriminator", _weighted(f"d_{name}", terms, {"reg": s.r1_weight * s.r1_every})
@@ -219,13 +216,11 @@ class StarganTask:
             "sty": s.style_weight,
             "ds": -s.diversity_weight * max(0.0, 1 - done),
             "cyc": s.cycle_weight,
-            "style": s.painting_weight,
-            "content": s.content_weight,
         }
         given = lambda x: masks if x is real else self._masks(x)
-        for name in ways:
+        for name in WAYS:
             if name == "reference":
-                net.encoder.requires_grad_(self.judge is not None)
+                net.encoder.requires_grad_(self.painting is not None)
                 net.mapping.requires_grad_(False)
             with self.half():
                 one, other = (
@@ -233,25 +228,11 @@ class StarganTask:
                     if name == "latent"
                     else (net.encoder(each, target) for each in references)
                 )
-                judging = critic if ways == WAYS else None
                 fixed = name == "reference"
-                terms, fake = generator_terms(net, judging, real, own, target, one, other, given, fixed=fixed)
-            if name == "reference" and self.judge:
-                terms |= self._painted(self.judge, fake, references[0], real)
+                terms, fake = generator_terms(net, critic, real, own, target, one, other, given, fixed=fixed)
+            if name == "reference" and self.painting:
+                terms |= self.painting.losses(fake, references[0], real)
             yield "generator", _weighted(f"g_{name}", terms, weights)
-
-    def _painted(self, judge: Judge, fake: Tensor, reference: Tensor, content: Tensor) -> dict[str, Tensor]:
-        """`style`, `content` and `range` of what was made, all pictures in [-1, 1]."""
-        seen, outside = visible(fake.float().add(1).div(2))
-        with torch.no_grad():
-            wanted = judge.grams(reference.add(1).div(2))[0]
-            own = judge.deep(content.add(1).div(2))
-        grams, deep = judge.grams(seen)
-        return {
-            "style": torch.stack(list(map(unlike, grams, wanted, self.floors))).mean(),
-            "content": shift(deep, own).mean(),
-            "range": outside,
-        }
 
     def _masks(self, pictures: Tensor) -> Masks:
         if self.fan is None:

@@ -27,7 +27,7 @@ def discriminator_terms(
 
 def generator_terms(
     net: StarGAN,
-    critic: Critic | None,
+    critic: Critic,
     real: Tensor,
     own: Tensor,
     target: Tensor,
@@ -41,7 +41,7 @@ def generator_terms(
 
     Args:
         net: Generator and style encoder.
-        critic: The discriminator, perhaps behind an augmentation; neither `adv` nor `sty` without it.
+        critic: The discriminator, perhaps behind an augmentation.
         real: Contents [N, 3, size, size] in [-1, 1].
         own: Their domains.
         target: The domains to go to.
@@ -55,14 +55,11 @@ def generator_terms(
     with torch.no_grad():
         unlike = net.generator.decoded(content, other)
     back = net.generator(fake, net.encoder(real, own), masked(fake.detach()))
+    wanted = style.detach() if fixed else style
     terms = {
+        "adv": generator_loss(critic(fake, target)),
+        "sty": (net.encoder(fake, target) - wanted).abs().mean(),
         "ds": (fake - unlike).abs().mean(),
         "cyc": (back - real).abs().mean(),
     }
-    if critic:
-        wanted = style.detach() if fixed else style
-        terms |= {
-            "adv": generator_loss(critic(fake, target)),
-            "sty": (net.encoder(fake, target) - wanted).abs().mean(),
-        }
     return terms, fake

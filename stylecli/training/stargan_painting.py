@@ -1,0 +1,70 @@
+"""What `train stargan` may learn from the looks of references, beside the paper's losses; see `training.painting`.
+
+The first steps may do without the discriminator, which then meets a generator that paints already:
+
+    G, E  painting_weight style(g, r) + content_weight content(g, x) + range(g)   with g = G(x, E_y(r))
+          + cycle_weight |G(x, E_y(x)) - x|   on a quarter of the pictures, which are references of their own
+"""
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecli.device import Device
+from stylecli.nets.stargan import StarGAN
+from stylecli.settings.train_stargan import TrainStarganSettings
+from stylecli.training.judge import Judge, shift, unlike, visible
+from stylecli.training.stargan_terms import Masks
+
+
+class Painting:
+    """Losses of what is made of references.
+
+    Args:
+        settings: Weights of the losses, and the networks that they look through.
+        some: Pictures [N, 3, H, W] in [-1, 1], for `Judge.floors`.
+        device: Where to compute.
+
+    Raises:
+        WeightsError: A teacher is missing or of another family.
+    """
+
+    def __init__(self, settings: TrainStarganSettings, some: Tensor, device: Device) -> None:
+        self.settings, self.half = settings, device.autocast
+        self.judge = Judge(settings.teacher, settings.deep_teacher, settings.pixels, device.torch)
+        self.floors = self.judge.floors(_shown(some.to(device.torch)))
+
+    def losses(self, fake: Tensor, reference: Tensor, content: Tensor) -> dict[str, Tensor]:
+        """Weighted `style`, `content` and `range` of what was made, all pictures in [-1, 1]."""
+        seen, outside = visible(_shown(fake.float()))
+        with torch.no_grad():
+            wanted, own = self.judge.grams(_shown(reference))[0], self.judge.deep(_shown(content))
+        grams, deep = self.judge.grams(seen)
+        style = torch.stack(list(map(unlike, grams, wanted, self.floors)))
+        return {
+            "style": self.settings.painting_weight * style.mean(),
+            "content": self.settings.content_weight * shift(deep, own).mean(),
+            "range": outside,
+        }
+
+    def phases(
+        self, net: StarGAN, real: Tensor, own: Tensor, reference: Tensor, target: Tensor, masks: Masks
+    ) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """A step without the discriminator, as `StarganTask.phases`."""
+        guess, some = net.encoder.guess, len(real) // 4
+        assert guess
+        reference, target = (torch.cat([a[:some], b[some:]]) for a, b in ((real, reference), (own, target)))
+        with self.half():
+            seen = net.encoder.features(reference)
+            fake = net.generator(real, net.encoder.styled(seen, target), masks)
+        yield "guess", {"guess": F.cross_entropy(guess(seen.detach().float()), target)}
+        terms = self.losses(fake, reference, real)
+        if some:
+            terms["itself"] = self.settings.cycle_weight * (fake[:some] - real[:some]).abs().mean()
+        yield "generator", {f"g_reference_{name}": value for name, value in terms.items()}
+
+
+def _shown(pictures: Tensor) -> Tensor:
+    return pictures.add(1).div(2)
