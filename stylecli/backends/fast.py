@@ -27,7 +27,7 @@ from stylecli.settings.values import nearest
 WHOLE = 9 * 2**28
 """Bytes on a CPU where no limit is set: in tiles, every norm's statistics take a pass of their own."""
 
-TILE = 400 * 2**20
+TILE = 160 * 2**20
 """Bytes for a tile: next to what is kept of 100 megapixels between the parts of the net, less than 2 GB in all."""
 
 ROWS = 256

@@ -88,9 +88,9 @@ class Domains:
         return torch.tensor([found], device=picture.device)
 
     def _guessed(self, picture: Tensor) -> int:
-        guess, every = self.net.encoder.guess, torch.arange(len(self.names), device=picture.device)
-        if guess is not None:
-            return int(guess(self.net.encoder.features(picture)).argmax())
+        if self.net.config.guess:
+            return int(self.net.encoder.guessed(self.net.encoder.features(picture)).argmax())
+        every = torch.arange(len(self.names), device=picture.device)
         styles = self.net.encoder(picture.expand(len(every), -1, -1, -1), every)
         content = self.net.generator.encoded(picture, self.net.masks(picture))
         lost = [float((self.net.generator.decoded(content, s[None]) - picture).abs().mean()) for s in styles]

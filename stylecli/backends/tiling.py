@@ -8,7 +8,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from stylecli.device import Device
+from stylecli.device import Device, give_back
 from stylecli.errors import MemoryLimitError
 from stylecli.media.tiles import stream
 from stylecli.nets.segments import Moments, Segment
@@ -93,6 +93,8 @@ def in_tiles(
     def tell(tile: int, total: int) -> None:
         nonlocal done
         done += 1
+        # Pieces of tiles before lie between what is kept, and are never quite the right ones for the next.
+        give_back()
         # How many passes there are is not known before; the bar shows each by itself.
         listener(Step(tile + 1, total, time.monotonic() - start, None, "tiles"))
 

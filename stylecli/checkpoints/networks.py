@@ -102,8 +102,7 @@ def _translated(net: StarGAN, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     z = inputs["z"][: len(domains)]
     style = net.encoder(pictures.expand(len(domains), -1, -1, -1), domains)
     made = net.generator(pictures, style[:1], net.masks(pictures))
-    guess = net.encoder.guess
-    guessed = {"guess": guess(net.encoder.features(pictures))} if guess else {}
+    guessed = {"guess": net.encoder.guessed(net.encoder.features(pictures))} if config.guess else {}
     return {"mapped": net.mapping(z, domains), "style": style, "picture": F.adaptive_avg_pool2d(made, 16), **guessed}
 
 

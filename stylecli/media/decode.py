@@ -132,7 +132,9 @@ def _planes(image: Image.Image) -> Planes:
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         image = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB") or image
     base = "L" if image.mode in {"1", "L", "LA", "La"} else "RGB"
-    pixels = np.asarray(image.convert(base + "A" if image.has_transparency_data else base))
+    mode = base + "A" if image.has_transparency_data else base
+    # Converting to the mode that it has would copy it.
+    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
     space = "gray" if base == "L" else "rgb"
     if not image.has_transparency_data:
         return pixels, None, space

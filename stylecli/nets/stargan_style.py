@@ -6,6 +6,7 @@ for every domain. The encoder and the discriminator share the shape of all but t
 
 from itertools import pairwise
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecli.nets.stargan_blocks import SLOPE, DownBlock, picked
@@ -59,6 +60,12 @@ class StyleEncoder(nn.Module):
     def styled(self, features: Tensor, domain: Tensor) -> Tensor:
         """`features` [N, C] to styles, `domain` [N]."""
         return picked(self.unshared, features, domain)
+
+    def guessed(self, features: Tensor) -> Tensor:
+        """`features` [N, C], of any size as vectors, to a logit for each domain, [N, domains]."""
+        assert self.guess
+        logits: Tensor = self.guess(F.layer_norm(features.float(), features.shape[1:]))
+        return logits
 
     def forward(self, pictures: Tensor, domain: Tensor) -> Tensor:
         """`domain` [N]."""

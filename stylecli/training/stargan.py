@@ -185,8 +185,6 @@ class StarganTask:
     def phases(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """The discriminator twice, the guess, all others with latent codes, the generator with references."""
         s, net, random = self.settings, self.model.net, batch.random
-        guess = net.encoder.guess
-        assert guess
         own, target, z = (x.to(self.device) for x in (batch.own, batch.target, batch.z))
         real = batch.real.to(self.device, memory_format=torch.channels_last)
         references = [x.to(self.device, memory_format=torch.channels_last) for x in batch.references]
@@ -209,7 +207,7 @@ class StarganTask:
             with self.half():
                 terms = discriminator_terms(critic, real, own, fake, target, penalized=penalized)
             yield "discriminator", _weighted(f"d_{name}", terms, {"reg": s.r1_weight * s.r1_every})
-        yield "guess", {"guess": F.cross_entropy(guess(seen.float()), target)}
+        yield "guess", {"guess": F.cross_entropy(net.encoder.guessed(seen), target)}
         self.model.critic.requires_grad_(False)
         done = (step - 1) / (s.diversity_steps or s.steps)
         weights = {

@@ -53,13 +53,12 @@ class Painting:
         self, net: StarGAN, real: Tensor, own: Tensor, reference: Tensor, target: Tensor, masks: Masks
     ) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """A step without the discriminator, as `StarganTask.phases`."""
-        guess, some = net.encoder.guess, len(real) // 4
-        assert guess
+        some = len(real) // 4
         reference, target = (torch.cat([a[:some], b[some:]]) for a, b in ((real, reference), (own, target)))
         with self.half():
             seen = net.encoder.features(reference)
             fake = net.generator(real, net.encoder.styled(seen, target), masks)
-        yield "guess", {"guess": F.cross_entropy(guess(seen.detach().float()), target)}
+        yield "guess", {"guess": F.cross_entropy(net.encoder.guessed(seen.detach()), target)}
         terms = self.losses(fake, reference, real)
         if some:
             terms["itself"] = self.settings.cycle_weight * (fake[:some] - real[:some]).abs().mean()
