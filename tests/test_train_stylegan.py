@@ -59,6 +59,16 @@ def test_augmentation_leaves_gradients_and_single_pictures():
     assert slope[1:].abs().sum() == 0
 
 
+def test_averaged_weights_forget_how_they_began():
+    schedule, averaged, current = Schedule(1, 1.0, decay=0.999), [torch.zeros(3)], [torch.ones(3)]
+    for count in range(1, 200):
+        schedule.average(averaged, current, count)
+    assert averaged[0].min() > 0.99
+    before = averaged[0].clone()
+    schedule.average(averaged, [torch.zeros(3)], 10**6)
+    assert torch.allclose(averaged[0], 0.999 * before)
+
+
 def test_a_discriminator_has_a_logit_for_each_class():
     net = StyleGANDiscriminator((8, 6, 4), classes=2)
     pictures = torch.randn(4, 3, 16, 16)

@@ -21,6 +21,7 @@ from stylecli.progress import Listener, Step
 from stylecli.training import distributed
 
 Batch = TypeVar("Batch")
+Tensors = tuple[Tensor, ...] | list[Tensor]
 Optimizers = dict[str, torch.optim.Optimizer]
 MOST_RETURNS = 4
 """How often training goes back to a snapshot before it gives up."""
@@ -74,7 +75,7 @@ class Schedule:
         steps: Steps of the whole training; the learning rate falls to zero there.
         learning_rate: Peak rate of Adam.
         warmup: Steps of linear rise.
-        decay: Of the averaged weights.
+        decay: Of the averaged weights; what a training began with weighs less and less, see `average`.
         every: Steps between snapshots.
         clip: Largest norm of the gradient; what is longer is shortened.
         betas: Of Adam.
@@ -89,6 +90,12 @@ class Schedule:
     clip: float = math.inf
     betas: tuple[float, float] = (0.9, 0.99)
     constant: bool = False
+
+    @torch.no_grad()
+    def average(self, averaged: Tensors, current: Tensors, count: Tensor | int) -> None:
+        """Moves `averaged` towards `current`, further at first: over a tenth of the steps so far, up to `decay`."""
+        done = int(count)
+        torch._foreach_lerp_(averaged, current, 1 - min(self.decay, (1 + done) / (10 + done)))
 
     def rate(self, step: int) -> float:
         """Learning rate at `step` (1 is the first): linear warm-up, then a half cosine, or none."""
@@ -116,9 +123,7 @@ def train(task: Task[Batch] | Phased[Batch], schedule: Schedule, folder: Path, l
     optimizers: Optimizers = {
         name: torch.optim.Adam(some, lr=schedule.learning_rate, betas=schedule.betas) for name, some in groups.items()
     }
-    averaged = torch.optim.swa_utils.AveragedModel(
-        task.model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(schedule.decay)
-    )
+    averaged = torch.optim.swa_utils.AveragedModel(task.model, multi_avg_fn=schedule.average)
     done = _resume(task.model, averaged, optimizers, folder)
     for network in (task.model, averaged):
         distributed.same(network)
