@@ -26,7 +26,12 @@ class TrainStyleganSettings(Training):
     steps: int = option(20000, "steps in all; a resumed training may be given more", minimum=1)
     batch: int = option(16, "pictures a step", minimum=2)
     learning_rate: float = option(0.0025, "Adam's rate", minimum=0, source="Karras et al. 2020, arXiv 2006.06676")
-    r1_weight: float = option(0.5, "weight of the gradient penalty", minimum=0)
+    r1_weight: float | None = option(
+        None,
+        "weight of the gradient penalty; default: 0.0002 size^2 / batch; ten times as much held the discriminator down",
+        minimum=0,
+        source="Karras et al. 2020, arXiv 2006.06676",
+    )
     r1_every: int = option(16, "steps between gradient penalties", minimum=1)
     path_weight: float = option(2.0, "weight of the path-length penalty", minimum=0)
     path_every: int = option(8, "steps between path-length penalties", minimum=1)

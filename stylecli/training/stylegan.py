@@ -96,6 +96,8 @@ class StyleganTask:
         torch.manual_seed(settings.seed)
         self.settings, self.device, self.half = settings, device.torch, device.autocast
         size = int(settings.size)
+        wanted = settings.r1_weight
+        self.r1_weight = 0.0002 * size**2 / settings.batch if wanted is None else wanted
         folders = [Path(folder) for folder in settings.content]
         self.data = squares(folders, size, by_folder=settings.by_folder, mirror=settings.mirror)
         sides = [4 * 2**block for block in range(int(math.log2(size)) - 1)]
@@ -152,7 +154,7 @@ class StyleganTask:
         critic.requires_grad_(True)
         changed = (lambda x: augment(x, random)) if s.augment == "differentiable" else (lambda x: x)
         made = self._made(len(label), label, random)[0]
-        penalized = s.r1_weight > 0 and step % s.r1_every == 0
+        penalized = self.r1_weight > 0 and step % s.r1_every == 0
         real = changed(batch.real.to(self.device)).requires_grad_(penalized)
         # Gradients of gradients are too small for half precision.
         with self.half(not penalized):
@@ -162,7 +164,7 @@ class StyleganTask:
                 "discriminator": discriminator_loss(logits.float(), critic(changed(made.detach()), label).float())
             }
         if penalized:
-            losses["r1"] = gradient_penalty(logits, real) * (s.r1_weight / 2 * s.r1_every)
+            losses["r1"] = gradient_penalty(logits, real) * (self.r1_weight / 2 * s.r1_every)
         yield "discriminator", losses
         critic.requires_grad_(False)
         with self.half():
