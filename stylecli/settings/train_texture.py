@@ -16,13 +16,21 @@ class TrainTextureSettings(Judged):
     title: str = option("", "what it shows, for `texture --list`; default: the name of the file")
     output: str = option("runs/texture", "folder for snapshots, losses, samples and weights", unit="folder")
     steps: int = option(800, "steps in all", minimum=1)
-    size: int = option(
-        256, "short side of the exemplar, if it is larger, and side of the samples", unit="px", minimum=64
+    size: int = option(256, "short side of the exemplar, if it is larger", unit="px", minimum=64)
+    sample: int = option(
+        128, "side of what is drawn in training, at most --size; small ones are more even", unit="px", minimum=32
     )
     batch: int = option(2, "samples a step", minimum=1)
     learning_rate: float = option(1e-2, "peak of Adam's rate, which falls to zero along a cosine", minimum=0)
     every: int = option(100, "steps between snapshots", minimum=1)
 
+    sliced_weight: float = option(
+        1.0,
+        "of the sliced Wasserstein distance of features beside Gram matrices",
+        source="Heitz et al. 2021",
+        minimum=0,
+        panel="Losses",
+    )
     style_layers: tuple[str, ...] = option(
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1"), "layers that are compared, with commas", unit="layers"
     )
@@ -44,7 +52,9 @@ class TrainTextureSettings(Judged):
             raise UsageError(
                 f"--branch {self.branch}: the coarsest scale is a branch itself", "as the first of --widths"
             )
-        if self.size % 2 ** (len(self.widths) - 1):
-            raise UsageError(
-                f"--size {self.size}: not a multiple of {2 ** (len(self.widths) - 1)}", "or fewer --widths"
-            )
+        for name in ("size", "sample"):
+            if getattr(self, name) % 2 ** (len(self.widths) - 1):
+                raise UsageError(
+                    f"--{name} {getattr(self, name)}: not a multiple of {2 ** (len(self.widths) - 1)}",
+                    "or fewer --widths",
+                )
