@@ -36,7 +36,7 @@ class TrainTextureSettings(Judged):
     )
     octaves: int = option(2, "sizes at which samples are looked at, each half the one before", minimum=1, maximum=4)
     widths: tuple[int, ...] = option(
-        (48, 48, 48, 48, 32, 16), "channels at each scale, the coarsest first, with commas", panel="Network"
+        (64, 64, 64, 40, 24), "channels at each scale, the coarsest first, with commas", panel="Network"
     )
     branch: int = option(
         0, "channels of Ulyanov's branches of noise; 0 joins noise as it is", minimum=0, panel="Network"
@@ -47,7 +47,7 @@ class TrainTextureSettings(Judged):
         if not self.exemplar:
             raise UsageError("EXEMPLAR: missing", "name a picture of the material")
         if not (1 <= len(self.widths) <= 8 and all(0 < width <= 512 for width in self.widths)):
-            raise UsageError("--widths: 1 to 8 numbers from 1 to 512", "such as 48,48,48,48,32,16")
+            raise UsageError("--widths: 1 to 8 numbers from 1 to 512", "such as 64,64,64,40,24")
         if self.branch and self.widths[0] != self.branch:
             raise UsageError(
                 f"--branch {self.branch}: the coarsest scale is a branch itself", "as the first of --widths"

@@ -1,7 +1,8 @@
 """`train texture`: a generator whose samples have the features of an exemplar (Ulyanov et al. 2016).
 
     loss = mean over octaves and layers of log(1 + |G_l(x) - G_l(e)|^2 / |G_l(e)|^2),   G_l = F_l F_l^T / (H W)
-         + sliced_weight * the mean of log(1 + sliced Wasserstein distance of F_l(x) from F_l(e)), see `losses.sliced`
+         + sliced_weight * the mean of log(1 + sliced Wasserstein distance of F_l(x) from F_l(e)), see `losses.sliced`,
+                           where F_0 are the colors, whitened as those of e: features of a VGG hardly tell faint hues
 
 for each sample x of noise by itself. Differs from the paper: losses are relative to their targets, so that no gradient
 has to be normalized; every sample is also looked at in half its size, for structures larger than the network's view.
@@ -34,10 +35,12 @@ from stylecli.training.loop import Schedule, train
 SAMPLES = 8
 STORED = 2**16
 """Feature vectors of the exemplar that are kept of each layer."""
-DRAWN = 2048
+DRAWN = 1024
 """Those of them, and of a sample, that a step compares."""
 DIRECTIONS = 32
 """Along which it does."""
+FAINT = 1e-4
+"""Variance of colors, in [0, 1], below which they count less."""
 
 
 def run(settings: TrainTextureSettings, device: Device, listener: Listener) -> Path:
@@ -73,9 +76,11 @@ class TextureTask:
         self.model = net.to(memory_format=torch.channels_last).to(self.device).train()
         layers = settings.style_layers
         self.judge = Judge(settings.teacher, settings.deep_teacher, settings.pixels, self.device, layers, max(layers))
+        spread, axes = torch.linalg.eigh(torch.cov(self.exemplar.flatten(1)))
+        self.whitening = (axes / (spread + FAINT).sqrt() @ axes.T).to(self.device)
         with torch.no_grad():
             stored = self._measured(self.exemplar[None].to(self.device), "reflect", STORED, Generator().manual_seed(0))
-        self.wanted = list(zip(*stored, strict=True))
+        self.grams, self.points = stored
 
     def batches(self, first: int, last: int) -> Iterator[tuple[list[Tensor], Generator]]:
         """Seeded noise for every scale, the coarsest first, and what the step draws its directions from."""
@@ -88,14 +93,12 @@ class TextureTask:
         """Style of what is visible, and what is not in the range of pixels."""
         noise, generator = batch
         output, outside = visible(self.model([each.to(self.device) for each in noise]))
-        gaps: list[Tensor] = []
+        grams, points = self._measured(output, "circular", DRAWN, generator)
+        gaps = [squared(gram - wanted) / squared(wanted) for gram, wanted in zip(grams, self.grams, strict=True)]
         distances: list[Tensor] = []
-        for (gram, points), (wanted, stored) in zip(
-            zip(*self._measured(output, "circular", DRAWN, generator), strict=True), self.wanted, strict=True
-        ):
-            gaps.append(squared(gram - wanted) / squared(wanted))
-            along = directions(DIRECTIONS, points.shape[1], generator).to(points)
-            distances.append(sliced_wasserstein(points, sampled(stored[0], DRAWN, generator), along))
+        for found, (stored,) in zip(points, self.points, strict=True):
+            along = directions(DIRECTIONS, len(stored), generator).to(stored)
+            distances.append(sliced_wasserstein(found, sampled(stored, DRAWN, generator), along))
         # The logarithm keeps a hopeless start from throwing the rest off; near zero it changes nothing.
         style, sliced = (torch.stack(each).log1p().mean() for each in (gaps, distances))
         return {"style": style, "sliced": self.settings.sliced_weight * sliced, "range": outside}
@@ -139,7 +142,7 @@ class TextureTask:
     def _measured(
         self, picture: Tensor, mode: str, count: int, generator: Generator
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Gram matrices, and feature vectors of `count` positions, at every octave and layer."""
+        """Gram matrices at every octave and layer, and vectors there of `count` positions, those of colors too."""
         grams: list[Tensor] = []
         points: list[Tensor] = []
         for octave in range(self.settings.octaves):
@@ -151,7 +154,7 @@ class TextureTask:
                 )
             found, some = self.judge.grams_and_points(picture, count, generator)
             grams += found
-            points += some
+            points += [self.whitening @ sampled(picture.flatten(2), count, generator), *some]
         return grams, points
 
 
