@@ -92,7 +92,8 @@ def test_a_stopped_training_goes_on_with_the_same_losses(cli: Cli, words: list[A
         (("--size", "70"), "--size 70: not a multiple of 4"),
         (("--sample", "70"), "--sample 70: not a multiple of 4"),
         (("--branch", "3"), "--branch 3: the coarsest scale is a branch itself"),
-        (("--octaves", "4"), "too small for 4 octaves"),
+        (("--octaves", "4"), "--sample 64: too small for 4 octaves"),
+        (("--octaves", "4", "--size", "128", "--sample", "128"), "red_waves.png: too small for 4 octaves"),
         (("--style-layers", "relu9_9"), "layer relu9_9: not in this network"),
     ],
 )

@@ -39,7 +39,7 @@ DRAWN = 1024
 """Those of them, and of a sample, that a step compares."""
 DIRECTIONS = 32
 """Along which it does."""
-FAINT = 1e-4
+FAINT = 1e-3
 """Variance of colors, in [0, 1], below which they count less."""
 
 
