@@ -11,6 +11,7 @@ from torch import Tensor
 
 from stylecli.losses import content, mmd, total_variation
 from stylecli.losses.matrix_root import sqrtm
+from stylecli.losses.sliced import directions, sliced_wasserstein
 from stylecli.losses.statistics import Statistics, mapped, mix, statistics
 from stylecli.losses.style import DISTANCES, gram, mmd_linear, mmd_poly, size_of, wasserstein
 
@@ -146,3 +147,31 @@ def test_total_variation_closed_forms() -> None:
     assert float(total_variation.absolute(ramp)) == 3 * 5 * 5
     assert float(total_variation.nine_point(torch.full((1, 3, 4, 4), 0.3))) == 0
     assert torch.autograd.gradcheck(total_variation.nine_point, (features(3).requires_grad_(True),))
+
+
+def test_sliced_wasserstein_sees_distributions_and_no_order() -> None:
+    generator = torch.Generator().manual_seed(0)
+    along = directions(8, 5, generator)
+    assert torch.allclose(along.square().sum(1), torch.ones(8))
+    x = torch.rand(2, 5, 300, generator=generator)
+    mixed = x[:, :, torch.randperm(300, generator=generator)].requires_grad_(True)
+    apart = sliced_wasserstein(mixed, x[0], along)
+    assert float(apart[0].detach()) < 1e-10 < 1e-3 < float(apart[1].detach())
+    (gradient,) = torch.autograd.grad(apart.sum(), mixed)
+    assert gradient.isfinite().all()
+    assert gradient[1].any()
+    # The second moments of islands are those of the even picture; moved by c along an axis, the distance is c^2 / var.
+    even = torch.ones(1, 1, 400)
+    even[..., ::2] = -1
+    islands = torch.zeros(1, 1, 400)
+    islands[..., :100] = 2
+    islands[..., :50] = -2
+    assert torch.equal(even @ even.mT, islands @ islands.mT)
+    one = torch.ones(1, 1)
+    assert float(sliced_wasserstein(islands, even[0], one)) > 0.5
+    assert float(sliced_wasserstein(even + 3, even[0], one)) == pytest.approx(9)
+
+
+def test_sliced_wasserstein_of_other_numbers_of_vectors() -> None:
+    many = torch.linspace(0, 1, 999)[None]
+    assert float(sliced_wasserstein(torch.linspace(0, 1, 100)[None, None], many, torch.ones(1, 1))) < 1e-3

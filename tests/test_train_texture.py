@@ -21,7 +21,15 @@ def words(tiny_encoder: Path, tmp_path: Path) -> list[Any]:
     waves = torch.arange(96)[:, None].mul(0.6).sin() * torch.ones(96)
     levels = torch.stack([waves * 60 + 150, waves * 30 + 60, waves * -40 + 90], 2).byte().numpy()
     Image.fromarray(levels).save(tmp_path / "red_waves.png")
-    fixed = {"teacher": tiny_encoder, "output": "run", "size": 64, "every": 10, "widths": "6,6,6", "device": "cpu"}
+    fixed = {
+        "teacher": tiny_encoder,
+        "output": "run",
+        "size": 64,
+        "sample": 64,
+        "every": 10,
+        "widths": "6,6,6",
+        "device": "cpu",
+    }
     fixed |= {"threads": 1, "style-layers": "relu1_1,relu2_1,relu3_1"}
     return [
         "train",
@@ -35,7 +43,7 @@ def log(folder: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in Path(folder, "log.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("more", [(), ("--branch", "6"), ("--norm", "instance")])
+@pytest.mark.parametrize("more", [(), ("--branch", "6"), ("--norm", "instance"), ("--sliced-weight", "0")])
 def test_a_generator_learns_its_exemplar(cli: Cli, words: list[Any], more: tuple[str, ...]):
     done = cli(*words, "--steps", "60", "--licence", "CC0-1.0", *more)
     assert (done.exit_code, done.stdout) == (0, "run/weights.safetensors\n"), done.stderr
@@ -82,8 +90,10 @@ def test_a_stopped_training_goes_on_with_the_same_losses(cli: Cli, words: list[A
     [
         (("--widths", "4,0"), "--widths: 1 to 8 numbers"),
         (("--size", "70"), "--size 70: not a multiple of 4"),
+        (("--sample", "70"), "--sample 70: not a multiple of 4"),
         (("--branch", "3"), "--branch 3: the coarsest scale is a branch itself"),
-        (("--octaves", "4"), "too small for 4 octaves"),
+        (("--octaves", "4"), "--sample 64: too small for 4 octaves"),
+        (("--octaves", "4", "--size", "128", "--sample", "128"), "red_waves.png: too small for 4 octaves"),
         (("--style-layers", "relu9_9"), "layer relu9_9: not in this network"),
     ],
 )

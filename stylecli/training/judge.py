@@ -50,16 +50,32 @@ class Judge:
 
     def grams(self, rgb: Tensor) -> tuple[list[Tensor], Tensor]:
         """Gram matrices of `rgb` [N, 3, H, W] at `layers`, [N, C, C] each, and the features at `deepest`."""
+        return self._measured(self._taps(rgb))
+
+    def grams_and_points(
+        self, rgb: Tensor, count: int, generator: torch.Generator
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Gram matrices at `layers`, and features there of at most `count` random positions, [N, C, P]."""
+        taps, points = self._taps(rgb), []
+        for layer in self.layers:
+            net, x = taps[layer]
+            some = sampled(x.flatten(2), count, generator)[..., None]
+            points.append(net.mapped({layer: some})[layer][..., 0].float())
+        return self._measured(taps)[0], points
+
+    def _taps(self, rgb: Tensor) -> dict[str, tuple[VGG, Tensor]]:
         half = rgb.to(torch.bfloat16, memory_format=torch.channels_last)
+        return {layer: (net, x) for net, theirs in self.nets for layer, x in net(half, theirs).items()}
+
+    def _measured(self, taps: dict[str, tuple[VGG, Tensor]]) -> tuple[list[Tensor], Tensor]:
         found: dict[str, Tensor] = {}
-        for net, theirs in self.nets:
-            for layer, x in net(half, theirs).items():
-                if layer == self.deepest:
-                    deep = net.mapped({layer: x})[layer]
-                    found[layer] = gram(deep) if layer in self.layers else deep
-                else:
-                    # The Gram matrix of a linear map follows from the small one; wide features are never made.
-                    found[layer] = gram(x, net.linear_map(layer))
+        for layer, (net, x) in taps.items():
+            if layer == self.deepest:
+                deep = net.mapped({layer: x})[layer]
+                found[layer] = gram(deep) if layer in self.layers else deep
+            else:
+                # The Gram matrix of a linear map follows from the small one; wide features are never made.
+                found[layer] = gram(x, net.linear_map(layer))
         return [found[layer] for layer in self.layers], deep
 
     def floors(self, styles: Tensor) -> list[float]:
@@ -86,6 +102,13 @@ def gram(x: Tensor, linear: tuple[Tensor, Tensor] | None = None) -> Tensor:
     matrix, bias = (part.float() for part in linear)
     cross = (rows.float().mean(1) @ matrix.T)[:, :, None] * bias
     return matrix @ second @ matrix.T + cross + cross.mT + bias[:, None] * bias
+
+
+def sampled(x: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """At most `count` of the last axis of `x`, at random."""
+    if x.shape[-1] <= count:
+        return x
+    return x[..., torch.randperm(x.shape[-1], generator=generator)[:count].to(x.device)]
 
 
 def squared(x: Tensor) -> Tensor:

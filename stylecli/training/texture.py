@@ -1,10 +1,14 @@
-"""`train texture`: a generator whose samples have the Gram matrices of an exemplar (Ulyanov et al. 2016).
+"""`train texture`: a generator whose samples have the features of an exemplar (Ulyanov et al. 2016).
 
     loss = mean over octaves and layers of log(1 + |G_l(x) - G_l(e)|^2 / |G_l(e)|^2),   G_l = F_l F_l^T / (H W)
+         + sliced_weight * the mean of log(1 + sliced Wasserstein distance of F_l(x) from F_l(e)), see `losses.sliced`,
+                           where F_0 are the colors, whitened as those of e: features of a VGG hardly tell faint hues
 
 for each sample x of noise by itself. Differs from the paper: losses are relative to their targets, so that no gradient
 has to be normalized; every sample is also looked at in half its size, for structures larger than the network's view.
-The norms of what is written hold the statistics of `SAMPLES` samples of the averaged weights.
+Gram matrices alone can be met by islands of strong features in dull surroundings, distributions cannot; and samples
+smaller than the exemplar have little room for islands. The norms of what is written hold the statistics of `SAMPLES`
+samples of the averaged weights.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,16 +22,25 @@ from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.texture_formats import stored_config
 from stylecli.device import Device
 from stylecli.errors import UsageError
+from stylecli.losses.sliced import directions, sliced_wasserstein
 from stylecli.media.images import read_picture
 from stylecli.media.resize import resize, short_side
 from stylecli.nets.texture_net import TextureConfig, TextureNet, calibrated, sizes
 from stylecli.optimise.octaves import halved
 from stylecli.progress import Listener
 from stylecli.settings.train_texture import TrainTextureSettings
-from stylecli.training.judge import Judge, squared, visible
+from stylecli.training.judge import Judge, sampled, squared, visible
 from stylecli.training.loop import Schedule, train
 
 SAMPLES = 8
+STORED = 2**16
+"""Feature vectors of the exemplar that are kept of each layer."""
+DRAWN = 1024
+"""Those of them, and of a sample, that a step compares."""
+DIRECTIONS = 32
+"""Along which it does."""
+FAINT = 1e-3
+"""Variance of colors, in [0, 1], below which they count less."""
 
 
 def run(settings: TrainTextureSettings, device: Device, listener: Listener) -> Path:
@@ -59,26 +72,36 @@ class TextureTask:
         with torch.no_grad():
             assert net.out.bias is not None
             net.out.bias.copy_(self.exemplar.mean((1, 2)))
+            _balance(net)
         self.model = net.to(memory_format=torch.channels_last).to(self.device).train()
         layers = settings.style_layers
         self.judge = Judge(settings.teacher, settings.deep_teacher, settings.pixels, self.device, layers, max(layers))
-        with torch.inference_mode():
-            found = self._grams(self.exemplar[None].to(self.device), "reflect")
-        # Out of inference mode again: the losses are differentiated.
-        self.wanted = [gram.clone() for gram in found]
+        spread, axes = torch.linalg.eigh(torch.cov(self.exemplar.flatten(1)))
+        self.whitening = (axes / (spread + FAINT).sqrt() @ axes.T).to(self.device)
+        with torch.no_grad():
+            stored = self._measured(self.exemplar[None].to(self.device), "reflect", STORED, Generator().manual_seed(0))
+        self.grams, self.points = stored
 
-    def batches(self, first: int, last: int) -> Iterator[list[Tensor]]:
-        """Seeded noise for every scale, the coarsest first."""
+    def batches(self, first: int, last: int) -> Iterator[tuple[list[Tensor], Generator]]:
+        """Seeded noise for every scale, the coarsest first, and what the step draws its directions from."""
         for step in range(first, last + 1):
-            yield self._noise(self.settings.batch, self.settings.seed + step)
+            seed = self.settings.seed + step
+            side = min(self.settings.sample, self.settings.size)
+            yield self._noise(self.settings.batch, seed, side), Generator().manual_seed(seed)
 
-    def losses(self, batch: list[Tensor]) -> dict[str, Tensor]:
+    def losses(self, batch: tuple[list[Tensor], Generator]) -> dict[str, Tensor]:
         """Style of what is visible, and what is not in the range of pixels."""
-        output, outside = visible(self.model([each.to(self.device) for each in batch]))
-        pairs = zip(self._grams(output, "circular"), self.wanted, strict=True)
+        noise, generator = batch
+        output, outside = visible(self.model([each.to(self.device) for each in noise]))
+        grams, points = self._measured(output, "circular", DRAWN, generator)
+        gaps = [squared(gram - wanted) / squared(wanted) for gram, wanted in zip(grams, self.grams, strict=True)]
+        distances: list[Tensor] = []
+        for found, (stored,) in zip(points, self.points, strict=True):
+            along = directions(DIRECTIONS, len(stored), generator).to(stored)
+            distances.append(sliced_wasserstein(found, sampled(stored, DRAWN, generator), along))
         # The logarithm keeps a hopeless start from throwing the rest off; near zero it changes nothing.
-        distances = [(squared(gram - wanted) / squared(wanted)).log1p().mean() for gram, wanted in pairs]
-        return {"style": torch.stack(distances).mean(), "range": outside}
+        style, sliced = (torch.stack(each).log1p().mean() for each in (gaps, distances))
+        return {"style": style, "sliced": self.settings.sliced_weight * sliced, "range": outside}
 
     def export(self, averaged: nn.Module, path: Path, row: Mapping[str, float]) -> None:
         """The averaged net with settled norms, and a sample that proves it."""
@@ -102,24 +125,26 @@ class TextureTask:
     def sheet(self, averaged: nn.Module) -> Tensor:
         """The exemplar beside two samples, [3, H, W]."""
         with torch.no_grad():
-            drawn = self._settled(averaged)([each.to(self.device) for each in self._noise(2, 0)])
+            drawn = self._settled(averaged)([each.to(self.device) for each in self._noise(2, 0, self.settings.size)])
         side = self.settings.size
         parts = [resize(self.exemplar, (side, side)), *drawn.float().clamp(0, 1).cpu()]
         return torch.cat(parts, 2)
 
     def _settled(self, averaged: nn.Module) -> TextureNet:
         assert isinstance(averaged, TextureNet)
-        inputs = [each.to(self.device) for each in self._noise(SAMPLES, 1)]
+        inputs = [each.to(self.device) for each in self._noise(SAMPLES, 1, self.settings.size)]
         return averaged if averaged.config.norm == "instance" else calibrated(averaged, inputs)
 
-    def _noise(self, count: int, seed: int) -> list[Tensor]:
-        generator = Generator().manual_seed(seed)
-        config, side = self.model.config, self.settings.size
+    def _noise(self, count: int, seed: int, side: int) -> list[Tensor]:
+        generator, config = Generator().manual_seed(seed), self.model.config
         return [torch.rand(count, config.channels, *size, generator=generator) for size in sizes(config, side, side)]
 
-    def _grams(self, picture: Tensor, mode: str) -> list[Tensor]:
-        """Gram matrices at every octave and layer."""
-        found: list[Tensor] = []
+    def _measured(
+        self, picture: Tensor, mode: str, count: int, generator: Generator
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Gram matrices at every octave and layer, and vectors there of `count` positions, those of colors too."""
+        grams: list[Tensor] = []
+        points: list[Tensor] = []
         for octave in range(self.settings.octaves):
             if octave:
                 picture = halved(picture, mode)
@@ -127,5 +152,15 @@ class TextureTask:
                 raise UsageError(
                     f"{self.settings.exemplar}: too small for {self.settings.octaves} octaves", "--octaves 1"
                 )
-            found += self.judge.grams(picture)[0]
-        return found
+            found, some = self.judge.grams_and_points(picture, count, generator)
+            grams += found
+            points += [self.whitening @ sampled(picture.flatten(2), count, generator), *some]
+        return grams, points
+
+
+def _balance(net: TextureNet) -> None:
+    """Noise starts as loud as what comes from below: else the coarsest noise alone decides, which makes blobs."""
+    for scale, below in enumerate(net.config.widths[:-1], 2):
+        if not net.config.branch:
+            # Three channels of variance 1/12 against `below` ones of about 1/3.
+            getattr(net, f"level{scale}").conv1.weight[:, below:] *= (4 / 3 * below) ** 0.5
