@@ -29,7 +29,7 @@ from stylecli.nets.texture_net import TextureConfig, TextureNet, calibrated, siz
 from stylecli.optimise.octaves import halved
 from stylecli.progress import Listener
 from stylecli.settings.train_texture import TrainTextureSettings
-from stylecli.training.judge import Judge, sampled, squared, visible
+from stylecli.training.judge import Judge, sampled, unlike, visible
 from stylecli.training.loop import Schedule, train
 
 SAMPLES = 8
@@ -94,13 +94,12 @@ class TextureTask:
         noise, generator = batch
         output, outside = visible(self.model([each.to(self.device) for each in noise]))
         grams, points = self._measured(output, "circular", DRAWN, generator)
-        gaps = [squared(gram - wanted) / squared(wanted) for gram, wanted in zip(grams, self.grams, strict=True)]
         distances: list[Tensor] = []
         for found, (stored,) in zip(points, self.points, strict=True):
             along = directions(DIRECTIONS, len(stored), generator).to(stored)
             distances.append(sliced_wasserstein(found, sampled(stored, DRAWN, generator), along))
-        # The logarithm keeps a hopeless start from throwing the rest off; near zero it changes nothing.
-        style, sliced = (torch.stack(each).log1p().mean() for each in (gaps, distances))
+        style = torch.stack(list(map(unlike, grams, self.grams))).mean()
+        sliced = torch.stack(distances).log1p().mean()
         return {"style": style, "sliced": self.settings.sliced_weight * sliced, "range": outside}
 
     def export(self, averaged: nn.Module, path: Path, row: Mapping[str, float]) -> None:
