@@ -59,6 +59,26 @@ def test_augmentation_leaves_gradients_and_single_pictures():
     assert slope[1:].abs().sum() == 0
 
 
+def test_augmentation_of_a_share_leaves_the_others():
+    pictures, random = torch.rand(400, 3, 16, 16), torch.Generator().manual_seed(0)
+    assert torch.allclose(augment(pictures, random, 0.0), pictures, atol=1e-6)
+    same = (augment(pictures, random, 0.2) - pictures).abs().amax((1, 2, 3)) < 1e-6
+    assert 0.4 < float(same.float().mean()) < 0.62  # 0.8 of 0.8 of 0.8
+    assert not (augment(pictures, random) - pictures).abs().amax((1, 2, 3)).lt(1e-6).any()
+
+
+def test_augmentation_adapts_to_a_discriminator_that_knows(pictures: str, tmp_path: Path):
+    task = stylegan.StyleganTask(options(pictures, tmp_path / "run"), resolve("cpu"))
+    shares = []
+    for bias in (9.0, 9.0, -9.0):
+        # It holds everything for real, then everything for made.
+        task.model.discriminator.out.bias.data.fill_(bias)
+        next(iter(task.phases(next(task.batches(1, 1)), 1)))
+        shares.append(float(task.model.augmented))
+    assert 0 < shares[0] < shares[1]
+    assert shares[2] == pytest.approx(shares[0])
+
+
 def test_averaged_weights_forget_how_they_began():
     schedule, averaged, current = Schedule(1, 1.0, decay=0.999), [torch.zeros(3)], [torch.ones(3)]
     for count in range(1, 200):

@@ -37,7 +37,10 @@ class TrainStyleganSettings(Training):
     path_every: int = option(8, "steps between path-length penalties", minimum=1)
     mixing: float = option(0.9, "share of pictures made of two latents", minimum=0, maximum=1)
     augment: str = option(
-        "differentiable", "what keeps few pictures from being learned by heart", choices=("differentiable", "none")
+        "adaptive",
+        "what keeps few pictures from being learned by heart: changes before the discriminator, as many as are needed, "
+        "of every picture, or none",
+        choices=("adaptive", "differentiable", "none"),
     )
     mirror: bool = option(False, "also learn the mirrored pictures")
     average: float = option(0.998, "decay of the averaged weights", minimum=0, maximum=1)

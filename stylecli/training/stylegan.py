@@ -9,7 +9,8 @@ it runs is stored with c in it and learns at c times the rate, which is the same
 the scale of gradients.
 
 Differs from the authors' code: the discriminator and the generator of one step see pictures of the same latents, which
-saves a pass; differentiable augmentation (arXiv 2006.10738) in place of the adaptive one.
+saves a pass; what is adapted to keep few pictures from being learned by heart is differentiable augmentation (arXiv
+2006.10738), by the rule of adaptive augmentation: more of it while D is above 0 on more than 80 % of the real pictures.
 """
 
 import copy
@@ -48,6 +49,15 @@ MAPPING_RATE = 0.01
 
 W_DECAY = 0.998
 PATH_DECAY = 0.99
+SURE = 0.6
+"""Mean sign of the discriminator on real pictures above which it knows them by heart (arXiv 2006.06676, section 3)."""
+
+SPAN = 200_000
+"""Pictures from no augmentation to all of it."""
+
+MOST = 0.8
+"""Share of pictures that are changed in each way at most: above it, changes are learned too (there, section 2.2)."""
+
 LAYERS = ("relu3_1", "relu4_1", "relu5_1")
 """Whose means over positions the Fréchet distance compares."""
 
@@ -62,13 +72,15 @@ class Batch:
 
 
 class Pair(nn.Module):
-    """Generator and discriminator, and the running mean of path lengths."""
+    """Generator and discriminator, the running mean of path lengths, and how much is augmented."""
 
     def __init__(self, generator: StyleGenerator, discriminator: StyleGANDiscriminator) -> None:
         super().__init__()
         self.generator, self.discriminator = generator, discriminator
         self.register_buffer("path_mean", torch.zeros(()))
+        self.register_buffer("augmented", torch.zeros(()))
         self.path_mean: Tensor
+        self.augmented: Tensor
 
 
 def run(settings: TrainStyleganSettings, device: Device, listener: Listener) -> Path:
@@ -152,17 +164,20 @@ class StyleganTask:
         label = batch.label.to(self.device)
         # It was frozen for the generator's part of the step before, which may have ended there.
         critic.requires_grad_(True)
-        changed = (lambda x: augment(x, random)) if s.augment == "differentiable" else (lambda x: x)
+        share = {"none": 0.0, "differentiable": 1.0}.get(s.augment, float(self.model.augmented))
+        changed = (lambda x: augment(x, random, share)) if share else (lambda x: x)
         made = self._made(len(label), label, random)[0]
         penalized = self.r1_weight > 0 and step % s.r1_every == 0
         real = changed(batch.real.to(self.device)).requires_grad_(penalized)
         # Gradients of gradients are too small for half precision.
         with self.half(not penalized):
             logits = critic(real, label)
+        if s.augment == "adaptive":
+            known = float(logits.detach().sign().mean())
+            self.model.augmented.add_(math.copysign(len(label) / SPAN, known - SURE)).clamp_(0, MOST)
         with self.half():
-            losses = {
-                "discriminator": discriminator_loss(logits.float(), critic(changed(made.detach()), label).float())
-            }
+            refused = critic(changed(made.detach()), label)
+        losses = {"discriminator": discriminator_loss(logits.float(), refused.float())}
         if penalized:
             losses["r1"] = gradient_penalty(logits, real) * (self.r1_weight / 2 * s.r1_every)
         yield "discriminator", losses
