@@ -136,3 +136,9 @@ def test_a_texture_has_no_alpha(cli: Cli, options: dict[str, object], picture: C
     done = cli("texture", "a.png", *words, "--out-size", "50x33")
     assert done.exit_code == 0, done.stderr
     assert read_picture("a_texture.png").alpha is None
+
+
+def test_small_textures_do_with_fewer_sizes():
+    # With the embedded network and its deepest layers, from an exemplar that has room for all of them.
+    made = api.texture(material(side=256), out_size="100x77", steps=2, device="cpu")
+    assert made.shape == (3, 77, 100)

@@ -28,6 +28,7 @@ from stylecli.device import Device
 from stylecli.errors import UsageError
 from stylecli.media import color
 from stylecli.media.resize import resize, resize_seamless, short_side
+from stylecli.nets.vgg import subsampling
 from stylecli.optimise.descent import Average, Descent, Path, descend
 from stylecli.optimise.objective import Objective
 from stylecli.optimise.octaves import Octaves, halved
@@ -117,8 +118,11 @@ class Textures:
         shares: Sequence[float],
         settings: TextureSettings,
         guides: Sequence[Tensor] | None = None,
+        shape: tuple[int, int] | None = None,
     ) -> Octaves:
         """How far a picture is from exemplars [1, 3, h, w] mixed by `shares`; guides [1, H, W] are the picture's size.
+
+        `shape` is that size, where it may be less than that of the exemplars.
 
         Raises:
             UsageError: An exemplar is too small for the deepest layer.
@@ -127,7 +131,8 @@ class Textures:
         matching = Matching(settings.style_loss, settings.scaling)
         for octave in range(settings.octaves):
             if octave:
-                if min(side for each in exemplars for side in each.shape[2:]) < 4 * PERIOD:
+                sides = [side for each in exemplars for side in each.shape[2:]]
+                if min(sides + [side // 2 ** (octave - 1) for side in shape or ()]) < 4 * PERIOD:
                     break
                 exemplars = [halved(each) for each in exemplars]
             with torch.no_grad():
@@ -167,8 +172,8 @@ class _Run:
             self.exemplars = [resize(each, short_side(each.shape[1], each.shape[2], s.size)) for each in self.exemplars]
         self.final = s.shape or (self.exemplars[0].shape[1], self.exemplars[0].shape[2])
         short = min(min(each.shape[1:]) for each in self.exemplars)
-        count = 1
-        while s.min_size and short / 2**count >= s.min_size and min(self.final) / 2**count >= PERIOD:
+        least, count = max(PERIOD, 2 * subsampling(self.method.layers)), 1
+        while s.min_size and short / 2**count >= s.min_size and min(self.final) / 2**count >= least:
             count += 1
         self.scales = [2**octave for octave in reversed(range(count))]
         self.start, self.done, self.losses = time.monotonic(), 0, dict[str, float]()
@@ -189,7 +194,7 @@ class _Run:
                 for each in self.exemplars
             ]
             guides = [resize(each.mean(0, keepdim=True), shape, filter="box").to(device) for each in self.guides]
-            objective = self.method.objective(small, self.shares, self.settings, guides or None)
+            objective = self.method.objective(small, self.shares, self.settings, guides or None, shape)
             start = self._noise(shape) if self.path is None else self._resized(self.path.result, shape).clamp(0, 1)
             start = start.contiguous()
             self.path = Path(start.clone(), Average.starting_at(0.0, start))

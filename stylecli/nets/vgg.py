@@ -197,3 +197,9 @@ def deepest_of(layers: Iterable[str]) -> str:
         return int(block), int(index) if index else 99, ("conv", "relu", "pool").index(kind)
 
     return max(layers, key=depth)
+
+
+def subsampling(layers: Iterable[str]) -> int:
+    """How many pixels of the picture, along a side, a feature of the deepest of `layers` stands for."""
+    deepest = deepest_of(layers)
+    return 1 << int(deepest[4]) - (not deepest.startswith("pool"))
