@@ -106,7 +106,9 @@ def in_tiles(
         return part.half().cpu() if x.dtype == torch.uint8 else part
 
     load = lambda part: as_floats(part, device)
-    return stream(segments, x, side, load=load, store=store, keep=keep, memory=memory, tell=tell)
+    made = stream(segments, x, side, load=load, store=store, keep=keep, memory=memory, tell=tell)
+    give_back()
+    return made
 
 
 def as_floats(x: Tensor, device: Device) -> Tensor:

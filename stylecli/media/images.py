@@ -151,12 +151,13 @@ def picture_format(name: str) -> str:
 def quantize(pixels: Tensor, bits: int, rounding: Rounding = "round") -> np.ndarray:
     """The whole levels of a picture [C, H, W] in [0, 1], or of uint8: [H, W, C] uint8 or uint16."""
     if pixels.dtype == torch.uint8:
-        # A copy, for encoders refuse the strides of axes that are one long.
-        given: np.ndarray = np.array(pixels.permute(1, 2, 0).cpu().numpy(), order="C")
+        levels: np.ndarray = pixels.permute(1, 2, 0).cpu().numpy()
+        # Encoders refuse the strides of axes that are one long; else a large picture is not copied without need.
+        given = levels.copy() if 1 in levels.shape else np.ascontiguousarray(levels)
         return given if bits == 8 else given.astype(np.uint16) * 257
     top, half = 2**bits - 1, 0.5 if rounding == "round" else 0.0
-    levels = pixels.detach().float().clamp(0, 1).mul(top).add_(half).floor_()
-    array: np.ndarray = levels.permute(1, 2, 0).cpu().numpy()
+    scaled = pixels.detach().float().clamp(0, 1).mul(top).add_(half).floor_()
+    array: np.ndarray = scaled.permute(1, 2, 0).cpu().numpy()
     return np.ascontiguousarray(array, np.uint8 if bits == 8 else np.uint16)
 
 

@@ -176,7 +176,9 @@ def _through(
             except _UnknownError:
                 continue
             if made is None:
-                made = y.new_empty((len(y), y.shape[1], *size))
+                # Encoders take pixel after pixel, and so do convolutions.
+                kept = torch.channels_last
+                made = torch.empty((len(y), y.shape[1], *size), dtype=y.dtype, device=y.device, memory_format=kept)
             p, q = segment.scale
             row, column = tile.core[0][0] * p // q, tile.core[1][0] * p // q
             made[:, :, row : row + y.shape[2], column : column + y.shape[3]] = y
