@@ -1,6 +1,6 @@
 """A folder run against the same pictures one call, or one command, at a time, in one run.
 
-    python benchmarks/folders.py [--photos DIR] [--pictures 60] [--size 256] [--rounds 3] [--calls 10] [--json FILE]
+    python benchmarks/folders.py [--photos DIR] [--pictures 160] [--size 256] [--rounds 3] [--calls 40] [--json FILE]
 
 `adain` with its embedded weights, files to files. First in one process, imports left out: a loop over
 `stylecli.api.adain` as a user would write it, against the folder command. Then from the shell, everything included: the
@@ -97,10 +97,10 @@ def main() -> None:
     """Prints the rows, see `table`; seconds are those of a picture."""
     options = parser(__doc__)
     options.add_argument("--photos", type=Path)
-    options.add_argument("--pictures", type=int, default=60)
+    options.add_argument("--pictures", type=int, default=160)
     options.add_argument("--size", type=int)
     options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--calls", type=int, default=10, help="pictures a round by calls of the API")
+    options.add_argument("--calls", type=int, default=40, help="pictures a round by calls of the API")
     options.add_argument("--singles", type=int, default=3, help="pictures a round by commands of one")
     args = options.parse_args()
     finish(rows(args), args)

@@ -113,7 +113,7 @@ def test_a_job_that_kills_its_workers(cluster: Any, tmp_path: Path, monkeypatch:
 
 
 def test_ctrl_c(cluster: Any, tmp_path: Path):
-    log, plan = Log(), jobs(tmp_path, *["slow"] * 40)
+    log, plan = Log(), jobs(tmp_path, *["slow"] * 400)
     stop = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     code = pooled(cluster, plan, log, note=lambda report: stop.start() if report.job.index == 2 else None)
     stop.join()
@@ -121,7 +121,7 @@ def test_ctrl_c(cluster: Any, tmp_path: Path):
     assert log.closed == 1
     assert {type(report.error) for report in log.ended} == {type(None), Interrupted}
     assert all(Path(report.job.output).exists() for report in log.ended if not report.error)
-    assert len(log.ended) < 40
+    assert len(log.ended) < 400
 
 
 def test_a_method_that_cannot_be_built(cluster: Any, tmp_path: Path):
