@@ -152,6 +152,7 @@ def test_a_conditional_training_by_command(
     path = Path(done.stdout.strip())
     said = describe(path)
     assert (said.network, list(said.config["labels"])) == (f"stylegan{version}", ["a", "b"])
+    assert said.about["recipe"]["content"] == [Path(pictures).name]
     assert prove(path) is not None
     distance = json.loads((tmp_path / "run" / "distances.jsonl").read_text().splitlines()[-1])
     assert distance["frechet"] > 0

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +14,7 @@ from stylecli.media.grids import sheet
 from stylecli.nets.any_style import AnyStyle
 from stylecli.settings.train_adain import TrainAdainSettings
 from stylecli.training.pairs import PairSource
+from stylecli.training.recipes import recipe
 
 
 class AnyStyleTask(ABC):
@@ -59,7 +59,7 @@ class AnyStyleTask(ABC):
                 "licence": self.settings.licence,
                 "data": self.settings.data,
                 "pictures": [len(self.source.content.paths), len(self.source.style.paths)],
-                "recipe": {"command": "train adain", **asdict(self.settings)},
+                "recipe": recipe("train adain", self.settings),
                 "losses": row,
             },
         )

@@ -13,7 +13,6 @@ needed: what the student cannot hold of it, it could not hold of the original ei
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -32,6 +31,7 @@ from stylecli.settings.train_encoder import TrainEncoderSettings
 from stylecli.training.augment import widen
 from stylecli.training.data import Crops, find_pictures
 from stylecli.training.loop import Schedule, train
+from stylecli.training.recipes import recipe
 
 REAL_LAYERS = ("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_4")
 DEEP_LAYERS = ("relu4_1", "relu5_1")
@@ -131,7 +131,7 @@ class EncoderTask:
                 "licence": self.settings.licence,
                 "data": self.settings.data,
                 "pictures": len(self.crops.paths),
-                "recipe": {"command": "train encoder", **asdict(self.settings)},
+                "recipe": recipe("train encoder", self.settings),
                 "losses": row,
             },
         )

@@ -10,7 +10,6 @@ them; see `presets`.
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from stylecli.nets.transformer import IDENTITY
 from stylecli.settings.train_fast import TrainFastSettings
 from stylecli.training.data import Crops, find_pictures
 from stylecli.training.judge import Judge, shift, unlike
+from stylecli.training.recipes import recipe
 
 
 class PaintingTask:
@@ -100,16 +100,9 @@ class PaintingTask:
             "licence": s.licence,
             "data": s.data,
             "pictures": len(self.content.paths),
-            "recipe": {"command": "train fast", **{key: _named(key, value) for key, value in asdict(s).items()}},
+            "recipe": recipe("train fast", s),
             "losses": row,
         }
-
-
-def _named(key: str, value: Any) -> Any:
-    """Files and folders by their names: where they lay is nobody's business."""
-    if key in ("style", "content"):
-        return [Path(word).name for word in value]
-    return Path(value).name if key in ("weights", "output", "catalog", "teacher", "deep_teacher") else value
 
 
 def _styles(words: Sequence[str]) -> dict[str, Path]:

@@ -15,7 +15,7 @@ which domain a reference is of.
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ from stylecli.training.data import ahead
 from stylecli.training.differentiable import augment
 from stylecli.training.domains import DomainPictures
 from stylecli.training.loop import Schedule, train
+from stylecli.training.recipes import recipe
 from stylecli.training.stargan_painting import Painting
 from stylecli.training.stargan_terms import Critic, Masks, discriminator_terms, generator_terms
 
@@ -271,7 +272,7 @@ class StarganTask:
                 "licence": self.settings.licence,
                 "data": self.settings.data,
                 "pictures": self.data.count,
-                "recipe": {"command": "train stargan", **asdict(self.settings)},
+                "recipe": recipe("train stargan", self.settings),
                 "losses": row,
             },
         )

@@ -17,7 +17,7 @@ import copy
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ from stylecli.settings.train_stylegan import TrainStyleganSettings
 from stylecli.training.data import ahead
 from stylecli.training.differentiable import augment
 from stylecli.training.loop import Schedule, train
+from stylecli.training.recipes import recipe
 from stylecli.training.squares import squares
 
 MAPPING_RATE = 0.01
@@ -255,7 +256,7 @@ class StyleganTask:
                 "licence": s.licence,
                 "data": s.data,
                 "pictures": len(self.data.pictures),
-                "recipe": {"command": "train stylegan", **asdict(s)},
+                "recipe": recipe("train stylegan", s),
                 "losses": {**row, **told},
             },
         )

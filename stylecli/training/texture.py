@@ -12,7 +12,6 @@ samples of the averaged weights.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -31,6 +30,7 @@ from stylecli.progress import Listener
 from stylecli.settings.train_texture import TrainTextureSettings
 from stylecli.training.judge import Judge, sampled, unlike, visible
 from stylecli.training.loop import Schedule, train
+from stylecli.training.recipes import recipe
 
 SAMPLES = 8
 STORED = 2**16
@@ -106,17 +106,13 @@ class TextureTask:
         """The averaged net with settled norms, and a sample that proves it."""
         s = self.settings
         net = self._settled(averaged)
-        recipe = {
-            **asdict(s),
-            **{name: Path(getattr(s, name)).name for name in ("exemplar", "output", "teacher", "deep_teacher")},
-        }
         about = {
             "title": s.title or Path(s.exemplar).stem.replace("_", " "),
             "paper": "Texture networks, arXiv 1603.03417",
             "commands": ["texture"],
             "licence": s.licence,
             "data": s.data,
-            "recipe": {"command": "train texture", **recipe},
+            "recipe": recipe("train texture", s),
             "losses": row,
         }
         save_network(net, path, network="texture-net", config=stored_config(net.config), about=about)
