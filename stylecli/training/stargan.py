@@ -149,8 +149,10 @@ class StarganTask:
         self.fan: FAN | None = load(resolve(settings.fan), "fan") if config.hpf else None
         if self.fan:
             self.fan.to(memory_format=torch.channels_last).to(self.device)
-        some = self.data.draw(torch.arange(4 * len(names)) % len(names), Generator().manual_seed(settings.seed))
-        self.painting = Painting(settings, some, device) if settings.painting_weight else None
+        self.painting: Painting | None = None
+        if settings.painting_weight:
+            some = self.data.draw(torch.arange(4 * len(names)) % len(names), Generator().manual_seed(settings.seed))
+            self.painting = Painting(settings, some, device)
 
     def groups(self) -> dict[str, list[dict[str, Any]]]:
         """Parameters by who learns them, and how fast."""
