@@ -8,6 +8,9 @@ details that the masks of a face let through go around that:
 
 Differs from the paper, as the authors' code does: no tanh at the end; without masks the blocks that double have
 shortcuts, with masks they have none. The paper has w_hpf say how strong details are; here they are divided by it.
+
+The last norm leaves a style no way to say how bright a picture is, or of which tint; only the shapes of distributions
+tell. Ours may norm the three colors once more, with the means and deviations that the style says.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +19,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylecli.nets.stargan_blocks import DownBlock, InstanceNorm, UpBlock, act
+from stylecli.nets.stargan_blocks import AdaIN, DownBlock, InstanceNorm, UpBlock, act
 
 DETAILED = {32: 0, 64: 1, 128: 1}
 """Sizes at which details go around, and through which of the two masks."""
@@ -37,6 +40,7 @@ class StarGANConfig:
         hpf: Divides details that go around the middle; 0 for no such way.
         fan: The file also holds the network of the masks.
         guess: It also holds a linear map from the style encoder's features to domains.
+        colors: Styles say the means and deviations of the three colors; none of the authors' files has that.
         labels: Names of the domains, where they are known.
     """
 
@@ -50,6 +54,7 @@ class StarGANConfig:
     hpf: float = 0.0
     fan: bool = False
     guess: bool = False
+    colors: bool = False
     labels: tuple[str, ...] = ()
 
     def widths(self, halvings: int) -> list[int]:
@@ -90,6 +95,7 @@ class StarGANGenerator(nn.Module):
             + [UpBlock(b, a, style, up=True, shortcut=not masked) for a, b in pairs[::-1]]
         )
         self.to_rgb = nn.Sequential(InstanceNorm(widths[0]), nn.Identity(), nn.Conv2d(widths[0], 3, 1))
+        self.colors = AdaIN(3, style) if config.colors else None
 
     def forward(self, pictures: Tensor, style: Tensor, masks: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """`masks`: of the pictures, two of [N, 1, H, W] in [0, 1], None for none."""
@@ -118,4 +124,4 @@ class StarGANGenerator(nn.Module):
                 x = x + details
         norm, _, last = self.to_rgb
         pictures: Tensor = last(act(norm(x))).float()
-        return pictures
+        return self.colors(pictures, style) if self.colors else pictures

@@ -26,6 +26,7 @@ class TrainStarganSettings(Judged):
     hidden: int = option(256, "width of the mapping network", minimum=8)
     style_dim: int = option(64, "width of a style", minimum=1, source=CHOI)
     latent_dim: int = option(16, "width of z", minimum=1, source=CHOI)
+    colors: bool = option(False, "styles say the means and deviations of the three colors; palettes then come early")
     hpf: float = option(0.0, "above 0: details of faces go around through masks, divided by it", minimum=0)
     fan: str = option("wing", "landmarks of faces, with --hpf: a name, or a file")
     steps: int = option(100_000, "steps in all; a resumed training may be given more", minimum=1)

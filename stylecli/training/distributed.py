@@ -13,8 +13,8 @@ from contextlib import contextmanager
 import torch
 import torch.distributed as dist
 
-# Default arguments there are the group that exists when it is imported, and optimizers import it. The threads of a group
-# that is kept in this way go on, and now and then abort the process at its end.
+# Default arguments there are the group that exists when it is imported, and optimizers import it. The threads of a
+# group that is kept in this way go on, and now and then abort the process at its end.
 import torch.distributed.nn.functional
 from torch import Tensor, nn
 

@@ -50,6 +50,7 @@ MAPPING_RATE = 0.01
 """The mapping network learns slower."""
 
 GUESS_RATE = 10.0
+CROWD = 32
 WAYS = ("latent", "reference")
 SHOWN = 6
 """Domains on a sample at most."""
@@ -65,6 +66,7 @@ class Batch:
         references: Two of each target domain, [2, N, 3, size, size].
         target: The domains to go to [N].
         z: Two latent codes for each, [2, N, latent_dim].
+        crowd: For the first steps of painting, many of the first target domain, [M, 3, size, size].
         random: Where further randomness comes from.
     """
 
@@ -73,6 +75,7 @@ class Batch:
     references: Tensor
     target: Tensor
     z: Tensor
+    crowd: Tensor | None
     random: Generator
 
 
@@ -129,6 +132,7 @@ class StarganTask:
             ),
             fan=False,
             guess=True,
+            colors=config.colors if config else settings.colors,
             labels=names,
         )
         players = Players(config)
@@ -167,6 +171,7 @@ class StarganTask:
         return {
             "discriminator": [group(self.model.critic.parameters())],
             "guess": [group(guess.parameters(), GUESS_RATE)],
+            "mapping": [group(net.mapping.parameters())],
             "generator": [
                 group(net.generator.parameters()),
                 group(heads),
@@ -183,7 +188,9 @@ class StarganTask:
         own, target = (self.data.domains(count, random) for _ in range(2))
         real, one, other = (self.data.draw(domains, random) for domains in (own, target, target))
         z = torch.randn(2, count, self.config.latent_dim, generator=random)
-        return Batch(real, own, torch.stack([one, other]), target, z, random)
+        paints = self.painting and step <= self.settings.painting_steps
+        crowd = self.data.draw(target[:1].expand(CROWD), random) if paints else None
+        return Batch(real, own, torch.stack([one, other]), target, z, crowd, random)
 
     def phases(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """The discriminator twice, the guess, all others with latent codes, the generator with references."""
@@ -197,7 +204,9 @@ class StarganTask:
         # A step that ended in the middle left some of them frozen.
         self.model.requires_grad_(True)
         masks = self._masks(real)
-        if self.painting and step <= s.painting_steps:
+        if self.painting and batch.crowd is not None:
+            crowd = batch.crowd.to(self.device, memory_format=torch.channels_last)
+            yield "mapping", {"mapping": self.painting.drawn(net, crowd, target[0], random)}
             yield from self.painting.phases(net, real, own, references[0], target, masks)
             return
         with torch.no_grad(), self.half():

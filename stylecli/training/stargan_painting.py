@@ -4,19 +4,23 @@ The first steps may do without the discriminator, which then meets a generator t
 
     G, E  painting_weight style(g, r) + content_weight content(g, x) + range(g)   with g = G(x, E_y(r))
           + cycle_weight |G(x, E_y(x)) - x|   on a quarter of the pictures, which are references of their own
+    F     sliced_wasserstein(F_y(z), E_y(r)) over many z and r of one domain: drawn styles are as those of references
 """
 
 from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Generator, Tensor
 
 from stylecli.device import Device
+from stylecli.losses.sliced import directions, sliced_wasserstein
 from stylecli.nets.stargan import StarGAN
 from stylecli.settings.train_stargan import TrainStarganSettings
 from stylecli.training.judge import Judge, shift, unlike, visible
 from stylecli.training.stargan_terms import Masks
+
+DIRECTIONS = 128
 
 
 class Painting:
@@ -48,6 +52,15 @@ class Painting:
             "content": self.settings.content_weight * shift(deep, own).mean(),
             "range": outside,
         }
+
+    def drawn(self, net: StarGAN, crowd: Tensor, domain: Tensor, random: Generator) -> Tensor:
+        """How far styles of latent codes are from those of `crowd` [N, 3, size, size], all of `domain` []."""
+        domains = domain.expand(len(crowd))
+        with torch.no_grad(), self.half():
+            wanted = net.encoder(crowd, domains)
+        z = torch.randn(len(crowd), net.config.latent_dim, generator=random).to(crowd)
+        along = directions(DIRECTIONS, wanted.shape[1], random).to(crowd)
+        return sliced_wasserstein(net.mapping(z, domains).T[None], wanted.T, along).mean()
 
     def phases(
         self, net: StarGAN, real: Tensor, own: Tensor, reference: Tensor, target: Tensor, masks: Masks
