@@ -50,7 +50,7 @@ MAPPING_RATE = 0.01
 """The mapping network learns slower."""
 
 GUESS_RATE = 10.0
-CROWD = 32
+CROWD = 16
 WAYS = ("latent", "reference")
 SHOWN = 6
 """Domains on a sample at most."""
