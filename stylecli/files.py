@@ -115,6 +115,8 @@ def _locked(file: BinaryIO) -> bool:
 def output_error(destination: object, error: OSError) -> OutputError:
     """The one-line error for a failure of the operating system to write."""
     if error.errno == errno.ENOENT and isinstance(destination, Path):
+        if destination.parent.is_dir():  # /proc, say: no new files there
+            return OutputError(f"{destination}: not permitted to write here", _ELSEWHERE)
         return OutputError(f"{destination}: no such folder", f"make it with `mkdir -p {destination.parent}`")
     wrong, hint = _WRONG.get(error.errno or 0, (f"cannot be written: {error.strerror or error}".lower(), ""))
     return OutputError(f"{destination}: {wrong}", hint)

@@ -69,9 +69,10 @@ def test_a_full_device_is_told() -> None:
         file.write(b"x" * 100_000)
 
 
-def test_not_permitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOENT])  # as folders of others say, and as /proc does
+def test_not_permitted(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path, mode: str) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied")
+        raise OSError(number, "refused")
 
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(OutputError, match="not permitted"), atomic_write(tmp_path / "a.png"):
