@@ -49,6 +49,13 @@ class TrainStarganSettings(Judged):
     content_weight: float = option(
         0.0, "weight of the features of the content, where --painting-weight is above 0", minimum=0, panel="Losses"
     )
+    domain_weight: float = option(
+        0.0,
+        "weight of being taken for a picture of the domain by a linear map of features, where --painting-weight is "
+        "above 0",
+        minimum=0,
+        panel="Losses",
+    )
     painting_steps: int = option(
         0, "first steps without the discriminator, which begins with a generator that paints", minimum=0, panel="Losses"
     )

@@ -52,6 +52,15 @@ class Judge:
         """Gram matrices of `rgb` [N, 3, H, W] at `layers`, [N, C, C] each, and the features at `deepest`."""
         return self._measured(self._taps(rgb))
 
+    def grams_and_moments(self, rgb: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
+        """As `grams`, and means and deviations over space of all features that it took, [N, D]."""
+        taps = self._taps(rgb)
+        return *self._measured(taps), torch.cat([_moments(x) for _, x in taps.values()], 1)
+
+    def moments(self, rgb: Tensor) -> Tensor:
+        """The last of `grams_and_moments` alone."""
+        return torch.cat([_moments(x) for _, x in self._taps(rgb).values()], 1)
+
     def grams_and_points(
         self, rgb: Tensor, count: int, generator: torch.Generator
     ) -> tuple[list[Tensor], list[Tensor]]:
@@ -91,6 +100,11 @@ class Judge:
         net = next(net for net, theirs in self.nets if self.deepest in theirs)
         half = rgb.to(torch.bfloat16, memory_format=torch.channels_last)
         return net.mapped(net(half, [self.deepest]))[self.deepest]
+
+
+def _moments(x: Tensor) -> Tensor:
+    positions = x.float().flatten(2)
+    return torch.cat([positions.mean(2), positions.std(2, correction=0)], 1)
 
 
 def gram(x: Tensor, linear: tuple[Tensor, Tensor] | None = None) -> Tensor:

@@ -155,8 +155,7 @@ class StarganTask:
             self.fan.to(memory_format=torch.channels_last).to(self.device)
         self.painting: Painting | None = None
         if settings.painting_weight:
-            some = self.data.draw(torch.arange(4 * len(names)) % len(names), Generator().manual_seed(settings.seed))
-            self.painting = Painting(settings, some, device)
+            self.painting = Painting(settings, self.data, device)
 
     def groups(self) -> dict[str, list[dict[str, Any]]]:
         """Parameters by who learns them, and how fast."""
@@ -241,7 +240,7 @@ class StarganTask:
                 fixed = name == "reference"
                 terms, fake = generator_terms(net, critic, real, own, target, one, other, given, fixed=fixed)
             if name == "reference" and self.painting:
-                terms |= self.painting.losses(fake, references[0], real)
+                terms |= self.painting.losses(fake, references[0], real, target)
             yield "generator", _weighted(f"g_{name}", terms, weights)
 
     def _masks(self, pictures: Tensor) -> Masks:

@@ -3,6 +3,7 @@
 The first steps may do without the discriminator, which then meets a generator that paints already:
 
     G, E  painting_weight style(g, r) + content_weight content(g, x) + range(g)   with g = G(x, E_y(r))
+          + domain_weight cross_entropy(g taken for, y)   see `training.telling`
           + cycle_weight |G(x, E_y(x)) - x|   on a quarter of the pictures, which are references of their own
     F     sliced_wasserstein(F_y(z), E_y(r)) over many z and r of one domain: drawn styles are as those of references
 """
@@ -17,10 +18,14 @@ from stylecli.device import Device
 from stylecli.losses.sliced import directions, sliced_wasserstein
 from stylecli.nets.stargan import StarGAN
 from stylecli.settings.train_stargan import TrainStarganSettings
+from stylecli.training.domains import DomainPictures
 from stylecli.training.judge import Judge, shift, unlike, visible
 from stylecli.training.stargan_terms import Masks
+from stylecli.training.telling import telling
 
 DIRECTIONS = 128
+REAL = 300
+"""Of each domain, to learn to tell it."""
 
 
 class Painting:
@@ -28,29 +33,39 @@ class Painting:
 
     Args:
         settings: Weights of the losses, and the networks that they look through.
-        some: Pictures [N, 3, H, W] in [-1, 1], for `Judge.floors`.
+        data: Real pictures.
         device: Where to compute.
 
     Raises:
         WeightsError: A teacher is missing or of another family.
     """
 
-    def __init__(self, settings: TrainStarganSettings, some: Tensor, device: Device) -> None:
+    def __init__(self, settings: TrainStarganSettings, data: DomainPictures, device: Device) -> None:
         self.settings, self.half = settings, device.autocast
         self.judge = Judge(settings.teacher, settings.deep_teacher, settings.pixels, device.torch)
+        random, names = Generator().manual_seed(settings.seed), len(data.names)
+        some = data.draw(torch.arange(4 * names) % names, random)
         self.floors = self.judge.floors(_shown(some.to(device.torch)))
+        if settings.domain_weight:
+            domains = torch.arange(REAL * names) % names
+            drawn = [self.judge.moments(_shown(data.draw(part, random).to(device.torch))) for part in domains.split(32)]
+            self.telling = telling(torch.cat(drawn), domains.to(device.torch), names)
 
-    def losses(self, fake: Tensor, reference: Tensor, content: Tensor) -> dict[str, Tensor]:
-        """Weighted `style`, `content` and `range` of what was made, all pictures in [-1, 1]."""
+    def losses(self, fake: Tensor, reference: Tensor, content: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Weighted `style`, `content`, `range` and `domain` of what was made, all pictures in [-1, 1]."""
         seen, outside = visible(_shown(fake.float()))
         with torch.no_grad():
             wanted, own = self.judge.grams(_shown(reference))[0], self.judge.deep(_shown(content))
-        grams, deep = self.judge.grams(seen)
+        grams, deep, moments = self.judge.grams_and_moments(seen)
+        domain = {}
+        if self.settings.domain_weight:
+            domain["domain"] = self.settings.domain_weight * F.cross_entropy(self.telling(moments), target)
         style = torch.stack(list(map(unlike, grams, wanted, self.floors)))
         return {
             "style": self.settings.painting_weight * style.mean(),
             "content": self.settings.content_weight * shift(deep, own).mean(),
             "range": outside,
+            **domain,
         }
 
     def drawn(self, net: StarGAN, crowd: Tensor, domain: Tensor, random: Generator) -> Tensor:
@@ -72,7 +87,7 @@ class Painting:
             seen = net.encoder.features(reference)
             fake = net.generator(real, net.encoder.styled(seen, target), masks)
         yield "guess", {"guess": F.cross_entropy(net.encoder.guessed(seen.detach()), target)}
-        terms = self.losses(fake, reference, real)
+        terms = self.losses(fake, reference, real, target)
         if some:
             terms["itself"] = self.settings.cycle_weight * (fake[:some] - real[:some]).abs().mean()
         yield "generator", {f"g_reference_{name}": value for name, value in terms.items()}
