@@ -22,6 +22,7 @@ from stylecli.progress import silent
 from stylecli.settings.train_stargan import TrainStarganSettings
 from stylecli.training import stargan
 from stylecli.training.domains import DomainPictures
+from stylecli.training.telling import telling
 
 SMALL = {"size": "16", "channels": 4, "most_channels": 8, "hidden": 8, "style_dim": 4, "latent_dim": 2, "batch": 2}
 
@@ -97,9 +98,20 @@ def test_it_learns_to_paint_before_the_discriminator_looks(pictures: str, tmp_pa
 
 def test_painting_makes_results_like_their_references(pictures: str, tmp_path: Path):
     more = {"painting_weight": 5.0, "painting_steps": 40, "steps": 40, "every": 40, "learning_rate": 1e-3}
+    more |= {"domain_weight": 1.0, "colors": True}
     rows = (run(options(pictures, tmp_path / "run", **more)), log(tmp_path / "run"))[1]
-    first, last = (sum(row["g_reference_style"] for row in some) for some in (rows[:10], rows[-10:]))
-    assert last < 0.8 * first
+    for name, share in (("g_reference_style", 0.8), ("mapping", 0.8), ("g_reference_domain", 1.0)):
+        first, last = (sum(row[name] for row in some) for some in (rows[:10], rows[-10:]))
+        assert last < share * first, name
+
+
+def test_what_tells_domains_learns_them():
+    random = torch.Generator().manual_seed(0)
+    domains = torch.arange(300) % 3
+    moments = 0.01 * torch.randn(300, 8, generator=random) + 0.02 * torch.randn(3, 8, generator=random)[domains] + 5
+    told = telling(moments[:150], domains[:150], 3)
+    assert (told(moments[150:]).argmax(1) == domains[150:]).float().mean() > 0.9
+    assert not told.weight.requires_grad
 
 
 def test_masks(pictures: str, tmp_path: Path):

@@ -28,6 +28,6 @@ def telling(moments: Tensor, domains: Tensor, count: int) -> nn.Linear:
 
     optimizer.step(loss)
     told = nn.Linear(moments.shape[1], count).to(moments).requires_grad_(False)
-    told.weight.copy_(weight / deviation)
-    told.bias.copy_(bias - told.weight @ mean)
+    told.weight.data = weight.detach() / deviation
+    told.bias.data = bias.detach() - told.weight @ mean
     return told
