@@ -3,10 +3,11 @@
     python benchmarks/domains.py REAL CONTENTS [--weights stargan] [--count 20] [--encoder encoder] [--out DIR]
 
 REAL has a folder for each domain, of pictures that the network was not trained on. The first two of each are
-references; of the others the probe learns: means and deviations of the encoder's features at the network's size, a
-logistic regression; its accuracy is that of five-fold cross-validation. Each content is then translated by the first
-reference of each domain. How much two references of a domain differ in what they make, and two seeds of `latent`, is a
-distance of features (`losses.perceptual_path_length.feature_distance`), the mean over contents and domains.
+references; of the others the probe learns, a logistic regression on means and deviations of the encoder's features at
+the network's size, of the middle square and random ones. Its accuracy is that of five-fold cross-validation, all
+squares of a picture in one fold. Each content is then translated by the first reference of each domain. How much two
+references of a domain differ in what they make, and two seeds of `latent`, is a distance of features
+(`losses.perceptual_path_length.feature_distance`), the mean over contents and domains.
 """
 
 import argparse
@@ -16,10 +17,10 @@ from pathlib import Path
 
 import torch
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from torch import Tensor
+from torch import Generator, Tensor
 from torchvision.transforms.functional import to_tensor
 
 from stylecli import api
@@ -31,6 +32,7 @@ from stylecli.media.resize import resize
 from stylecli.nets.vgg import VGG
 from stylecli.training.data import find_pictures
 
+VIEWS = 6
 LAYERS = ("relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 
@@ -41,20 +43,27 @@ class Eye:
         self.net: VGG = load_vgg(resolve(encoder), LAYERS)
         self.size = size
 
-    def square(self, picture: Tensor) -> Tensor:
-        """[3, H, W] to [3, size, size]."""
-        side = min(picture.shape[1:])
-        top, left = ((extent - side) // 2 for extent in picture.shape[1:])
+    def square(self, picture: Tensor, share: float = 1, down: float = 0.5, across: float = 0.5) -> Tensor:
+        """[3, H, W] to a square of a share of the short side, [3, size, size]."""
+        side = round(share * min(picture.shape[1:]))
+        top, left = (
+            round(place * (extent - side)) for place, extent in zip((down, across), picture.shape[1:], strict=True)
+        )
         return resize(picture[:, top : top + side, left : left + side], (self.size, self.size))
 
-    @torch.inference_mode()
-    def features(self, picture: Tensor) -> dict[str, Tensor]:
-        """Of a picture of any size, by layer."""
-        return self.net(self.square(picture)[None], LAYERS)
+    def views(self, picture: Tensor, random: Generator) -> list[Tensor]:
+        """The middle square, and random ones of at least 0.8 of the short side."""
+        places = torch.rand(VIEWS - 1, 3, generator=random).tolist()
+        return [self.square(picture), *(self.square(picture, 0.8 + share / 5, *place) for share, *place in places)]
 
-    def moments(self, picture: Tensor) -> list[float]:
+    @torch.inference_mode()
+    def features(self, square: Tensor) -> dict[str, Tensor]:
+        """Of a square [3, size, size], by layer."""
+        return self.net(square[None], LAYERS)
+
+    def moments(self, square: Tensor) -> list[float]:
         """What the probe sees."""
-        found = self.features(picture).values()
+        found = self.features(square).values()
         return torch.cat([part for x in found for part in (x.mean((0, 2, 3)), x.std((0, 2, 3)))]).tolist()
 
 
@@ -71,10 +80,16 @@ def main() -> None:
     net = load(resolve(args.weights), "stargan")
     names, eye = net.config.labels, Eye(args.encoder, net.config.size)
     real = {name: sorted(find_pictures([args.real / name])) for name in names}
-    pairs = [(eye.moments(read_picture(path).pixels), name) for name in names for path in real[name][2:]]
-    seen, domains = (list(part) for part in zip(*pairs, strict=True))
+    random = Generator().manual_seed(0)
+    rows = [
+        (eye.moments(square), name, str(path))
+        for name in names
+        for path in real[name][2:]
+        for square in eye.views(read_picture(path).pixels, random)
+    ]
+    seen, domains, groups = (list(part) for part in zip(*rows, strict=True))
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2000, class_weight="balanced"))
-    accuracy = float(cross_val_score(probe, seen, domains, cv=5).mean())
+    accuracy = float(cross_val_score(probe, seen, domains, groups=groups, cv=StratifiedGroupKFold(5)).mean())
     probe.fit(seen, domains)
     hits: dict[str, list[bool]] = {name: [] for name in names}
     apart: dict[str, list[float]] = {"references": [], "latents": []}
@@ -86,7 +101,7 @@ def main() -> None:
             if args.out:
                 args.out.mkdir(parents=True, exist_ok=True)
                 made[0].save(args.out / f"{content.stem}_{name}.png")
-            pictures = [to_tensor(picture) for picture in (*made, *drawn)]
+            pictures = [eye.square(to_tensor(picture)) for picture in (*made, *drawn)]
             hits[name].append(probe.predict([eye.moments(pictures[0])])[0] == name)
             features = [eye.features(picture) for picture in pictures]
             apart["references"].append(float(feature_distance(features[0], features[1])))
@@ -94,7 +109,7 @@ def main() -> None:
     shares = {name: sum(found) / len(found) for name, found in hits.items()}
     told = {
         "accuracy": accuracy,
-        "pictures": len(seen),
+        "pictures": len(set(groups)),
         "in_domain": sum(shares.values()) / len(shares),
         "each": shares,
         "apart": {name: sum(values) / len(values) for name, values in apart.items()},
