@@ -17,7 +17,7 @@ from stylecli import api
 from stylecli.checkpoints.load import build, describe, prove
 from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.stargan_formats import stored_config
-from stylecli.errors import InputError, WeightsError
+from stylecli.errors import InputError, UsageError, WeightsError
 from stylecli.media.faces import CELEBA, aligned, read_mean_face, similarity
 from stylecli.media.metadata import read_settings
 from stylecli.media.squares import square
@@ -159,6 +159,22 @@ def test_a_result_keeps_the_frame_and_the_alpha(make: Make, cli: Callable[..., R
     from stylecli.media.resize import resize
 
     assert np.array_equal(np.asarray(Image.open("crop.png"))[..., 3], resize(alpha, (16, 16))[0].mul(255).round())
+
+
+@pytest.mark.parametrize("hpf", [0.0, 1.0])
+def test_contents_may_be_larger_than_those_of_training(hpf: float, make: Make, picture: Callable[..., Path]):
+    options: dict[str, Any] = {"weights": make(hpf=hpf, size=32), "domain": "dog", "no_masks": True}
+    content, reference = picture("a.png", size=(90, 60)), picture("r.png")
+
+    def made(size: int | None, **more: Any) -> np.ndarray:
+        return np.asarray(api.stargan("ref", content, reference, size=size, **options, **more))
+
+    assert np.array_equal(made(None), made(32))
+    assert made(96).shape == (60, 90, 3)
+    assert np.array_equal(made(96), made(95))  # of what halves, the next
+    assert not np.array_equal(made(96), made(32))
+    small, large = (made(size, alpha=0.5, content_domain="cat") for size in (32, 96))
+    assert abs(small.mean() - large.mean()) < 20
 
 
 def test_strength_and_mixtures_are_lines_between_styles(make: Make):
@@ -332,6 +348,8 @@ def test_no_face(make: Make, tmp_path: Path):
     options: dict[str, Any] = {"weights": make(), "align": True, "fan": str(path), "domain": "cat"}
     with pytest.raises(InputError, match="content: no face found"):
         api.stargan("ref", torch.rand(3, 16, 16), torch.rand(3, 16, 16), **options)
+    with pytest.raises(UsageError, match="--size 32: faces are found at the network's own size, 16 px"):
+        api.stargan("ref", torch.rand(3, 16, 16), torch.rand(3, 16, 16), **options, size=32)
     assert prove(path) is not None
     with pytest.raises(WeightsError, match="holds stylecli StarGAN v2, not a fan"):
         api.stargan("ref", torch.rand(3, 16, 16), torch.rand(3, 16, 16), **{**options, "fan": make()})

@@ -4,7 +4,8 @@
 
 The z of a seed is `numpy.random.RandomState(seed).randn(1, latent_dim)`. Truncation moves a style towards the mean of
 the domain's, of 10,000 draws as in the authors' code. A style is computed once a reference; what the generator
-does before it meets a style once a content.
+does before it meets a style once a content. The generator is convolutional, so contents may be larger than those of
+its training; styles are always seen at that size.
 """
 
 import math
@@ -115,14 +116,17 @@ class Stargan:
             listener: Told of every frame of a clip.
 
         Raises:
-            UsageError: A domain that the network does not have, or none where one is needed.
+            UsageError: A domain that the network does not have, or none where one is needed; or another size where
+                faces are aligned or masked.
             InputError: No face, where one is to be aligned.
             MemoryLimitError: It does not fit.
         """
         paths = paths or {}
         self.domains.notes.clear()
-        widest = self.net.config.channels * self.size**2
-        self.device.check_memory(4 * 6 * widest, f"{self.size} px", "close other programs")
+        side = self._side(settings)
+        widest = self.net.config.channels * side**2
+        hint = "close other programs" if side == self.size else "a smaller --size"
+        self.device.check_memory(4 * 6 * widest, f"{side} px", hint)
         seen = self._content(content, settings, *paths.get("content", ("content",))[:1])
         if isinstance(settings, StarganLatentSettings):
             targets = [self._drawn(settings)]
@@ -159,19 +163,31 @@ class Stargan:
                 yield content.shape.cut(self._drawn_in(content, style))
             listener(Step(index + 1, total, time.monotonic() - start))
 
+    def _side(self, settings: Translation) -> int:
+        """Of the square that the generator sees; it halves that several times."""
+        if settings.size in (None, self.size):
+            return self.size
+        if settings.align or self.masked:
+            raise UsageError(
+                f"--size {settings.size}: faces are found at the network's own size, {self.size} px",
+                "leave out --size" if settings.align else "leave out --size, or give --no-masks too",
+            )
+        step = 2 ** sum(block.down for block in self.net.generator.encode)
+        return -(-settings.size // step) * step
+
     def _content(self, pixels: Tensor, settings: Translation, name: str) -> _Content:
-        key = (settings.fit, settings.align)
+        key = (settings.fit, settings.align, settings.size)
         last: _Content | None = getattr(self.kept, "content", None)
         if last is None or last.pixels() is not pixels or last.key != key:
-            shape, x = self._squared(pixels, settings.fit, settings, name)
+            shape, x = self._squared(pixels, self._side(settings), settings.fit, settings, name)
             with self.device.autocast():
                 encoded = self.net.generator.encoded(x, self.net.masks(x) if self.masked else None)
             last = self.kept.content = _Content(weakref.ref(pixels), key, shape, x, encoded)
         return last
 
-    def _squared(self, pixels: Tensor, fit: str, settings: Translation, name: str) -> tuple[Square, Tensor]:
+    def _squared(self, pixels: Tensor, size: int, fit: str, settings: Translation, name: str) -> tuple[Square, Tensor]:
         """(how the picture became a square, what networks see of it [1, 3, size, size] in [-1, 1])."""
-        shape = square(pixels, self.size, fit)
+        shape = square(pixels, size, fit)
         if settings.align:
             found, warmth = landmarks(self._heat(shape.pixels))
             if not float(warmth.mean()) > SURE:
@@ -191,15 +207,18 @@ class Stargan:
         fit = "stretch" if settings.fit == "stretch" else "crop"
         key = (fit, settings.align, settings.domain, name)
         if key not in known:
-            _, x = self._squared(pixels, fit, settings, name)
+            _, x = self._squared(pixels, self.size, fit, settings, name)
             domain = self.domains.of(x, settings.domain, "--domain", name)
             known[key] = self.net.encoder(x, domain)
         style: Tensor = known[key]
         return style
 
     def _own(self, content: _Content, settings: Translation, name: str) -> Tensor:
-        domain = self.domains.of(content.x, settings.content_domain, "--content-domain", name)
-        return self.net.encoder(content.x, domain)
+        x = content.x
+        if x.shape[2] != self.size:
+            _, x = self._squared(content.pixels(), self.size, settings.fit, settings, name)
+        domain = self.domains.of(x, settings.content_domain, "--content-domain", name)
+        return self.net.encoder(x, domain)
 
     def _drawn(self, settings: StarganLatentSettings) -> Tensor:
         """The style of a seed in its domain."""

@@ -54,6 +54,13 @@ class Translation(Named):
         choices=("pad", "crop", "stretch"),
         panel="Look",
     )
+    size: int | None = option(
+        None,
+        "side of the square that the generator sees; default: as in its training. Larger: finer strokes, more details",
+        unit="px",
+        minimum=16,
+        panel="Look",
+    )
     align: bool = option(False, "turn faces upright and to one size first, as the network of faces wants them")
     mean_face: str = option(
         "", "where --align brings landmarks: celeba_lm_mean.npz; default: where CelebA-HQ has them", unit="file"
