@@ -1,6 +1,6 @@
 """Whether `stargan ref` lands in the domain of its reference, as a linear probe sees it that never saw a translation.
 
-    python benchmarks/domains.py REAL CONTENTS [--weights stargan] [--count 20] [--encoder encoder] [--out DIR]
+    python benchmarks/domains.py REAL CONTENTS [--weights stargan] [--count 20] [--size N] [--out DIR]
 
 REAL has a folder for each domain, of pictures that the network was not trained on. The first two of each are
 references; of the others the probe learns, a logistic regression on means and deviations of the encoder's features at
@@ -74,6 +74,7 @@ def main() -> None:
     parser.add_argument("contents", type=Path)
     parser.add_argument("--weights", default="stargan")
     parser.add_argument("--count", type=int, default=20)
+    parser.add_argument("--size", type=int, help="as that of `stargan ref`")
     parser.add_argument("--encoder", default="encoder")
     parser.add_argument("--out", type=Path, help="folder for the translations")
     args = parser.parse_args()
@@ -95,7 +96,7 @@ def main() -> None:
     apart: dict[str, list[float]] = {"references": [], "latents": []}
     for content in islice(sorted(find_pictures([args.contents])), args.count):
         for name in names:
-            options = {"weights": args.weights, "domain": name, "device": "cpu"}
+            options = {"weights": args.weights, "domain": name, "size": args.size, "device": "cpu"}
             made = [api.stargan("ref", content, reference, **options) for reference in real[name][:2]]
             drawn = [api.stargan("latent", content, seeds=seed, **options) for seed in (0, 1)]
             if args.out:
