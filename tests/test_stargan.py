@@ -262,6 +262,12 @@ def test_the_papers_table_and_singles(make: Make, cli: Callable[..., Result], pi
     assert np.array_equal(cells[2, 0], load("s.png"))
     assert np.array_equal(cells[2, 1], load("out/a_stargan-ref_s.png"))
     assert np.array_equal(cells[3, 2], load("out/b_stargan-ref_t.png"))
+    # A sweep has a labelled sheet for each content.
+    done = cli(
+        "stargan", "ref", "a.png", "b.png", *words[:-1], "sweep/", "--alpha", "0.5:1:2", "--content-domain", "dog"
+    )
+    assert done.exit_code == 0, done.stderr
+    assert sorted(path.name for path in Path("sweep").glob("*grid*")) == [f"{x}_stargan-ref_grid.png" for x in "ab"]
 
 
 def test_a_clip_and_its_replay(make: Make, cli: Callable[..., Result], picture: Callable[..., Path]):

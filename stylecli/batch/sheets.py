@@ -47,7 +47,9 @@ def plan_sheets(jobs: Sequence[Job], outputs: Outputs) -> list[Sheet]:
     """
     if not jobs or not (outputs.grid or outputs.animate):
         return []
-    groups = [list(group) for _, group in itertools.groupby(jobs, key=lambda job: outputs.paper or job.main)]
+    # A plain table has no place to say which value a result of a sweep has.
+    paper = outputs.paper and len({job.settings for job in jobs}) == 1
+    groups = [list(group) for _, group in itertools.groupby(jobs, key=lambda job: paper or job.main)]
     sheets = []
     for group in groups:
         main = group[0].main
@@ -57,7 +59,7 @@ def plan_sheets(jobs: Sequence[Job], outputs: Outputs) -> list[Sheet]:
                 path = place(outputs.output or "") / main.below / path
             elif outputs.output:
                 path = _own(place(outputs.output), main.stem, groups)
-            sheets.append(Sheet(str(path), group, paper=outputs.paper))
+            sheets.append(Sheet(str(path), group, paper=paper))
         if outputs.animate:
             sheets.append(Sheet(str(_own(place(outputs.animate), main.stem, groups)), group, moving=True))
     inputs = {identity(one.path) for job in jobs for some in job.inputs.values() for one in some}

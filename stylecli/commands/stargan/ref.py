@@ -22,8 +22,8 @@ def command(
 ) -> ExitCode:
     """Translate CONTENT to the domain of --reference, in its style (StarGAN v2, Choi et al. 2020).
 
-    Several contents and references are all combined; --grid puts them on one table as the paper does, --animate goes
-    from the style of each reference to that of the next.
+    Several contents and references are all combined; --grid puts them on one table as the paper does, or a sweep on a
+    labelled sheet for each content; --animate goes from the style of each reference to that of the next.
 
     \b
       stylecli stargan ref photo.jpg --reference ukiyoe.jpg
