@@ -72,6 +72,26 @@ def theirs(net: StarGAN, path: Path, prefix: str = "") -> Path:
     return path
 
 
+def test_the_embedded_network_takes_the_palette_and_keeps_the_scene():
+    examples = Path(api.__file__).with_name("examples")
+    harbor, brushwork = examples / "harbor.jpg", examples / "brushwork.jpg"
+
+    def small(picture: Image.Image, mode: str, side: int) -> np.ndarray:
+        return np.asarray(picture.convert(mode).resize((side, side)), float)
+
+    def palette(picture: Image.Image) -> np.ndarray:
+        pixels = small(picture, "RGB", 64)
+        return np.concatenate([pixels.mean((0, 1)), pixels.std((0, 1))])
+
+    content, wanted = Image.open(harbor), palette(Image.open(brushwork))
+    before = np.abs(palette(content) - wanted).mean()
+    results = [api.stargan("ref", harbor, brushwork, domain=name) for name in ("cubism", "ukiyo_e")]
+    for made in results:
+        assert np.abs(palette(made) - wanted).mean() < 0.6 * before
+        assert np.corrcoef(small(content, "L", 16).ravel(), small(made, "L", 16).ravel())[0, 1] > 0.9
+    assert np.abs(small(results[0], "RGB", 64) - small(results[1], "RGB", 64)).mean() > 5
+
+
 def test_cheap_convolutions_are_the_plain_ones():
     conv = nn.Conv2d(3, 5, 3, padding=1)
     for size in ((6, 8), (2, 4)):
