@@ -172,7 +172,7 @@ class Stargan:
                 f"--size {settings.size}: faces are found at the network's own size, {self.size} px",
                 "leave out --size" if settings.align else "leave out --size, or give --no-masks too",
             )
-        step = 2 ** sum(block.down for block in self.net.generator.encode)
+        step = 2**self.net.generator.halvings
         return -(-settings.size // step) * step
 
     def _content(self, pixels: Tensor, settings: Translation, name: str) -> _Content:

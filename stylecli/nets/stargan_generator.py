@@ -77,12 +77,17 @@ class Encoded:
 
 
 class StarGANGenerator(nn.Module):
-    """Pictures [N, 3, size, size], nominally in [-1, 1], and styles [N, style_dim] to such pictures, not clamped."""
+    """Pictures [N, 3, size, size], nominally in [-1, 1], and styles [N, style_dim] to such pictures, not clamped.
+
+    Attributes:
+        halvings: How often it halves a picture; without masks, sides may be any multiple of 2 to that power.
+    """
 
     def __init__(self, config: StarGANConfig) -> None:
         super().__init__()
         self.hpf, masked = config.hpf, config.hpf > 0
-        widths = config.widths(config.size.bit_length() - 5 + masked)
+        self.halvings = config.size.bit_length() - 5 + masked
+        widths = config.widths(self.halvings)
         pairs = list(pairwise(widths))
         middle, style = widths[-1], config.style_dim
         self.from_rgb = nn.Conv2d(3, widths[0], 3, padding=1)
