@@ -31,6 +31,7 @@ from stylecli.media.images import read_picture
 from stylecli.media.resize import resize
 from stylecli.nets.vgg import VGG
 from stylecli.training.data import find_pictures
+from stylecli.training.squares import window
 
 VIEWS = 6
 LAYERS = ("relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -46,10 +47,7 @@ class Eye:
     def square(self, picture: Tensor, share: float = 1, down: float = 0.5, across: float = 0.5) -> Tensor:
         """[3, H, W] to a square of a share of the short side, [3, size, size]."""
         side = round(share * min(picture.shape[1:]))
-        top, left = (
-            round(place * (extent - side)) for place, extent in zip((down, across), picture.shape[1:], strict=True)
-        )
-        return resize(picture[:, top : top + side, left : left + side], (self.size, self.size))
+        return resize(window(picture, side, down, across), (self.size, self.size))
 
     def views(self, picture: Tensor, random: Generator) -> list[Tensor]:
         """The middle square, and random ones of at least 0.8 of the short side."""
@@ -61,10 +59,10 @@ class Eye:
         """Of a square [3, size, size], by layer."""
         return self.net(square[None], LAYERS)
 
-    def moments(self, square: Tensor) -> list[float]:
-        """What the probe sees."""
-        found = self.features(square).values()
-        return torch.cat([part for x in found for part in (x.mean((0, 2, 3)), x.std((0, 2, 3)))]).tolist()
+
+def moments(features: dict[str, Tensor]) -> list[float]:
+    """What the probe sees."""
+    return torch.cat([part for x in features.values() for part in (x.mean((0, 2, 3)), x.std((0, 2, 3)))]).tolist()
 
 
 def main() -> None:
@@ -83,7 +81,7 @@ def main() -> None:
     real = {name: sorted(find_pictures([args.real / name])) for name in names}
     random = Generator().manual_seed(0)
     rows = [
-        (eye.moments(square), name, str(path))
+        (moments(eye.features(square)), name, str(path))
         for name in names
         for path in real[name][2:]
         for square in eye.views(read_picture(path).pixels, random)
@@ -102,9 +100,8 @@ def main() -> None:
             if args.out:
                 args.out.mkdir(parents=True, exist_ok=True)
                 made[0].save(args.out / f"{content.stem}_{name}.png")
-            pictures = [eye.square(to_tensor(picture)) for picture in (*made, *drawn)]
-            hits[name].append(probe.predict([eye.moments(pictures[0])])[0] == name)
-            features = [eye.features(picture) for picture in pictures]
+            features = [eye.features(eye.square(to_tensor(picture))) for picture in (*made, *drawn)]
+            hits[name].append(probe.predict([moments(features[0])])[0] == name)
             apart["references"].append(float(feature_distance(features[0], features[1])))
             apart["latents"].append(float(feature_distance(features[2], features[3])))
     shares = {name: sum(found) / len(found) for name, found in hits.items()}

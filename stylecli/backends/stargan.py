@@ -127,7 +127,7 @@ class Stargan:
         widest = self.net.config.channels * side**2
         hint = "close other programs" if side == self.size else "a smaller --size"
         self.device.check_memory(4 * 6 * widest, f"{side} px", hint)
-        seen = self._content(content, settings, *paths.get("content", ("content",))[:1])
+        seen = self._content(content, side, settings, *paths.get("content", ("content",))[:1])
         if isinstance(settings, StarganLatentSettings):
             targets = [self._drawn(settings)]
         else:
@@ -175,11 +175,11 @@ class Stargan:
         step = 2**self.net.generator.halvings
         return -(-settings.size // step) * step
 
-    def _content(self, pixels: Tensor, settings: Translation, name: str) -> _Content:
-        key = (settings.fit, settings.align, settings.size)
+    def _content(self, pixels: Tensor, side: int, settings: Translation, name: str) -> _Content:
+        key = (settings.fit, settings.align, side)
         last: _Content | None = getattr(self.kept, "content", None)
         if last is None or last.pixels() is not pixels or last.key != key:
-            shape, x = self._squared(pixels, self._side(settings), settings.fit, settings, name)
+            shape, x = self._squared(pixels, side, settings.fit, settings, name)
             with self.device.autocast():
                 encoded = self.net.generator.encoded(x, self.net.masks(x) if self.masked else None)
             last = self.kept.content = _Content(weakref.ref(pixels), key, shape, x, encoded)

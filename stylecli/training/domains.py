@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from stylecli.errors import InputError
-from stylecli.training.squares import squares
+from stylecli.training.squares import squares, window
 
 ROOM = 1.12
 """How much larger pictures are kept: the smallest crop, of 0.8 of a square, then is not enlarged."""
@@ -62,9 +62,6 @@ class DomainPictures:
         return made.flip(2) if turned < 0.5 else made
 
     def _cut(self, picture: Tensor, side: int, down: float, across: float) -> Tensor:
-        top, left = (
-            round(place * (extent - side)) for place, extent in zip((down, across), picture.shape[1:], strict=True)
-        )
-        crop = picture[None, :, top : top + side, left : left + side].float().div(127.5).sub(1)
+        crop = window(picture, side, down, across)[None].float().div(127.5).sub(1)
         size = (self.size, self.size)
         return F.interpolate(crop, size, mode="bilinear", align_corners=False, antialias=True)[0]

@@ -9,6 +9,7 @@ from stylecli.losses.content import normalized
 from stylecli.nets.vgg import VGG
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+Taps = dict[str, tuple[VGG, Tensor]]
 
 
 class Judge:
@@ -55,11 +56,11 @@ class Judge:
     def grams_and_moments(self, rgb: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
         """As `grams`, and means and deviations over space of all features that it took, [N, D]."""
         taps = self._taps(rgb)
-        return *self._measured(taps), torch.cat([_moments(x) for _, x in taps.values()], 1)
+        return *self._measured(taps), _moments(taps)
 
     def moments(self, rgb: Tensor) -> Tensor:
         """The last of `grams_and_moments` alone."""
-        return torch.cat([_moments(x) for _, x in self._taps(rgb).values()], 1)
+        return _moments(self._taps(rgb))
 
     def grams_and_points(
         self, rgb: Tensor, count: int, generator: torch.Generator
@@ -72,11 +73,11 @@ class Judge:
             points.append(net.mapped({layer: some})[layer][..., 0].float())
         return self._measured(taps)[0], points
 
-    def _taps(self, rgb: Tensor) -> dict[str, tuple[VGG, Tensor]]:
+    def _taps(self, rgb: Tensor) -> Taps:
         half = rgb.to(torch.bfloat16, memory_format=torch.channels_last)
         return {layer: (net, x) for net, theirs in self.nets for layer, x in net(half, theirs).items()}
 
-    def _measured(self, taps: dict[str, tuple[VGG, Tensor]]) -> tuple[list[Tensor], Tensor]:
+    def _measured(self, taps: Taps) -> tuple[list[Tensor], Tensor]:
         found: dict[str, Tensor] = {}
         for layer, (net, x) in taps.items():
             if layer == self.deepest:
@@ -102,9 +103,9 @@ class Judge:
         return net.mapped(net(half, [self.deepest]))[self.deepest]
 
 
-def _moments(x: Tensor) -> Tensor:
-    positions = x.float().flatten(2)
-    return torch.cat([positions.mean(2), positions.std(2, correction=0)], 1)
+def _moments(taps: Taps) -> Tensor:
+    rows = [x.float().flatten(2) for _, x in taps.values()]
+    return torch.cat([part for x in rows for part in (x.mean(2), x.std(2, correction=0))], 1)
 
 
 def gram(x: Tensor, linear: tuple[Tensor, Tensor] | None = None) -> Tensor:

@@ -50,9 +50,15 @@ class Squares:
         return square.flip(2) if self.mirror and turn < 0.5 else square
 
     def _window(self, index: int, place: float) -> Tensor:
-        picture = self.pictures[index]
-        top, left = (round(place * (extent - self.size)) for extent in picture.shape[1:])
-        return picture[:, top : top + self.size, left : left + self.size]
+        return window(self.pictures[index], self.size, place, place)
+
+
+def window(picture: Tensor, side: int, down: float, across: float) -> Tensor:
+    """The square of that side in `picture` [C, H, W], as far down and across as it can be times a share in [0, 1]."""
+    top, left = (
+        round(place * (extent - side)) for place, extent in zip((down, across), picture.shape[1:], strict=True)
+    )
+    return picture[:, top : top + side, left : left + side]
 
 
 def squares(folders: Sequence[Path], size: int, *, by_folder: bool, mirror: bool) -> Squares:

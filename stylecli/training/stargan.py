@@ -7,10 +7,10 @@
 |.| is the mean absolute difference. The weight of diversity falls to zero along a line, by the number of the step: a
 resumed training goes on where it was, unlike the authors' code, which begins at the full weight again.
 
-Beside the paper: with `painting_weight` what is made of a reference has its Gram matrices, and with `content_weight`
-the features of the content (see `training.painting`); the style encoder then learns from references too. A linear map
-learns to tell the domain from what the heads of the style encoder see, without changing that, so that a file can say
-which domain a reference is of.
+Beside the paper: with `painting_weight` what is made of a reference has its Gram matrices, and more (see
+`training.stargan_painting`); the style encoder then learns from references too. A linear map learns to tell the domain
+from what the heads of the style encoder see, without changing that, so that a file can say which domain a reference is
+of.
 """
 
 import copy
@@ -51,6 +51,8 @@ MAPPING_RATE = 0.01
 
 GUESS_RATE = 10.0
 CROWD = 16
+"""References of one domain, of which drawn styles learn how those of references are distributed."""
+
 WAYS = ("latent", "reference")
 SHOWN = 6
 """Domains on a sample at most."""
@@ -129,10 +131,10 @@ class StarganTask:
                 settings.latent_dim,
                 settings.hidden,
                 settings.hpf,
+                colors=settings.colors,
             ),
             fan=False,
             guess=True,
-            colors=config.colors if config else settings.colors,
             labels=names,
         )
         players = Players(config)

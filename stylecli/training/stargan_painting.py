@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from stylecli.device import Device
 from stylecli.losses.sliced import directions, sliced_wasserstein
@@ -46,6 +46,7 @@ class Painting:
         random, names = Generator().manual_seed(settings.seed), len(data.names)
         some = data.draw(torch.arange(4 * names) % names, random)
         self.floors = self.judge.floors(_shown(some.to(device.torch)))
+        self.telling: nn.Linear | None = None
         if settings.domain_weight:
             domains = torch.arange(REAL * names) % names
             drawn = [self.judge.moments(_shown(data.draw(part, random).to(device.torch))) for part in domains.split(32)]
@@ -57,16 +58,15 @@ class Painting:
         with torch.no_grad():
             wanted, own = self.judge.grams(_shown(reference))[0], self.judge.deep(_shown(content))
         grams, deep, moments = self.judge.grams_and_moments(seen)
-        domain = {}
-        if self.settings.domain_weight:
-            domain["domain"] = self.settings.domain_weight * F.cross_entropy(self.telling(moments), target)
         style = torch.stack(list(map(unlike, grams, wanted, self.floors)))
-        return {
+        terms = {
             "style": self.settings.painting_weight * style.mean(),
             "content": self.settings.content_weight * shift(deep, own).mean(),
             "range": outside,
-            **domain,
         }
+        if self.telling:
+            terms["domain"] = self.settings.domain_weight * F.cross_entropy(self.telling(moments), target)
+        return terms
 
     def drawn(self, net: StarGAN, crowd: Tensor, domain: Tensor, random: Generator) -> Tensor:
         """How far styles of latent codes are from those of `crowd` [N, 3, size, size], all of `domain` []."""
