@@ -1,18 +1,30 @@
-"""Where and how to compute: device, precision, threads, seeded generators."""
+"""Where and how to compute: the one place that decides device, precision, memory and what is the same bit for bit.
+
+On a GPU of NVIDIA float32 means float32: TF32, which rounds what convolutions see to 10 bits, is on only where it is
+asked for (`tf32`). With `auto`, networks of one pass compute in float16, their statistics in float32, and trainings
+that look through a fixed network in bfloat16. All else is float32.
+
+The same command gives the same file bit for bit, on one machine with one number of threads. On CUDA that holds for what
+one pass makes (`adain`, `fast`, `stargan`, `stylegan` but `project`, `texture --method net`): convolutions take cuDNN's
+deterministic ways. It does not hold for `gatys`, `texture` from an exemplar, `project` and trainings: backward passes
+of padding, resizing and pooling add in any order there. Another kind of device gives nearly the same, never the very
+same.
+"""
 
 import ctypes
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
-from psutil import virtual_memory
-from torch import Generator
+from psutil import Process, virtual_memory
+from torch import Generator, Tensor
 
 from stylecli.errors import MemoryLimitError, UsageError
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
+PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+KINDS = ("cpu", "cuda", "mps")
 
 DType = torch.dtype
 Autocast = torch.autocast
@@ -29,6 +41,7 @@ class Device:
         max_memory: Bytes that jobs may use; None for what is free.
         jobs: How many of them share memory.
         tight: A job has run out of memory: at most half of what it wants may be used.
+        auto: Nobody said which type: methods may choose, by `one_pass` or `training`.
     """
 
     torch: torch.device
@@ -36,6 +49,34 @@ class Device:
     max_memory: int | None = None
     jobs: int = 1
     tight: bool = False
+    auto: bool = False
+
+    def one_pass(self) -> "Device":
+        """For networks of one pass: float16 on CUDA, where nobody said otherwise."""
+        return replace(self, dtype=torch.float16) if self.auto and self.torch.type == "cuda" else self
+
+    def training(self) -> "Device":
+        """For trainings that look through a fixed network: bfloat16, where nobody said otherwise.
+
+        Raises:
+            UsageError: float16, whose range squares of features leave.
+        """
+        if self.dtype == torch.float16:
+            raise UsageError("precision float16: too short a range for this training", "use bfloat16 or float32")
+        return replace(self, dtype=torch.bfloat16) if self.auto else self
+
+    def free_memory(self) -> int:
+        """Bytes that can still be had; on CUDA what PyTorch keeps of freed memory is among them."""
+        if self.torch.type != "cuda":
+            return int(virtual_memory().available)
+        kept = torch.cuda.memory_reserved(self.torch) - torch.cuda.memory_allocated(self.torch)
+        return torch.cuda.mem_get_info(self.torch)[0] + kept
+
+    def held_memory(self) -> int:
+        """Bytes that this process holds there."""
+        if self.torch.type == "cuda":
+            return torch.cuda.memory_allocated(self.torch)
+        return int(Process().memory_info().rss)
 
     def check_memory(self, needed: int, what: str, hint: str) -> None:
         """Refuse a job before it starts rather than fail in the middle.
@@ -48,8 +89,7 @@ class Device:
         Raises:
             MemoryLimitError: More than `max_memory`, or than is free.
         """
-        free = torch.cuda.mem_get_info(self.torch)[0] if self.torch.type == "cuda" else virtual_memory().available
-        allowed = (self.max_memory if self.max_memory is not None else free) // self.jobs
+        allowed = (self.max_memory if self.max_memory is not None else self.free_memory()) // self.jobs
         if needed > allowed:
             amount = f"needs about {needed / 2**30:.1f} GiB, {allowed / 2**30:.1f} GiB may be used"
             raise MemoryLimitError(f"{what}: {amount}", hint)
@@ -62,15 +102,22 @@ class Device:
         """A CPU generator, so that one seed draws the same numbers on every device."""
         return Generator().manual_seed(seed)
 
+    def told(self) -> dict[str, str]:
+        """What a record says of it: the device, the GPU's name, the number type."""
+        cuda = self.torch.type == "cuda"
+        named = {"gpu": torch.cuda.get_device_name(self.torch)} if cuda else {}
+        rounded = cuda and self.dtype == FLOAT32 and torch.backends.cudnn.allow_tf32
+        return {"device": str(self.torch), **named, "type": "tf32" if rounded else str(self.dtype)[6:]}
+
 
 def resolve(
     device: str = "auto", precision: str = "auto", threads: int | None = None, max_memory: int | None = None
 ) -> Device:
-    """The device that `--device`, `--precision` and `--threads` ask for.
+    """The device that `--device`, `--precision` and `--threads` ask for; sets PyTorch's switches for the process.
 
     Args:
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; `auto` also honors `STYLECLI_DEVICE`.
-        precision: `auto` (float32), `float32`, `bfloat16` or `float16`.
+        precision: `auto` (see above), `float32`, `tf32`, `bfloat16` or `float16`.
         threads: CPU threads; None leaves PyTorch's choice.
         max_memory: Bytes that a job may use; None for what is free when it starts.
 
@@ -89,12 +136,34 @@ def resolve(
         raise UsageError(
             f"device {name}: not on this machine", "use --device auto, or see `stylecli doctor`"
         ) from error
+    if resolved.type not in KINDS:
+        raise UsageError(f"device {name}: computes nothing here", f"one of auto, {', '.join(KINDS)}")
     if precision != "auto" and precision not in PRECISIONS:
         raise UsageError(f"precision {precision}: unknown", f"one of auto, {', '.join(PRECISIONS)}")
-    dtype = PRECISIONS.get(precision, torch.float32)
+    dtype, cuda = PRECISIONS.get(precision, torch.float32), resolved.type == "cuda"
     if dtype is torch.float16 and resolved.type == "cpu":
         raise UsageError("precision float16: CPUs compute it slowly and inexactly", "use bfloat16 or float32 there")
-    return Device(resolved, dtype, max_memory)
+    if precision == "tf32" and not cuda:
+        raise UsageError("precision tf32: GPUs of NVIDIA alone have it", "use float32 there")
+    if dtype is torch.bfloat16 and cuda and not torch.cuda.is_bf16_supported():
+        raise UsageError("precision bfloat16: not on this GPU", "use float16 or float32 there")
+    if cuda:
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+        torch.backends.cudnn.deterministic = True
+    return Device(resolved, dtype, max_memory, auto=precision == "auto")
+
+
+def together(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
+    """All of them, of one type, on another device in one copy: every copy from a GPU waits for all that it does."""
+    if all(x.device == device for x in tensors):
+        return list(tensors)
+    flat = torch.cat([x.flatten() for x in tensors]).to(device)
+    return [part.view_as(x) for part, x in zip(flat.split([x.numel() for x in tensors]), tensors, strict=True)]
+
+
+def wide(x: Tensor) -> Tensor:
+    """`x` in float64: on its device, or where that has none (MPS), on the CPU."""
+    return (x.cpu() if x.device.type == "mps" else x).double()
 
 
 def give_back() -> None:

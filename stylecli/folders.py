@@ -206,7 +206,8 @@ def _open(job: Job, outputs: Files, compute: Machine) -> SoundWork | PictureWork
 
     device = _device(compute)
     backend = build_backend(job.method, job.settings, device)
-    used = {"device": str(device.torch), "precision": compute.precision, "threads": get_num_threads()}
+    computing: Device = getattr(backend, "device", device)
+    used = {**computing.told(), "precision": compute.precision, "threads": get_num_threads()}
     if isinstance(outputs, SoundFiles):
         return SoundWork(backend, outputs, used)
     # What has no content is generated, by methods that draw a texture too from nothing but settings.

@@ -69,7 +69,7 @@ class Adain:
     short = True
 
     def __init__(self, settings: AdainSettings, device: Device) -> None:
-        self.device = device
+        self.device = device.one_pass()
         path = resolve(settings.weights)
         self.weights = {settings.weights: sha256(path)}
         network, _, net = open_weights(path)
@@ -128,7 +128,8 @@ class Adain:
             seen = self.net.see(as_floats(content.x, self.device))
             content.seen = seen, measured(seen.asked, seen.shares, self.net.full)
         seen, own = content.seen
-        image = self.net.finish(self.net.render(seen, own, styles, alpha), own, seen.present(), styles, alpha)
+        changes = self.net.changes(seen, own, styles, alpha)
+        image = self.net.finish(self.net.render(seen, changes, styles, alpha), changes.colors, seen.present())
         return as_stored(image.float(), like=content.x)[0].cpu()
 
     def _content(self, pixels: Tensor, masks: Sequence[Tensor] | None, settings: AdainSettings) -> _Content:

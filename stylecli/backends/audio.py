@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from stylecli.device import Device, give_back
+from stylecli.errors import UsageError
 from stylecli.media.audio import CEILING, Sound, resample
 from stylecli.media.spectrograms import Frames, griffin_lim, spectral_convergence
 from stylecli.nets.random_conv import Bank, Limit, RandomConv
@@ -118,7 +119,13 @@ class Audio:
 
 
 def build(settings: AudioSettings, device: Device) -> Audio:
-    """The backend for `settings`."""
+    """The backend for `settings`.
+
+    Raises:
+        UsageError: Half precision, in which small sounds would drown.
+    """
+    if device.dtype != torch.float32:
+        raise UsageError(f"precision {str(device.dtype)[6:]}: audio computes in float32", "leave out --precision")
     return Audio(device)
 
 
@@ -200,7 +207,7 @@ class _Piece:
         extra = s.kernel - 1 if published else 0
         objective = SoundObjective(self.banks, target, mixed, s.style_weight, weight, s.rhythm, extra)
         peaks = torch.stack([rows.amax(0) for share, rows in [*mixed, (s.content_weight, target)] if share])
-        box = Box(torch.zeros(()), peaks.amax(0), float(peaks.max()))
+        box = Box(peaks.new_zeros(()), peaks.amax(0), float(peaks.max()))
         if not published:
             level = FAINT * s.alpha if s.content_weight else 1.0
             start[:, heard:] += level * self._colored(start.shape[1] - heard)

@@ -42,7 +42,7 @@ class Fast:
 
     def __init__(self, settings: FastSettings, device: Device) -> None:
         path = store.resolve(settings.weights)
-        self.device = device
+        self.device = device.one_pass()
         self.weights = {settings.weights: store.sha256(path)}
         self.name = settings.weights
         self.net: TransformerNet = load(path, "transformer").to(device.torch).to(memory_format=torch.channels_last)

@@ -68,7 +68,8 @@ class FastTexture:
         self.device.check_memory(
             round(height * width * config.bytes_per_pixel), f"{width}x{height}", "give a smaller --size"
         )
-        drawn = self.net(beside(config, as_floats(content[None], self.device), 0))[0]
+        with self.device.autocast():
+            drawn = self.net(beside(config, as_floats(content[None], self.device), 0))[0].float()
         drawn = caffe_to_rgb(drawn) if config.caffe else drawn
         image = as_stored(drawn[:, :height, :width], like=content).cpu()
         if settings.preserve_color == "luminance":

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.store import resolve, sha256
-from stylecli.device import Device
+from stylecli.device import Device, wide
 from stylecli.losses import total_variation
 from stylecli.media import color
 from stylecli.media.eight_bit import resize_8bit
@@ -172,7 +172,8 @@ class _Run:
             objective = self._objective(self.net, content, size)
             exact = None
             if self.recipe.network_space and self.settings.optimizer == "lbfgs":
-                exact = self._objective(copy.deepcopy(self.net).double(), content.double(), size)
+                far = wide(content)
+                exact = self._objective(copy.deepcopy(self.net).to(far.device).double(), far, size)
             self.path = self._path(content)
             self.label = f"{size} px"
             descent = Descent(

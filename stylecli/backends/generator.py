@@ -80,8 +80,6 @@ class OpenGenerator:
             raise WeightsError(f"{path}: no generator", "`stylecli weights show` tells what it is")
         self.net = net.to(device.torch).freeze()
         self.device, self.path = device, path
-        # Differences of a thousandth are seen in a sky; and the path length divides by squares of them.
-        torch.backends.cudnn.allow_tf32 = False
         self.notes: list[str] = []
         if encoder := getattr(settings, "encoder", ""):
             self.weights[encoder] = sha256(resolve(encoder))

@@ -73,7 +73,7 @@ class Stargan:
         self.masked = bool(net.config.hpf) and not settings.no_masks
         if net.fan is None and (self.masked or settings.align):
             net.fan = self._landmarks(settings)
-        self.net, self.device, self.size = net.to(device.torch).freeze(), device, net.config.size
+        self.net, self.device, self.size = net.to(device.torch).freeze(), device.one_pass(), net.config.size
         self.domains = Domains(self.net)
         self.face = read_mean_face(settings.mean_face) if settings.mean_face else CELEBA
         # A picture that was turned upright has lost the frame that its transparent parts are in.

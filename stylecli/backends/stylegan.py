@@ -8,6 +8,7 @@ Karras, Laine, Aila 2019 (arXiv 1812.04948), Karras et al. 2020 (arXiv 1912.0495
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -76,7 +77,8 @@ class StyleGAN(OpenGenerator):
             options.StyleganProjectSettings: self._project,
             options.StyleganPplSettings: self._path_length,
         }
-        return commands[type(settings)](settings, listener, photo)
+        result = commands[type(settings)](settings, listener, photo)
+        return replace(result, latents=result.latents.cpu())
 
     def _sample(self, settings: options.StyleganSampleSettings, listener: Listener, _: Any) -> Result:
         psis, chosen = lists.numbers(settings.psi, "--psi"), self.classes(settings)

@@ -51,7 +51,7 @@ class Generator:
             )
         name = settings.weights or PREFIX + settings.style
         path = store.resolve(name)
-        self.device, self.weights = device, {name: store.sha256(path)}
+        self.device, self.weights = device.one_pass(), {name: store.sha256(path)}
         net: TextureNet = load(path, "texture-net")
         if net.config.content:
             raise UsageError(

@@ -1,10 +1,10 @@
 """Whether a picture goes through a network whole or in tiles, and how it does."""
 
 import math
+import sys
 import time
 from collections.abc import Sequence
 
-import psutil
 import torch
 from torch import Tensor
 
@@ -18,6 +18,9 @@ WORKING = 640 * 2**20
 """Bytes for the features of a tile on a CPU: larger ones are not faster."""
 
 SMALLEST = 64
+
+LARGEST = 2**25
+"""Pixels that go through a GPU at once: 64 channels of them have 2^31 values, and cuDNN counts no further."""
 
 
 def tile_side(
@@ -44,18 +47,19 @@ def tile_side(
     Raises:
         MemoryLimitError: Not even a small tile fits.
     """
-    if device.torch.type == "cuda":
-        allowed = torch.cuda.mem_get_info(device.torch)[0] // 2 // device.jobs
-        if device.max_memory is not None:
-            allowed = min(allowed, device.max_memory // device.jobs)
+    on_gpu, free = device.torch.type == "cuda", device.free_memory() // 2 // device.jobs
+    if on_gpu:
+        allowed = min(free, (device.max_memory or sys.maxsize) // device.jobs, int(LARGEST * bytes_per_pixel))
     elif device.max_memory is not None:
-        allowed = int(0.8 * (device.max_memory - psutil.Process().memory_info().rss)) // device.jobs
+        allowed = int(0.8 * (device.max_memory - device.held_memory())) // device.jobs
     else:
-        allowed = min(whole, psutil.virtual_memory().available // 2 // device.jobs)
+        allowed = min(whole, free)
     if device.tight:
         allowed = min(allowed, int(pixels * bytes_per_pixel)) // 2
     if pixels * bytes_per_pixel <= allowed:
         return None
+    # What is between the parts of a network waits in the memory of the CPU.
+    held = 0 if on_gpu else held
     if device.max_memory is not None:
         allowed -= int(pixels * held)
     if device.torch.type == "cpu":
@@ -65,7 +69,7 @@ def tile_side(
         side = max(side, SMALLEST)
     if side < SMALLEST:
         tile = (SMALLEST + 2 * reach) ** 2 * bytes_per_pixel
-        least = psutil.Process().memory_info().rss + (tile + pixels * held) / 0.8
+        least = device.held_memory() + (tile + pixels * held) / 0.8
         raise MemoryLimitError(
             f"{pixels / 1e6:.1f} megapixels: {least / 2**20:.0f} MiB are needed even in the smallest tiles",
             "raise --max-memory, or use a smaller --size",
@@ -103,10 +107,10 @@ def in_tiles(
 
     def keep(part: Tensor) -> Tensor:
         # What is between segments has the size of the picture; a level needs no more than half precision.
-        return part.half().cpu() if x.dtype == torch.uint8 else part
+        return (part.half() if x.dtype == torch.uint8 else part).cpu()
 
-    load = lambda part: as_floats(part, device)
-    made = stream(segments, x, side, load=load, store=store, keep=keep, memory=memory, tell=tell)
+    load, again = (lambda part: as_floats(part, device)), (lambda part: part.to(device.torch).float())
+    made = stream(segments, x, side, load=load, store=store, keep=keep, again=again, memory=memory, tell=tell)
     give_back()
     return made
 

@@ -4,6 +4,9 @@ import sys
 
 from stylecli.errors import InputError, MemoryLimitError, StyleCliError
 
+SAID = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
+"""By PyTorch on CPUs, on MPS and CUDA, by cuBLAS and cuDNN, where memory ran out."""
+
 HINT = "run again with --traceback to see where it comes from"
 
 
@@ -27,5 +30,4 @@ def out_of_memory(error: Exception) -> bool:
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(error, RuntimeError):
         return False
-    said = ("can't allocate memory", "not enough memory")
-    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in said)
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in SAID)

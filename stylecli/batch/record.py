@@ -23,7 +23,7 @@ class Record:
         inputs: By role: `path`, `sha256` and, inside a mixture, `share`.
         weights: SHA-256 of each weights file by name.
         encoding: The options in `ENCODING` that made the file itself.
-        compute: `device`, `precision` and `threads`.
+        compute: `device`, `gpu` (its name), `precision` as asked for, `type` of the numbers, `threads`.
         seed: Seed of all randomness, None for methods without.
         interrupted: The run was stopped; the file holds its best picture so far.
         stylecli: Version that wrote it.

@@ -9,7 +9,7 @@ from torch import Tensor
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
     """d^2 of features `a` [N, D] and `b` [M, D], in float64."""
-    a, b = a.double().cpu(), b.double().cpu()
+    a, b = a.cpu().double(), b.cpu().double()
     first, second = torch.cov(a.T), torch.cov(b.T)
     # tr (C1 C2)^1/2 = tr (R C2 R)^1/2 with R = C1^1/2, which is symmetric.
     values, vectors = torch.linalg.eigh(first)

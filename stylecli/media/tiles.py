@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from stylecli.device import wide
 from stylecli.nets.segments import Moments, Segment, moments, second
 
 BAND = 2**17
@@ -65,6 +66,7 @@ def stream(
     load: Callable[[Tensor], Tensor] = lambda part: part,
     store: Callable[[Tensor], Tensor] = lambda part: part,
     keep: Callable[[Tensor], Tensor] = lambda part: part,
+    again: Callable[[Tensor], Tensor] = Tensor.float,
     memory: dict[int, dict[str, Moments]] | None = None,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> Tensor:
@@ -76,7 +78,8 @@ def stream(
         side: About how long a tile is, in pixels of `x`; deeper ones cover the same of the picture.
         load: Makes of a part of `x` what the first segment takes.
         store: Makes of a part of the last segment's output what is kept.
-        keep: The same for what is between segments; the next takes it as float32.
+        keep: The same for what is between segments.
+        again: Makes of a part of that what the next segment takes: float32, on the device that computes.
         memory: Statistics of each segment from an earlier run on the same `x`; those of this run are put into it.
         tell: Hears how many tiles are done, and of how many; measuring passes count too.
 
@@ -87,7 +90,7 @@ def stream(
     for index, segment in enumerate(segments):
         first, last = index == 0, index == len(segments) - 1
         known = memory.setdefault(index, {})
-        x = _through(segment, x, side, known, load if first else Tensor.float, store if last else keep, tell)
+        x = _through(segment, x, side, known, load if first else again, store if last else keep, tell)
         side = max(side * segment.scale[0] // segment.scale[1], 1)
     return x
 
@@ -119,8 +122,8 @@ class _Gatherer:
                 self.sums[name] = [a + b for a, b in zip(before, sums, strict=True)]
         raise _UnknownError
 
-    def settle(self, dtype: torch.dtype) -> None:
-        """Ends a measuring pass."""
+    def settle(self, like: Tensor) -> None:
+        """Ends a measuring pass; moments become what `like` is, on its device."""
         for name, (total, products, count) in self.sums.items():
             some = count.clamp_min(1e-12)
             mean = total / some
@@ -129,7 +132,7 @@ class _Gatherer:
                 covariance = products / some[:, 0] - column @ column.mT
             else:
                 covariance = (products / some - mean.square()).clamp_min(0)
-            self.known[name] = Moments(mean.to(dtype), covariance.to(dtype), count.to(dtype))
+            self.known[name] = Moments(mean.to(like), covariance.to(like), count.to(like))
         self.sums = {}
 
 
@@ -139,13 +142,13 @@ def _sums(x: Tensor, share: Tensor | None, full: bool) -> Iterator[list[Tensor]]
     Sums of a picture's millions of squares cancel in single precision.
     """
     if share is None and not full:
-        mean, variance, count = (part.double() for part in moments(x))
+        mean, variance, count = map(wide, moments(x))
         yield [mean * count, (variance + mean.square()) * count, count]
         return
     rows = max(1, BAND // x.shape[3])
     ones = torch.ones_like(x[:, :1]) if share is None else share
     for some, weights in zip(x.split(rows, 2), ones.split(rows, 2), strict=True):
-        some, weights = some.double(), weights.double()
+        some, weights = wide(some), wide(weights)
         total = (some * weights).sum((2, 3), keepdim=True)
         yield [total, second(some, weights, full), weights.sum((2, 3), keepdim=True)]
 
@@ -164,13 +167,13 @@ def _through(
     gatherer = _Gatherer(known)
     made: Tensor | None = None
     while made is None:
-        dtype = torch.float32
+        like = torch.empty(0)
         plan = [*tiles(height, width, side, segment)]
         for done, tile in enumerate(plan):
             tell(done, len(plan))
             (top, bottom), (left, right) = tile.outer
             part = load(x[:, :, top:bottom, left:right])
-            dtype, gatherer.tile = part.dtype, tile
+            like, gatherer.tile = part.new_empty(0), tile
             try:
                 y = store(tile.inner(segment.run(part, gatherer.ask)))
             except _UnknownError:
@@ -182,5 +185,5 @@ def _through(
             p, q = segment.scale
             row, column = tile.core[0][0] * p // q, tile.core[1][0] * p // q
             made[:, :, row : row + y.shape[2], column : column + y.shape[3]] = y
-        gatherer.settle(dtype)
+        gatherer.settle(like)
     return made

@@ -16,7 +16,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylecli.nets.any_style import AnyStyle
+from stylecli.nets.any_style import AnyStyle, Decoding
 from stylecli.nets.vgg import VGG
 
 DEEPEST = "relu4_1"
@@ -84,7 +84,7 @@ class AdaIN(AnyStyle):
         """relu4_1."""
         return (self.vgg(rgb, [DEEPEST])[DEEPEST],)
 
-    def decode(self, features: Sequence[Tensor], modulation: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    def decode(self, features: Sequence[Tensor], decoding: Decoding) -> Tensor:
         """RGB of the encoded size, or what makes it a multiple of 8."""
         decoded: Tensor = self.decoder(features[0])
         return decoded

@@ -10,12 +10,14 @@ those of the region, as in the authors' Torch code. Where no style is, the conte
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stylecli.device import together
 from stylecli.nets.segments import Ask, Moments, Segment, measured, moments
 
 Modulation = Sequence[tuple[Tensor, Tensor]]
@@ -26,6 +28,10 @@ SHARE = 0.5
 """Of the content itself in a weak style: without it, some styles are as strong at alpha 0.8 as at 1."""
 
 
+STRENGTHS = 8
+"""At which a style's decoder is kept."""
+
+
 class Target(NamedTuple):
     """Mean [N, C, 1, 1] that a level gets, and spread: deviations [N, C, 1, 1] or a covariance [N, C, C]."""
 
@@ -33,16 +39,39 @@ class Target(NamedTuple):
     spread: Tensor
 
 
-class Style(NamedTuple):
+@dataclass(frozen=True)
+class Style:
     """What a style picture becomes.
 
     Attributes:
         targets: One a level of the encoder, and one of the colors for networks that finish with them.
         modulation: (gamma, beta) of each modulated layer of the decoder, [N, C, 1, 1]; empty where there is none.
+        kept: What a decoder made of it, by strength: it need not be made again for the next content.
     """
 
     targets: tuple[Target, ...]
     modulation: tuple[tuple[Tensor, Tensor], ...] = ()
+    kept: dict[float, "Decoding"] = field(default_factory=dict)
+
+
+@dataclass
+class Decoding:
+    """(gamma, beta) of each layer at some strength, and what the decoder folded of them, by layer."""
+
+    modulation: Modulation
+    folded: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+
+class Changes(NamedTuple):
+    """What a content's features and colors are to become.
+
+    Attributes:
+        levels: (gain, shift) of each style at each level, see `_moved`.
+        colors: What the result's colors get, of each style.
+    """
+
+    levels: Sequence[Sequence[tuple[Tensor, Tensor]]]
+    colors: Sequence[Target]
 
 
 class Seen(NamedTuple):
@@ -73,6 +102,8 @@ class Seen(NamedTuple):
 
 def mix(styles: Sequence[Style], shares: Sequence[float]) -> Style:
     """One style of several; `shares` sum to one. AdaIN is linear in its target, so this is the mixture of AdaINs."""
+    if len(styles) == 1:
+        return styles[0]
     return Style(
         tuple(Target(*_mixed([style.targets[i] for style in styles], shares)) for i in range(len(styles[0].targets))),
         tuple(_mixed([style.modulation[i] for style in styles], shares) for i in range(len(styles[0].modulation))),
@@ -153,7 +184,7 @@ class AnyStyle(nn.Module):
         """Features at each level, shallow to deep."""
 
     @abstractmethod
-    def decode(self, features: Sequence[Tensor], modulation: Modulation) -> Tensor:
+    def decode(self, features: Sequence[Tensor], decoding: Decoding) -> Tensor:
         """RGB, at least as large as the encoded picture, not clamped."""
 
     def fit(self, x: Tensor) -> Tensor:
@@ -166,7 +197,7 @@ class AnyStyle(nn.Module):
 
     def described(self, features: Sequence[Tensor], modulation: Modulation = ()) -> Style:
         """A style of its features at each level, and a modulation."""
-        found = (moments(x.float(), None, self.full) for x in features)
+        found = self._at_home([moments(x.float(), None, self.full) for x in features])
         return Style(tuple(self.target(each) for each in found), tuple(modulation))
 
     def forward(self, content: Tensor, style: Tensor, alpha: Tensor | float = 1.0) -> Tensor:
@@ -176,17 +207,19 @@ class AnyStyle(nn.Module):
     def segments(self, styles: Sequence[Style], alpha: float) -> list[Segment]:
         """`paint` for tiles."""
 
-        own: dict[str, Moments] = {}
+        known: list[Changes] = []
 
         def draw(x: Tensor, ask: Ask) -> Tensor:
             seen = self.see(x)
-            own.update(ask(seen.asked, seen.shares, self.full))
-            raw = self.render(seen, own, styles, alpha)
+            own = ask(seen.asked, seen.shares, self.full)
+            if not known:
+                known.append(self.changes(seen, own, styles, alpha))
+            raw = self.render(seen, known[0], styles, alpha)
             return torch.cat([raw, *(there for there in seen.present() if isinstance(there, Tensor))], 1)
 
         def finish(x: Tensor, ask: Ask) -> Tensor:
             presence = x[:, 3:].split(1, 1) if x.shape[1] > 3 else (1.0,)
-            return self.finish(x[:, :3], own, presence, styles, alpha, ask)
+            return self.finish(x[:, :3], known[0].colors, presence, ask)
 
         return [Segment(draw, self.reach, max(self.levels)), Segment(finish, 0)]
 
@@ -200,8 +233,8 @@ class AnyStyle(nn.Module):
             ask: Who measures the content.
         """
         seen = self.see(x)
-        own = ask(seen.asked, seen.shares, self.full)
-        return self.finish(self.render(seen, own, styles, alpha), own, seen.present(), styles, alpha, ask)
+        changes = self.changes(seen, ask(seen.asked, seen.shares, self.full), styles, alpha)
+        return self.finish(self.render(seen, changes, styles, alpha), changes.colors, seen.present(), ask)
 
     def see(self, x: Tensor) -> Seen:
         """What is computed of a content once, whatever the styles and alphas; `x` as for `paint`."""
@@ -220,23 +253,36 @@ class AnyStyle(nn.Module):
         asked = {name: feature for name, (feature, _) in named.items()}
         return Seen(features, presence, asked, shares or None, x[:, :3], size, {})
 
-    def render(self, seen: Seen, own: Mapping[str, Moments], styles: Sequence[Style], alpha: Tensor | float) -> Tensor:
-        """The content that was `seen`, with moments `own` over all of it, in `styles`; to be finished."""
-        painted = []
-        for level, (x, stride) in enumerate(zip(seen.features, self.levels, strict=True)):
-            changes = [
-                self._change(self.target(own[_name(level, k)]), style.targets[level]) for k, style in enumerate(styles)
-            ]
-            painted.append(_moved(x, changes, seen.presence[stride], alpha))
-        modulation = [
-            (
-                alpha * _sum([style.modulation[layer][0] for style in styles], seen.presence[stride]),
-                alpha * _sum([style.modulation[layer][1] for style in styles], seen.presence[stride]),
-            )
-            for layer, stride in enumerate(self.modulated)
+    def changes(
+        self, seen: Seen, own: Mapping[str, Moments], styles: Sequence[Style], alpha: Tensor | float
+    ) -> Changes:
+        """What becomes of a content that was `seen`, with moments `own` over all of it, in `styles`."""
+        device, at_home = seen.rgb.device, dict(zip(own, self._at_home([*own.values()]), strict=True))
+        now = lambda part, k: self.target(at_home[_name(part, k)])
+        made = [
+            self._change(now(level, k), style.targets[level])
+            for level in range(len(self.levels))
+            for k, style in enumerate(styles)
+        ]
+        if self.finishes:
+            near = alpha.cpu() if self.full and isinstance(alpha, Tensor) else alpha
+            made += [self.between(now("colors", k), style.targets[-1], near) for k, style in enumerate(styles)]
+        back = together([part for pair in made for part in pair], device)
+        pairs = list(zip(back[::2], back[1::2], strict=True))
+        levels, count = len(self.levels), len(styles)
+        return Changes(
+            [pairs[count * level : count * (level + 1)] for level in range(levels)],
+            [Target(*pair) for pair in pairs[count * levels :]],
+        )
+
+    def render(self, seen: Seen, changes: Changes, styles: Sequence[Style], alpha: Tensor | float) -> Tensor:
+        """The content that was `seen`, in `styles`; to be finished."""
+        painted = [
+            _moved(x, some, seen.presence[stride], alpha)
+            for x, some, stride in zip(seen.features, changes.levels, self.levels, strict=True)
         ]
         height, width = seen.size
-        image = self.decode(painted, modulation)
+        image = self.decode(painted, self._decoding(seen, styles, alpha))
         if self.keeps_detail:
             strength = alpha * sum(seen.presence[1])
             if isinstance(strength, Tensor) or strength < 1:
@@ -247,26 +293,48 @@ class AnyStyle(nn.Module):
     def finish(
         self,
         image: Tensor,
-        own: Mapping[str, Moments],
+        colors: Sequence[Target],
         presence: Sequence[Tensor | float],
-        styles: Sequence[Style],
-        alpha: Tensor | float,
         ask: Ask = measured,
     ) -> Tensor:
-        """`image` [N, 3, H, W] as `render` gave it of `own`, with its last touch; `presence` of each style in it."""
+        """`image` [N, 3, H, W] as `render` gave it, with the `colors` of each style; `presence` of each in it."""
         if not self.finishes:
             return image
         # A product in bfloat16 would show in the colors.
         with torch.autocast(image.device.type, enabled=False):
             image = image.float()
-            names = [_name("result", k) for k in range(len(styles))]
+            names = [_name("result", k) for k in range(len(colors))]
             shares = {name: there for name, there in zip(names, presence, strict=True) if isinstance(there, Tensor)}
             drawn = ask(dict.fromkeys(names, image), shares or None, self.full)
-            changes = []
-            for k, style in enumerate(styles):
-                wanted = self.between(self.target(own[_name("colors", k)]), style.targets[-1], alpha)
-                changes.append(self._change(self.target(drawn[names[k]]), wanted))
+            changes = [
+                self._change(self.target(drawn[name]), wanted) for name, wanted in zip(names, colors, strict=True)
+            ]
             return _moved(image, changes, presence, 1.0)
+
+    def _at_home(self, found: Sequence[Moments]) -> list[Moments]:
+        """Moments where they are reckoned with: matrices on the CPU, whose roots no GPU finds as fast."""
+        device = torch.device("cpu") if self.full else found[0].mean.device
+        parts = together([part for each in found for part in each], device)
+        return [Moments(*parts[first : first + 3]) for first in range(0, len(parts), 3)]
+
+    def _decoding(self, seen: Seen, styles: Sequence[Style], alpha: Tensor | float) -> Decoding:
+        # Masks make maps of the picture's own.
+        kept = {} if torch.is_grad_enabled() or isinstance(alpha, Tensor) or seen.shares else styles[0].kept
+        strength = 0.0 if isinstance(alpha, Tensor) else alpha
+        if strength in kept:
+            return kept[strength]
+        if len(kept) == STRENGTHS:
+            kept.clear()
+        made = Decoding(
+            [
+                (
+                    alpha * _sum([style.modulation[layer][0] for style in styles], seen.presence[stride]),
+                    alpha * _sum([style.modulation[layer][1] for style in styles], seen.presence[stride]),
+                )
+                for layer, stride in enumerate(self.modulated)
+            ]
+        )
+        return kept.setdefault(strength, made)
 
     def _change(self, now: Target, wanted: Target) -> tuple[Tensor, Tensor]:
         gain = self.gain(now, wanted)
@@ -285,13 +353,14 @@ class AnyStyle(nn.Module):
     def between(self, now: Target, wanted: Target, alpha: Tensor | float) -> Target:
         """What `now` has become when it has gone `alpha` of the way: as features that are moved."""
         gain = (alpha[:, 0] if isinstance(alpha, Tensor) else alpha) * self.gain(now, wanted)
-        moved = torch.eye(gain.shape[-1]).to(gain) + gain
+        moved = torch.eye(gain.shape[-1], dtype=gain.dtype, device=gain.device) + gain
         return Target(now.mean + alpha * (wanted.mean - now.mean), moved @ now.spread @ moved)
 
     def _detail(self, seen: Seen) -> Tensor:
         if "detail" not in seen.kept:
             nothing = seen.rgb.new_zeros(1, 1, 1, 1)
-            seen.kept["detail"] = seen.rgb - self.decode(seen.features, [(nothing, nothing)] * len(self.modulated))
+            plain = Decoding([(nothing, nothing)] * len(self.modulated))
+            seen.kept["detail"] = seen.rgb - self.decode(seen.features, plain)
         return seen.kept["detail"]
 
     def _presence(self, masks: Tensor) -> dict[int, Sequence[Tensor | float]]:

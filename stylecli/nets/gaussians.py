@@ -5,6 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+AVERAGES = 14
+"""Enough where no direction varies less than a hundredth of the mean."""
+
 
 class _Root(torch.autograd.Function):
     @staticmethod
@@ -28,9 +31,25 @@ def root(matrix: Tensor) -> Tensor:
     return found
 
 
+def _between(now: Tensor, wanted: Tensor) -> Tensor:
+    """The same for a few channels on a GPU, by nothing that waits for the CPU: the geometric mean of 1 / `now` and
+    `wanted`, to which their arithmetic and harmonic means converge (Bhatia 2007, "Positive definite matrices", 4.1).
+    """
+    pair = torch.stack([now, wanted])
+    size = pair.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
+    pair = torch.linalg.inv_ex(pair / size).inverse
+    for _ in range(AVERAGES):
+        pair = torch.lerp(pair, torch.linalg.inv_ex(pair).inverse.flip(0), 0.5)
+    return pair[0] * (size[1] / size[0]).sqrt()
+
+
 def transport(now: Tensor, wanted: Tensor) -> Tensor:
     """The symmetric A with A `now` A = `wanted`, covariances [N, C, C]: what moves the distance from the mean least."""
+    if now.device.type != "cpu" and (torch.is_grad_enabled() or now.device.type == "mps"):
+        return transport(now.cpu(), wanted.cpu()).to(now.device)
     # In double precision: inverse roots stretch rounding errors with the weakest directions.
+    if now.device.type != "cpu":
+        return _between(now.double(), wanted.double()).to(now.dtype)
     half = root(now.double())
     inverse = torch.linalg.inv(half)
     return (inverse @ root(half @ wanted.double() @ half) @ inverse).to(now.dtype)

@@ -86,7 +86,8 @@ class DownBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, *, norm: bool = False, down: bool = False) -> None:
         super().__init__()
         self.down = down
-        self.kernel: Tensor | None = None
+        self.register_buffer("kernel", None, persistent=False)
+        self.kernel: Tensor | None
         self.conv1 = nn.Conv2d(inputs, inputs, 3, padding=1)
         self.conv2 = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.norm1 = InstanceNorm(inputs) if norm else None
@@ -124,7 +125,8 @@ class UpBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, style_dim: int, *, up: bool = False, shortcut: bool = True) -> None:
         super().__init__()
         self.up, self.shortcut = up, shortcut
-        self.kernel: Tensor | None = None
+        self.register_buffer("kernel", None, persistent=False)
+        self.kernel: Tensor | None
         self.norm1, self.norm2 = AdaIN(inputs, style_dim), AdaIN(outputs, style_dim)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)

@@ -73,7 +73,8 @@ class StyledLayer(Modulated):
         self.up, self.size, self.clamp = index % 2 == 1, 4 * 2**block, config.clamp
         super().__init__(config.widths[block - self.up], config.widths[block], 3, config.mapping[-1])
         self.strength = nn.Parameter(torch.empty(()))
-        self.energy: Tensor | None = None
+        self.register_buffer("energy", None, persistent=False)
+        self.energy: Tensor | None
 
     def squares(self) -> Tensor:
         """Sum of squares of each input's kernel, [out, in]."""

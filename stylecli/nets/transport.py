@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylecli.nets.any_style import AnyStyle, Modulation, Style, Target
+from stylecli.nets.any_style import AnyStyle, Decoding, Modulation, Style, Target
 from stylecli.nets.gaussians import transport
 from stylecli.nets.phases import interleaved, phases
 from stylecli.nets.segments import Moments, moments
@@ -137,13 +137,13 @@ class Transport(AnyStyle):
         matrix = transport(now.spread, wanted.spread)
         return matrix - torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
 
-    def decode(self, features: Sequence[Tensor], modulation: Modulation) -> Tensor:
+    def decode(self, features: Sequence[Tensor], decoding: Decoding) -> Tensor:
         """RGB of the encoded size."""
         small, half, quarter, x = features
-        scales = dict(zip(self.layers, modulation, strict=True))
+        scales = dict(zip(self.layers, decoding.modulation, strict=True))
 
         def layer(name: str, x: Tensor, skip: Tensor | None = None, *, relu: bool = True, grow: bool = False) -> Tensor:
-            y = self._layer(name, x, *scales[name], skip=skip, grow=grow)
+            y = self._layer(name, x, *scales[name], decoding.folded, skip=skip, grow=grow)
             return F.relu(y, inplace=True) if relu else y
 
         x = layer("conv8", x)
@@ -156,22 +156,33 @@ class Transport(AnyStyle):
         x = layer("conv2_last", x)
         return layer("conv1", x, relu=False, grow=True)
 
-    def _layer(self, name: str, x: Tensor, gamma: Tensor, beta: Tensor, *, skip: Tensor | None, grow: bool) -> Tensor:
+    def _layer(
+        self,
+        name: str,
+        x: Tensor,
+        gamma: Tensor,
+        beta: Tensor,
+        known: dict[str, tuple[Tensor, Tensor]],
+        *,
+        skip: Tensor | None,
+        grow: bool,
+    ) -> Tensor:
         """A convolution of `x`, enlarged x2 before where it grows, plus one of `skip`; scaled and shifted."""
         # One style for all of the picture is folded into the weights.
         folded = gamma.shape[0] == 1 and gamma.shape[2:] == (1, 1)
-        weight, bias = self._weights(name, gamma if folded else None)
-        if folded:
-            bias = bias + beta.flatten()
-        if grow:
-            weight, bias = phases(weight, bias)
-        y = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight, bias)
+        if name not in known:
+            weight, bias = self._weights(name, gamma if folded else None)
+            if folded:
+                bias = bias + beta.flatten()
+            known[name] = phases(weight, bias) if grow else (weight, bias)
+        y = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), *known[name])
         if grow:
             y = interleaved(y, shift=1)
         if skip is not None:
-            y += F.conv2d(
-                F.pad(skip, (1, 1, 1, 1), mode="replicate"), *self._weights(f"{name}_skip", gamma if folded else None)
-            )
+            beside = f"{name}_skip"
+            if beside not in known:
+                known[beside] = self._weights(beside, gamma if folded else None)
+            y += F.conv2d(F.pad(skip, (1, 1, 1, 1), mode="replicate"), *known[beside])
         return y if folded else y * (1 + gamma) + beta
 
     def _weights(self, name: str, gamma: Tensor | None) -> tuple[Tensor, Tensor]:

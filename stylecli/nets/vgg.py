@@ -137,8 +137,8 @@ class VGG(nn.Module):
 
     def to_rgb(self, pixels: Tensor) -> Tensor:
         """The inverse of `to_pixels`; not clamped."""
-        inverse = torch.linalg.inv(self.preprocess.double()).to(pixels)
-        return F.conv2d(pixels - self.preprocess_bias[:, None, None], inverse[:, :, None, None])
+        inverse = torch.linalg.inv(self.preprocess.cpu().double()).to(pixels)
+        return F.conv2d(pixels - self.preprocess_bias.to(pixels.device)[:, None, None], inverse[:, :, None, None])
 
     def mapped(self, taps: dict[str, Tensor]) -> dict[str, Tensor]:
         """Small features `taps` taken to the teacher's channels; a layer without a map stays as it is."""

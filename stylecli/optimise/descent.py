@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stylecli.device import wide
 from stylecli.errors import StyleCliError
 from stylecli.optimise.lbfgs import BoundedLBFGS
 
@@ -103,8 +104,10 @@ def descend(objective: Goal, path: Path, descent: Descent, watch: Watch, exact: 
     Raises:
         StyleCliError: The loss is not a number.
     """
+    near = torch.empty(0, device=path.picture.device)
     if exact is not None:
-        path.picture = path.picture.double()
+        path.picture = wide(path.picture)
+        path.average.value = path.average.value.to(path.picture.device)
     picture = path.picture.requires_grad_(True)
     optimizer = _optimizer(picture, path, descent)
     step = 0
@@ -115,7 +118,7 @@ def descend(objective: Goal, path: Path, descent: Descent, watch: Watch, exact: 
         if exact is not None and step <= EXACT_STEPS:
             total, parts = exact(picture)
         else:
-            total, parts = objective(picture.float())
+            total, parts = objective(picture.to(near))
         total.backward()
         assert picture.grad is not None
         losses = {name: float(part.detach()) for name, part in parts.items()}
@@ -131,7 +134,7 @@ def descend(objective: Goal, path: Path, descent: Descent, watch: Watch, exact: 
                 picture.clamp_(0, 1)
         path.average.update(picture.detach())
     path.momenta = dict(optimizer.state[picture]) if isinstance(optimizer, torch.optim.Adam) else {}
-    path.picture = picture.detach().float()
+    path.picture = picture.detach().to(near)
 
 
 def _optimizer(picture: Tensor, path: Path, descent: Descent) -> torch.optim.Optimizer | BoundedLBFGS:

@@ -48,7 +48,7 @@ class SoundObjective:
 
     def __call__(self, x: Tensor) -> dict[str, Tensor]:
         """The weighted losses at log-magnitudes [N, bins]."""
-        style, content = torch.zeros(()), torch.zeros(())
+        style, content = x.new_zeros(()), x.new_zeros(())
         scales = self._scales(x)
         for bank, grams, target in zip(self.banks, self.grams, self.seen, strict=True):
             first, *others = [bank.see(each) for each in scales]

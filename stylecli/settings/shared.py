@@ -187,7 +187,10 @@ class Machine:
 
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps", unit="device", panel="Compute")
     precision: str = option(
-        "auto", "number type of the networks", choices=("auto", "float32", "bfloat16", "float16"), panel="Compute"
+        "auto",
+        "number type of the networks; auto: float16 on CUDA where one pass makes a picture, else float32",
+        choices=("auto", "float32", "tf32", "bfloat16", "float16"),
+        panel="Compute",
     )
     threads: int | None = option(None, "CPU threads; default: PyTorch's choice", minimum=1, panel="Compute")
     max_memory: str | None = option(

@@ -66,7 +66,7 @@ class PublishedTask(AnyStyleTask):
             own, wanted = net.target(moments(seen.features[0])), net.style(style).targets[0]
             t = (seen.features[0] - own.mean) * (wanted.spread / own.spread) + wanted.mean
             targets = [net.target(moments(x)) for x in net.vgg(style, LAYERS).values()]
-        taps = net.vgg(net.decode([t], []), LAYERS)
+        taps = net.vgg(net.decoder(t), LAYERS)
         given = [net.target(moments(x)) for x in taps.values()]
         distances = [
             F.mse_loss(a.mean, b.mean) + F.mse_loss(a.spread, b.spread) for a, b in zip(given, targets, strict=True)

@@ -51,8 +51,13 @@ def count() -> int:
 def same(module: nn.Module) -> None:
     """Gives every process the parameters and buffers of the first."""
     if dist.is_initialized():
+        device = next(module.parameters()).device
         for tensor in module.state_dict().values():
-            dist.broadcast(tensor, 0)
+            # NCCL knows GPUs alone, and the count of an averaged model is on the CPU.
+            there = tensor.to(device)
+            dist.broadcast(there, 0)
+            if there is not tensor:
+                tensor.copy_(there)
 
 
 def average(tensors: Sequence[Tensor]) -> None:
