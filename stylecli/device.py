@@ -16,10 +16,11 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import torch
 from psutil import Process, virtual_memory
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from stylecli.errors import MemoryLimitError, UsageError
 
@@ -98,6 +99,12 @@ class Device:
         """Within it networks compute in `dtype`; in float32 where that is float32, or if not `enabled`."""
         return torch.autocast(self.torch.type, self.dtype, enabled=enabled and self.dtype != torch.float32)
 
+    def halved(self, net: nn.Module) -> None:
+        """On CUDA, has convolutions keep what autocast would make of them anew for every picture."""
+        for module in net.modules() if self.dtype != FLOAT32 and self.torch.type == "cuda" else ():
+            if isinstance(module, nn.Conv2d):
+                module.to(self.dtype)
+
     def generator(self, seed: int) -> Generator:
         """A CPU generator, so that one seed draws the same numbers on every device."""
         return Generator().manual_seed(seed)
@@ -153,6 +160,13 @@ def resolve(
     return Device(resolved, dtype, max_memory, auto=precision == "auto")
 
 
+def cast(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in the type that autocast would give them anew for every picture."""
+    kind = weight.device.type
+    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
+    return weight.to(dtype), bias.to(dtype)
+
+
 def together(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
     """All of them, of one type, on another device in one copy: every copy from a GPU waits for all that it does."""
     if all(x.device == device for x in tensors):
@@ -161,9 +175,21 @@ def together(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
     return [part.view_as(x) for part, x in zip(flat.split([x.numel() for x in tensors]), tensors, strict=True)]
 
 
+@lru_cache(256)
+def constant(values: tuple[float, ...], dtype: DType, device: torch.device) -> Tensor:
+    """`values` on a device, copied there once and not whenever a network wants them; not to be changed."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, dtype=dtype, device=device)
+
+
 def wide(x: Tensor) -> Tensor:
     """`x` in float64: on its device, or where that has none (MPS), on the CPU."""
     return (x.cpu() if x.device.type == "mps" else x).double()
+
+
+def loaders() -> int:
+    """Threads that make batches ready: as many as keep a GPU busy, one beside a CPU that has enough to do."""
+    return min(8, os.cpu_count() or 1) if torch.cuda.is_available() else 1
 
 
 def give_back() -> None:

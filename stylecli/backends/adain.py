@@ -80,6 +80,8 @@ class Adain:
         if not isinstance(net, AnyStyle):
             raise WeightsError(f"{settings.weights}: holds a {network}, not an any-style network", "--weights adain")
         self.net = net.to(device.torch).to(memory_format=torch.channels_last)
+        # What a style is folded into stays as it is.
+        self.device.halved(self.net if isinstance(self.net, AdaIN) else self.net.get_submodule("vgg"))
         self.styles: WeakIdKeyDictionary = WeakIdKeyDictionary()
         self.kept = threading.local()
 
@@ -157,7 +159,8 @@ class Adain:
             every = max(1, int((content.shape[2] * content.shape[3] / ENOUGH) ** 0.5))
             seen = as_floats(content[:, :3, ::every, ::every], Device(torch.device("cpu")))[0]
             sized = getattr(color, settings.preserve_color)(sized, seen)
-        known[key] = self.net.style(as_floats(sized[None], self.device))
+        with self.device.autocast(self.device.torch.type == "cuda"):
+            known[key] = self.net.style(as_floats(sized[None], self.device))
         described: Style = known[key]
         return described
 

@@ -117,9 +117,10 @@ def in_tiles(
 
 def as_floats(x: Tensor, device: Device) -> Tensor:
     """Levels or values as the network takes them, on the device."""
-    moved = x.to(device.torch)
-    floats = moved.float().div_(255) if x.dtype == torch.uint8 else moved.float()
-    return floats.contiguous(memory_format=torch.channels_last)
+    moved = x.to(device.torch, non_blocking=True)
+    if x.dtype == torch.uint8:
+        return moved.to(torch.float32, memory_format=torch.channels_last).div_(255)
+    return moved.float().contiguous(memory_format=torch.channels_last)
 
 
 def as_stored(y: Tensor, like: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ a fixed seeded subset of positions is compared all with all instead of an unbias
 picture always gives the same loss, which L-BFGS needs.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -25,9 +26,15 @@ class Samples(NamedTuple):
 def samples(features: Tensor, weights: Tensor | None, count: int) -> Samples:
     """At most `count` evenly spread positions of `features` [1, C, H, W]; `weights` [1, 1, H, W] or uniform."""
     rows = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
-    spread = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:count].to(rows.device)
+    spread = _spread(len(rows), count, rows.device)
     chosen = rows.new_ones(len(spread)) if weights is None else weights.reshape(-1)[spread]
     return Samples(rows[spread], chosen / chosen.sum().clamp_min(1e-12))
+
+
+@lru_cache(64)
+def _spread(length: int, count: int, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.randperm(length, generator=torch.Generator().manual_seed(0))[:count].to(device)
 
 
 def gaussian(now: Samples, target: Samples) -> Tensor:

@@ -32,13 +32,24 @@ def moments(now: Statistics, target: Statistics) -> Tensor:
     return (now.mean - target.mean).square().sum() + (deviations[0] - deviations[1]).square().sum()
 
 
-def wasserstein(now: Statistics, target: Statistics) -> Tensor:
-    """Squared 2-Wasserstein distance of the Gaussians with these moments, divided by the number of channels."""
-    identity = 1e-4 * torch.eye(len(now.mean), dtype=now.mean.dtype, device=now.mean.device)
-    cov, cov_target = now.covariance + identity, target.covariance + identity
-    root = sqrtm(cov_target)
+def wasserstein(now: Statistics, target: Statistics, root: Tensor | None = None) -> Tensor:
+    """Squared 2-Wasserstein distance of the Gaussians with these moments, divided by the number of channels.
+
+    `root` is that of the target's covariance, see `root_of`, where it is known.
+    """
+    cov, cov_target = _definite(now), _definite(target)
+    root = sqrtm(cov_target) if root is None else root
     cross = sqrtm(root @ cov @ root)
     return (now.mean - target.mean).square().mean() + (cov_target + cov - 2 * cross).diagonal().mean()
+
+
+def root_of(target: Statistics) -> Tensor:
+    """What `wasserstein` needs of a target at each evaluation."""
+    return sqrtm(_definite(target))
+
+
+def _definite(stats: Statistics) -> Tensor:
+    return stats.covariance + 1e-4 * torch.eye(len(stats.mean), dtype=stats.mean.dtype, device=stats.mean.device)
 
 
 def mmd_linear(now: Statistics, target: Statistics) -> Tensor:

@@ -66,7 +66,7 @@ class Changes(NamedTuple):
     """What a content's features and colors are to become.
 
     Attributes:
-        levels: (gain, shift) of each style at each level, see `_moved`.
+        levels: (gain, shift) of each style at each level, see `_moved`; what `_affine` makes of it where that is all.
         colors: What the result's colors get, of each style.
     """
 
@@ -129,21 +129,27 @@ def _moved(
         return x + alpha * torch.stack(parts).sum(0)
     n, channels, height, width = x.shape
     rows = x.permute(0, 2, 3, 1).reshape(n, -1, channels)
-    if len(changes) == 1 and not isinstance(presence[0], Tensor):
-        # All in one product, with nothing of the size of the features beside it.
-        strength = alpha.reshape(-1, 1, 1) if isinstance(alpha, Tensor) else alpha
-        matrix = torch.eye(channels, dtype=x.dtype, device=x.device) + strength * presence[0] * gain
-        moved = torch.baddbmm(strength * presence[0] * shift[:, :, :, 0].mT, rows, matrix.mT)
-    else:
-        moved = rows
-        for (gain, shift), there in zip(changes, presence, strict=True):
-            share = (
-                alpha * there
-                if not isinstance(there, Tensor)
-                else (alpha * there).permute(0, 2, 3, 1).reshape(n, -1, 1)
-            )
-            moved = moved + share * torch.baddbmm(shift[:, :, :, 0].mT, rows, gain.mT)
+    moved = rows
+    for (gain, shift), there in zip(changes, presence, strict=True):
+        share = (
+            alpha * there if not isinstance(there, Tensor) else (alpha * there).permute(0, 2, 3, 1).reshape(n, -1, 1)
+        )
+        moved = moved + share * torch.baddbmm(shift[:, :, :, 0].mT, rows, gain.mT)
     return moved.reshape(n, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _affine(gain: Tensor, shift: Tensor, alpha: Tensor | float) -> tuple[Tensor, Tensor]:
+    """(M [N, C, C], b [N, 1, C]) with M x + b = x + alpha (gain x + shift)."""
+    strength = alpha.reshape(-1, 1, 1) if isinstance(alpha, Tensor) else alpha
+    matrix = torch.eye(gain.shape[-1], dtype=gain.dtype, device=gain.device) + strength * gain
+    return matrix, strength * shift[:, :, :, 0].mT
+
+
+def _applied(x: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
+    """M x + b of every pixel: one product, with nothing of the size of the features beside it."""
+    n, channels, height, width = x.shape
+    rows = torch.baddbmm(offset, x.permute(0, 2, 3, 1).reshape(n, -1, channels), matrix.mT)
+    return rows.reshape(n, height, width, channels).permute(0, 3, 1, 2)
 
 
 def _cut(presence: Sequence[Tensor | float], size: tuple[int, int]) -> list[Tensor | float]:
@@ -258,14 +264,16 @@ class AnyStyle(nn.Module):
     ) -> Changes:
         """What becomes of a content that was `seen`, with moments `own` over all of it, in `styles`."""
         device, at_home = seen.rgb.device, dict(zip(own, self._at_home([*own.values()]), strict=True))
+        near = alpha.cpu() if self.full and isinstance(alpha, Tensor) else alpha
         now = lambda part, k: self.target(at_home[_name(part, k)])
         made = [
             self._change(now(level, k), style.targets[level])
             for level in range(len(self.levels))
             for k, style in enumerate(styles)
         ]
+        if self.full and not seen.shares:
+            made = [_affine(*change, near) for change in made]
         if self.finishes:
-            near = alpha.cpu() if self.full and isinstance(alpha, Tensor) else alpha
             made += [self.between(now("colors", k), style.targets[-1], near) for k, style in enumerate(styles)]
         back = together([part for pair in made for part in pair], device)
         pairs = list(zip(back[::2], back[1::2], strict=True))
@@ -277,8 +285,9 @@ class AnyStyle(nn.Module):
 
     def render(self, seen: Seen, changes: Changes, styles: Sequence[Style], alpha: Tensor | float) -> Tensor:
         """The content that was `seen`, in `styles`; to be finished."""
+        whole = self.full and not seen.shares
         painted = [
-            _moved(x, some, seen.presence[stride], alpha)
+            _applied(x, *some[0]) if whole else _moved(x, some, seen.presence[stride], alpha)
             for x, some, stride in zip(seen.features, changes.levels, self.levels, strict=True)
         ]
         height, width = seen.size
@@ -309,7 +318,7 @@ class AnyStyle(nn.Module):
             changes = [
                 self._change(self.target(drawn[name]), wanted) for name, wanted in zip(names, colors, strict=True)
             ]
-            return _moved(image, changes, presence, 1.0)
+            return _moved(image, changes, presence, 1.0) if shares else _applied(image, *_affine(*changes[0], 1.0))
 
     def _at_home(self, found: Sequence[Moments]) -> list[Moments]:
         """Moments where they are reckoned with: matrices on the CPU, whose roots no GPU finds as fast."""

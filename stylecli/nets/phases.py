@@ -41,7 +41,7 @@ def interleaved(x: Tensor, shift: int = 0) -> Tensor:
     """Four phases [N, 4 O, H, W], row by row, to [N, O, 2 H, 2 W], with `shift` lines cut off on each side."""
     count, _, height, width = x.shape
     parts = x.unflatten(1, (2, 2, -1))  # [N, 2, 2, O, H, W]
-    if torch.is_grad_enabled():
+    if torch.is_grad_enabled() or not x.is_cpu:
         y = parts.permute(0, 4, 1, 5, 2, 3).reshape(count, 2 * height, 2 * width, -1).permute(0, 3, 1, 2)
         return y[:, :, shift : 2 * height - shift, shift : 2 * width - shift]
     height, width = height - shift, width - shift

@@ -24,6 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stylecli.device import cast
 from stylecli.nets.any_style import AnyStyle, Decoding, Modulation, Style, Target
 from stylecli.nets.gaussians import transport
 from stylecli.nets.phases import interleaved, phases
@@ -174,14 +175,14 @@ class Transport(AnyStyle):
             weight, bias = self._weights(name, gamma if folded else None)
             if folded:
                 bias = bias + beta.flatten()
-            known[name] = phases(weight, bias) if grow else (weight, bias)
+            known[name] = cast(*(phases(weight, bias) if grow else (weight, bias)))
         y = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), *known[name])
         if grow:
             y = interleaved(y, shift=1)
         if skip is not None:
             beside = f"{name}_skip"
             if beside not in known:
-                known[beside] = self._weights(beside, gamma if folded else None)
+                known[beside] = cast(*self._weights(beside, gamma if folded else None))
             y += F.conv2d(F.pad(skip, (1, 1, 1, 1), mode="replicate"), *known[beside])
         return y if folded else y * (1 + gamma) + beta
 

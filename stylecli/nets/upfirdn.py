@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylecli.device import constant
+
 SMOOTH = (1.0, 3.0, 3.0, 1.0)
 """StyleGAN 2."""
 
@@ -22,7 +24,7 @@ def smooth(x: Tensor, taps: tuple[float, ...], padding: int, gain: float = 1.0, 
     Returns:
         [N, C, H + 2 padding - len(taps) + 1, likewise W].
     """
-    one = torch.tensor(taps, dtype=x.dtype, device=x.device)
+    one = constant(taps, x.dtype, x.device)
     kernel = torch.outer(one, one) * (gain / sum(taps) ** 2)
     channels = x.shape[1]
     return F.conv2d(x, kernel.expand(channels, 1, -1, -1).contiguous(), bias, padding=padding, groups=channels)

@@ -113,7 +113,7 @@ def descend(objective: Goal, path: Path, descent: Descent, watch: Watch, exact: 
     step = 0
 
     @torch.enable_grad()
-    def closure() -> Tensor:
+    def closure() -> float:
         picture.grad = None
         if exact is not None and step <= EXACT_STEPS:
             total, parts = exact(picture)
@@ -121,14 +121,16 @@ def descend(objective: Goal, path: Path, descent: Descent, watch: Watch, exact: 
             total, parts = objective(picture.to(near))
         total.backward()
         assert picture.grad is not None
-        losses = {name: float(part.detach()) for name, part in parts.items()}
+        # All numbers in one copy: on a GPU each copy waits for the picture.
+        value, *values = torch.stack([total, *parts.values()]).tolist()
+        losses = dict(zip(parts, values, strict=True))
         if not all(map(_finite, losses.values())):
             raise StyleCliError(f"step {step}: the loss is not a number", "lower --learning-rate or the weights")
         watch(step, picture.detach(), losses, picture.grad)
-        return total.detach()
+        return float(value)
 
     for step in range(1, descent.steps + 1):  # noqa: B007 - the closure reads it
-        optimizer.step(closure)  # type: ignore[arg-type]
+        optimizer.step(closure)
         if descent.clamp:
             with torch.no_grad():
                 picture.clamp_(0, 1)

@@ -12,6 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, no_grad
 
+Scalar = float | Tensor
+
 FIRST_MOVE = 0.01
 """Root mean square of the first step, in units (pixels: of their range)."""
 
@@ -64,26 +66,42 @@ class BoundedLBFGS:
         # Pixels that sit on a bound and want out do not take part.
         held = ((self.picture <= self.low) & (gradient > 0)) | ((self.picture >= self.high) & (gradient < 0))
         self.move = self._direction(gradient.masked_fill(held, 0)).masked_fill_(held, 0)
-        size = float(self.move.square().mean().sqrt())
-        wanted = FIRST_MOVE * self.unit if not self.pairs else min(size * self.learning_rate, TRUST * self.unit)
-        self.move *= wanted / max(size, 1e-12)
+        size = _number(self.move.square().mean().sqrt())
+        wanted: Scalar = FIRST_MOVE * self.unit
+        if self.pairs:
+            wanted, most = size * self.learning_rate, TRUST * self.unit
+            wanted = wanted.clamp_max(most) if isinstance(wanted, Tensor) else min(wanted, most)
+        self.move *= wanted / (size.clamp_min(1e-12) if isinstance(size, Tensor) else max(size, 1e-12))
         self.before, self.shrink = (self.picture.clone(), gradient.clone(), loss), 1.0
         self.picture.add_(self.move).clamp_(self.low, self.high)
 
     def _remember(self, s: Tensor, y: Tensor) -> None:
-        curvature = float(s.flatten() @ y.flatten())
-        if curvature > 1e-8 * float(s.norm() * y.norm()):
+        curvature, lengths = torch.stack([s.flatten() @ y.flatten(), s.norm() * y.norm()]).tolist()
+        if curvature > 1e-8 * lengths:
             self.pairs.append((s, y, curvature))
 
     def _direction(self, gradient: Tensor) -> Tensor:
         q, used = -gradient, []
         for s, y, curvature in reversed(self.pairs):
-            amount = float(s.flatten() @ q.flatten()) / curvature
-            q.sub_(y, alpha=amount)
+            amount = _number(s.flatten() @ q.flatten()) / curvature
+            _add(q, y, -amount)
             used.append(amount)
         if self.pairs:
             _, y, curvature = self.pairs[-1]
-            q.mul_(curvature / float(y.flatten() @ y.flatten()))
+            q.mul_(curvature / _number(y.flatten() @ y.flatten()))
         for (s, y, curvature), amount in zip(self.pairs, reversed(used), strict=True):
-            q.add_(s, alpha=amount - float(y.flatten() @ q.flatten()) / curvature)
+            _add(q, s, amount - _number(y.flatten() @ q.flatten()) / curvature)
         return q
+
+
+def _number(x: Tensor) -> Scalar:
+    """`x` [] in double precision on a CPU; on a GPU it stays there, for nobody shall wait for it."""
+    return float(x) if x.is_cpu else x
+
+
+def _add(q: Tensor, x: Tensor, amount: Scalar) -> None:
+    """`q` += `amount` `x`."""
+    if isinstance(amount, Tensor):
+        q.addcmul_(x, amount)
+    else:
+        q.add_(x, alpha=amount)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylecli.device import constant
 from stylecli.optimise.objective import Objective
 
 
@@ -20,7 +21,7 @@ def halved(x: Tensor, mode: str = "reflect") -> Tensor:
         x: Sides of at least 2.
         mode: What lies beyond the border, as `F.pad` says it: `reflect` or `circular`.
     """
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0]).to(x) / 8
+    taps = constant((1.0, 3.0, 3.0, 1.0), x.dtype, x.device) / 8
     kernel = torch.outer(taps, taps).expand(x.shape[1], 1, 4, 4)
     return F.conv2d(F.pad(x, (1, 1, 1, 1), mode), kernel, stride=2, groups=x.shape[1])
 

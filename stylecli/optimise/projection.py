@@ -86,7 +86,7 @@ def project(
             optimizer.zero_grad(set_to_none=True)
             total.backward()
             optimizer.step()
-            losses = {name: float(value.detach()) for name, value in terms.items()}
+            losses = dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
             listener(Step(step + 1, search.steps, time.monotonic() - start, sum(losses.values())))
     except KeyboardInterrupt:
         return ws.detach(), losses, True

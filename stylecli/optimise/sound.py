@@ -131,11 +131,11 @@ def descend(
         parts = objective(x)
         loss = torch.stack(list(parts.values())).sum()
         (gradient,) = torch.autograd.grad(loss, x)
-        value = float(loss.detach())
+        value, *values = torch.stack([loss, *parts.values()]).tolist()
         if watch:
             watch(value)
         if value < lowest:
-            best, lowest = Descended(x.detach(), {k: float(v.detach()) for k, v in parts.items()}), value
+            best, lowest = Descended(x.detach(), dict(zip(parts, values, strict=True))), value
         return value, gradient
 
     def tell(_: object = None) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from stylecli.losses import content, mmd
 from stylecli.losses.statistics import Statistics, mapped, mix, statistics
-from stylecli.losses.style import DISTANCES, size_of
+from stylecli.losses.style import DISTANCES, root_of, size_of, wasserstein
 from stylecli.nets.vgg import VGG
 from stylecli.optimise.objective import Term
 
@@ -102,6 +103,9 @@ class _StyleLoss:
             return
         self.target = mix([self._moments(feature, None) for feature in features], normal)
         self.scale = self._scale(matching.scaling, len(self.target.mean))
+        self.distance = DISTANCES[self.name]
+        if self.name == "wasserstein":
+            self.distance = partial(wasserstein, root=root_of(self.target))
 
     def _moments(self, features: Tensor, weights: Tensor | None) -> Statistics:
         found = statistics(features, weights)
@@ -118,7 +122,7 @@ class _StyleLoss:
             self.weights = shrunk / shrunk.sum().clamp_min(1e-12)
         if self.name == "mmd-gaussian":
             return mmd.gaussian(mmd.samples(features, self.weights, MMD_SAMPLES), self.samples)
-        return DISTANCES[self.name](self._moments(features, self.weights), self.target) * self.scale
+        return self.distance(self._moments(features, self.weights), self.target) * self.scale
 
 
 def content_terms(

@@ -1,5 +1,6 @@
 """Endless seeded crops: the batch of a step depends on the seed and the step alone, so a resumed run sees the same."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from stylecli.device import loaders
 from stylecli.errors import InputError
 from stylecli.media.images import read_picture
 
@@ -78,13 +80,14 @@ class Crops:
 
 
 def ahead(make: Callable[[int], T], first: int, last: int) -> Iterator[T]:
-    """What `make` gives for steps `first` to `last`, one prepared while the one before is used."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(make, first)
+    """What `make` gives for steps `first` to `last`, prepared while those before are used: see `loaders`."""
+    count = loaders()
+    with ThreadPoolExecutor(count) as pool:
+        coming = deque(pool.submit(make, step) for step in range(first, min(first + count, last + 1)))
         for step in range(first, last + 1):
-            batch = coming.result()
-            if step < last:
-                coming = pool.submit(make, step + 1)
+            batch = coming.popleft().result()
+            if step + count <= last:
+                coming.append(pool.submit(make, step + count))
             yield batch
 
 

@@ -120,8 +120,11 @@ def train(task: Task[Batch] | Phased[Batch], schedule: Schedule, folder: Path, l
     folder.mkdir(parents=True, exist_ok=True)
     given: Any = getattr(task, "groups", task.model.parameters)()
     groups = {"model": given} if hasattr(task, "losses") else given
+    # On a GPU all parameters in one launch.
+    fused = next(task.model.parameters()).device.type == "cuda" or None
     optimizers: Optimizers = {
-        name: torch.optim.Adam(some, lr=schedule.learning_rate, betas=schedule.betas) for name, some in groups.items()
+        name: torch.optim.Adam(some, lr=schedule.learning_rate, betas=schedule.betas, fused=fused)
+        for name, some in groups.items()
     }
     averaged = torch.optim.swa_utils.AveragedModel(task.model, multi_avg_fn=schedule.average)
     done = _resume(task.model, averaged, optimizers, folder)
@@ -182,14 +185,16 @@ def _step(
         trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         values = torch.stack([loss.detach().float() for loss in losses.values()])
         distributed.average([values, *(each.grad for each in trained if each.grad is not None)])
-        norm = float(torch.nn.utils.clip_grad_norm_(trained, schedule.clip))
+        norm = torch.nn.utils.clip_grad_norm_(trained, schedule.clip)
+        # All numbers in one copy: on a GPU each copy waits for the step.
+        norm, loss, *known = torch.stack([norm, values.sum(), *values]).tolist()
         # Nothing has changed yet: a snapshot never holds what a bad gradient made.
-        if not math.isfinite(float(values.sum()) + norm):
+        if not math.isfinite(loss + norm):
             raise _NotANumberError(step)
         optimizer.step()
-        row["loss"] += float(values.sum())
+        row["loss"] += loss
         row["gradient"] = max(row["gradient"], norm)
-        row |= {key: round(value, 7) for key, value in zip(losses, values.tolist(), strict=True)}
+        row |= {key: round(value, 7) for key, value in zip(losses, known, strict=True)}
     return row
 
 
@@ -210,6 +215,9 @@ def _resume(model: nn.Module, averaged: nn.Module, optimizers: Optimizers, folde
         # Snapshots from before there could be several optimizers hold one.
         stored = state["optimizers"] if "optimizers" in state else {"model": state["optimizer"]}
         for name, each in optimizers.items():
+            # A training may go on where it did not begin.
+            for group in stored[name]["param_groups"]:
+                group["fused"] = each.defaults["fused"]
             each.load_state_dict(stored[name])
     except (KeyError, RuntimeError, ValueError) as error:
         raise InputError(f"{path}: a snapshot of another network", "give another folder with -o") from error
