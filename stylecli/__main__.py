@@ -1,17 +1,58 @@
 """`stylecli` and `python -m stylecli`."""
 
+import codecs
+import os
 import sys
 from io import TextIOWrapper
+
+_PLAIN = str.maketrans({"…": "...", "×": "x", "–": "-", "—": "-", "’": "'", "→": "->"})
 
 
 def main() -> None:
     """Runs the command line and leaves with its exit code."""
+    prepare_streams()
     from stylecli.cli import run
 
-    if isinstance(sys.stdout, TextIOWrapper):
-        # A file name that is not UTF-8 leaves as it came.
-        sys.stdout.reconfigure(errors="surrogateescape")
     sys.exit(run())
+
+
+def prepare_streams() -> None:
+    """Makes the standard streams fit for all that is told: also where one is closed, or knows few characters."""
+    for number, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:  # noqa: PERF203 - three
+            # Else the next file that is opened would become the stream, and get what libraries write to it.
+            os.open(os.devnull, mode)
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - a stream, open to the end
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    elif isinstance(sys.stderr, TextIOWrapper) and sys.stderr.fileno() == 2:
+        # Readers of pictures and sound mute the descriptor itself, see `media.opening.mute`.
+        encoding = sys.stderr.encoding
+        sys.stderr = TextIOWrapper(
+            os.fdopen(os.dup(2), "wb"), encoding, newline=None, line_buffering=True, write_through=True
+        )
+    codecs.register_error("stylecli", shown)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="stylecli")
+
+
+def shown(error: UnicodeError) -> tuple[str | bytes, int]:
+    """What stands for characters that a console does not have.
+
+    The bytes of a file name that is not text leave as they came; punctuation becomes plain, all else is escaped.
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    part = error.object[error.start : error.end]
+    if all("\udc80" <= each <= "\udcff" for each in part):
+        return bytes(ord(each) - 0xDC00 for each in part), error.end
+    plain = part.translate(_PLAIN)
+    escaped = plain if plain.isascii() else part.encode("ascii", "backslashreplace").decode()
+    return escaped, error.end
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import pkgutil
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import Any, Literal
@@ -33,10 +34,11 @@ def run(args: Sequence[str] | None = None) -> int:
     traceback = "--traceback" in words[: words.index("--") if "--" in words else None]
     try:
         code = typer.main.get_command(_app()).main(words, prog_name="stylecli", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout:
+            sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read us has seen enough; Python would complain again when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read us has seen enough.
+        _forget_streams()
         return ExitCode.SOME_FAILED
     except (KeyboardInterrupt, typer.Abort):
         code = ExitCode.INTERRUPTED
@@ -46,11 +48,22 @@ def run(args: Sequence[str] | None = None) -> int:
         from stylecli.commands._telling import complain
 
         told = _usage(error) or explain(error)
-        complain(told.message, told.hint)
+        try:
+            complain(told.message, told.hint)
+            sys.stdout.flush()
+        except OSError:  # the disk behind stdout is full, or nobody listens
+            _forget_streams()
         return told.exit_code
     if code == ExitCode.INTERRUPTED:
         print("interrupted: finished files stay", file=sys.stderr)
     return int(code or 0)
+
+
+def _forget_streams() -> None:
+    """Lets Python's own flush at exit have nothing to complain of."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _usage(error: Exception) -> StyleCliError | None:

@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import secrets
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -48,13 +49,14 @@ def atomic_write(destination: str | Path) -> Iterator[BinaryIO]:
     try:
         if destination.is_dir():
             raise IsADirectoryError(errno.EISDIR, "a folder")
-        if destination.exists() and not destination.is_file():  # a device or pipe: never to be replaced by a file
+        if is_stream(destination):  # never to be replaced by a file
             with destination.open("wb") as file:
                 yield file
             return
         target = destination.resolve() if destination.is_symlink() else destination
         # Cut, for the random part must not push a permitted name over the limit of 255 bytes.
-        part = target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}.part")
+        name = os.fsencode(target.name)[:200].decode(errors="ignore")
+        part = target.with_name(f".{name}.{secrets.token_hex(4)}.part")
         file = part.open("xb")
         try:
             with file:
@@ -68,6 +70,27 @@ def atomic_write(destination: str | Path) -> Iterator[BinaryIO]:
             raise
     except OSError as error:
         raise output_error(destination, error) from error
+
+
+def binary_stdout() -> BinaryIO:
+    """stdout, for the bytes of a result.
+
+    Raises:
+        OutputError: It is closed.
+    """
+    if sys.stdout is None or getattr(sys.stdout, "name", "") == os.devnull:
+        raise OutputError("-: stdout is closed", "name a file with -o")
+    return sys.stdout.buffer
+
+
+def is_stream(path: Path) -> bool:
+    """Whether what is there is a pipe, a terminal or another device: it holds nothing that writing would destroy."""
+    if isinstance(path, Remote):
+        return False
+    # What `>(...)` and `/dev/stdout` name is written to as it is open, whatever it is.
+    return str(path).startswith(("/dev/fd/", "/proc/self/fd/")) or (
+        path.exists() and not path.is_file() and not path.is_dir()
+    )
 
 
 def remove_stale(folder: Path) -> None:

@@ -42,10 +42,12 @@ def plan_files(
     outputs: Files,
     *,
     found: Sequence[Source] | None = None,
+    say: Callable[[str], None] = lambda note: None,
 ) -> list[Job]:
     """The jobs of a command; nothing heavy is imported, nothing is computed or written.
 
     `styles` is None where a method's styles are no pictures; `found` are some of the contents, for jobs of these alone.
+    `say` hears what was left out of folders.
 
     Raises:
         UsageError: Inputs that do not exist, or outputs that would destroy something.
@@ -53,10 +55,11 @@ def plan_files(
     """
     suffixes = _suffixes(outputs)
     if found is None:
-        found = expand([(word, 1.0) for word in contents.content], recursive=contents.recursive, suffixes=suffixes)
+        words = [(word, 1.0) for word in contents.content]
+        found = expand(words, recursive=contents.recursive, suffixes=suffixes, say=say)
     axes: list[list[Inputs]] = [[{"content": (_alone(one),)} for one in found] or [{}]]
     if styles is not None:
-        axes.append(_styles(styles, contents.recursive, suffixes))
+        axes.append(_styles(styles, contents.recursive, suffixes, say))
     axes.append([{role: tuple(expand([(path, 1.0)])) for role, path in pictures_of(grid[0]).items()}])
     if not isinstance(outputs, Outputs) or wants_singles(outputs):
         return plan(method, axes, grid, outputs)
@@ -85,8 +88,8 @@ def _suffixes(outputs: Files) -> frozenset[str]:
     return SOUNDS if isinstance(outputs, SoundFiles) else PICTURES
 
 
-def _styles(styles: Weighted, recursive: bool, suffixes: frozenset[str]) -> list[Inputs]:
-    mixed = expand(styles.weighted(), recursive=recursive, suffixes=suffixes)
+def _styles(styles: Weighted, recursive: bool, suffixes: frozenset[str], say: Callable[[str], None]) -> list[Inputs]:
+    mixed = expand(styles.weighted(), recursive=recursive, suffixes=suffixes, say=say)
     masks = tuple(_alone(one) for word in styles.mask for one in expand([(word, 1.0)]))
     if masks and len(masks) != len(mixed):
         raise UsageError(f"--mask: {len(masks)} for {len(mixed)} styles", "give one mask for each style")
@@ -135,7 +138,7 @@ def run_files(
             tidy(jobs)
             code = go(note)
             for sheet in sheets if code in (ExitCode.DONE, ExitCode.SOME_FAILED) else ():
-                if make_sheet(sheet, _levels, outputs.quality):
+                if make_sheet(sheet, _seen, outputs.quality):
                     audience.made(sheet.path)
             return code
     finally:
@@ -221,10 +224,10 @@ def _device(compute: Machine) -> "Device":
     return resolve(compute.device, compute.precision, compute.threads, compute.max_bytes)
 
 
-def _levels(path: str) -> "Tensor":
-    from stylecli.media.images import read_picture
+def _seen(path: str) -> "Tensor":
+    from stylecli.media.images import read_on_paper
 
-    return read_picture(path, compact=True).pixels
+    return read_on_paper(path)
 
 
 def _alone(source: Source) -> Source:

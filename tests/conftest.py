@@ -33,7 +33,11 @@ class Result:
 
 def complaint(done: Result, code: int) -> str:
     """The one line of an error."""
-    lines = [line for line in done.stderr.splitlines() if not line.startswith(("loading", "hint:"))]
+    lines = [
+        line
+        for line in done.stderr.splitlines()
+        if not line.startswith(("loading", "hint:")) and not line.endswith("left out")
+    ]
     assert done.exit_code == code, done.stderr
     assert len(lines) == 1, done.stderr
     return lines[0]

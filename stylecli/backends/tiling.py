@@ -124,6 +124,10 @@ def as_floats(x: Tensor, device: Device) -> Tensor:
 
 
 def as_stored(y: Tensor, like: Tensor) -> Tensor:
-    """A result in the type of its content: rounded to levels, or clamped values."""
-    y = y.clamp(0, 1)
-    return y.mul_(255).add_(0.5).floor_().byte() if like.dtype == torch.uint8 else y
+    """A result in the type of its content: rounded to levels, or clamped values.
+
+    Floats may go as far beyond [0, 1] as the content does, whose colors need not lie inside of sRGB.
+    """
+    if like.dtype == torch.uint8:
+        return y.clamp(0, 1).mul_(255).add_(0.5).floor_().byte()
+    return y.clamp(min(0.0, float(like.min())), max(1.0, float(like.max())))

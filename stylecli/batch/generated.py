@@ -2,7 +2,6 @@
 
 import json
 import struct
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from stylecli.batch.names import fill
 from stylecli.batch.outputs import begin
 from stylecli.batch.runner import Outcome
 from stylecli.errors import InputError, UsageError
+from stylecli.files import binary_stdout
 from stylecli.progress import Listener
 from stylecli.remote import place
 from stylecli.settings.shared import CLIPS, Files
@@ -119,7 +119,7 @@ class GeneratedWork:
             bits = self.outputs.bits
             notes += write_picture(
                 result.image,
-                sys.stdout.buffer if job.output == STDOUT else job.output,
+                binary_stdout() if job.output == STDOUT else job.output,
                 format=job.format,
                 settings=told.dumps(),
                 quality=self.outputs.quality,

@@ -7,18 +7,23 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
 
+from stylecli.batch.listing import Listing, left_out, listed, matching
 from stylecli.errors import InputError, UsageError
+from stylecli.files import is_stream
 from stylecli.remote import Remote, place
 
-PICTURES = frozenset([".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".avif", ".bmp", ".gif"])
-SOUNDS = frozenset([".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff"])
+PICTURES = frozenset(
+    [".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl", ".bmp", ".gif"]
+)
+SOUNDS = frozenset([".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff"])
 STDIN = "-"
+LISTABLE = "mend it with `chmod +rx`, or leave it out"
 FETCHED = 16
 """Files from elsewhere that are kept: styles come again with every content."""
 
@@ -30,19 +35,21 @@ class Source:
     Attributes:
         path: The file as it was named or found, with `://` where it is elsewhere, `-` for stdin.
         root: Folder that was named when the file was found below it, else None; outputs keep the tree below it.
-        data: What stdin held, None for files.
+        data: What stdin or another pipe held, None for files.
         share: Weight in a mixture, 1 outside of one.
+        closed: Why it cannot be looked into: it is a folder in place of the files in it. Empty for files.
     """
 
     path: str
     root: str | None = None
     data: bytes | None = field(default=None, repr=False)
     share: float = 1.0
+    closed: str = ""
 
     @property
     def name(self) -> str:
         """What messages and file names call it."""
-        return self.path if self.data is None else "stdin"
+        return "stdin" if self.path in (STDIN, "/dev/stdin") else self.path
 
     @property
     def stem(self) -> str:
@@ -56,7 +63,13 @@ class Source:
 
     @property
     def held(self) -> str | bytes:
-        """What readers take: the path of a file of this machine, else what is in it."""
+        """What readers take: the path of a file of this machine, else what is in it.
+
+        Raises:
+            InputError: It is a folder that cannot be looked into.
+        """
+        if self.closed:
+            raise InputError(f"{self.path}: {self.closed}", LISTABLE)
         if self.data is None:
             return _fetched(self.path) if isinstance(place(self.path), Remote) else self.path
         return self.data
@@ -98,52 +111,59 @@ def _turn(url: str) -> Lock:
 
 
 def expand(
-    words: Iterable[tuple[str, float]], *, recursive: bool = False, suffixes: frozenset[str] = PICTURES
+    words: Iterable[tuple[str, float]],
+    *,
+    recursive: bool = False,
+    suffixes: frozenset[str] = PICTURES,
+    say: Callable[[str], None] = lambda note: None,
 ) -> list[Source]:
     """The files that words mean, each once: in the order of the words, naturally sorted inside each of them.
 
     A word is a file (tried whatever its suffix), a folder (its own files with a fitting suffix, with `recursive`
-    the whole tree; hidden and `.part` files are skipped), a glob (for shells that leave them alone; `**` crosses
-    folders), `@list.txt` (UTF-8, a word a line, relative to the current folder, `#` begins a comment line) or `-`.
-    All but the last may be URLs, such as `s3://bucket/folder`.
+    the whole tree; hidden files are skipped), a glob (for shells that leave them alone; `**` crosses folders),
+    `@list.txt` (UTF-8, a word a line, relative to the current folder, `#` begins a comment line), `-` or another pipe,
+    which is read here, once. All but the last may be URLs, such as `s3://bucket/folder`. A folder inside of another
+    one that cannot be looked into is a source too, which cannot be read.
 
     Args:
         words: What was typed and its weight, which the files of one word share evenly.
         recursive: Take the whole tree below folders.
         suffixes: What counts in folders and globs, lower case with the dot.
+        say: Hears what was left out of folders.
 
     Raises:
         UsageError: No such file, nothing found in a folder, or stdin named twice.
-        InputError: A list or stdin cannot be read.
+        InputError: A list, a folder or stdin cannot be read.
     """
     # What was fetched for an earlier plan may have changed since.
     _bytes.cache_clear()
     found: dict[str, Source] = {}
     for word, share in words:
-        sources = list(_sources(word, recursive, suffixes))
+        sources = list(_sources(word, recursive, suffixes, say))
         for source in sources:
             key = STDIN if source.path == STDIN else str(Path(source.path).absolute())
             found.setdefault(key, replace(source, share=share / len(sources)))
     return list(found.values())
 
 
-def _sources(word: str, recursive: bool, suffixes: frozenset[str]) -> Iterator[Source]:
+def _sources(word: str, recursive: bool, suffixes: frozenset[str], say: Callable[[str], None]) -> Iterator[Source]:
     path = place(word)
     if word == STDIN:
         yield Source(STDIN, data=_stdin())
     elif path.is_dir():
-        yield from _fitting(_below(path, recursive), path, path, suffixes)
+        yield from _fitting(_below(path, recursive), path, path, suffixes, say)
     elif word and path.exists():
-        yield Source(str(path) if "://" in word else word)
+        piped = is_stream(path)
+        yield Source(str(path) if "://" in word else word, data=_piped(path) if piped else None)
     elif word.startswith("@"):
         for line in _lines(place(word[1:])):
-            yield from _sources(line, recursive, suffixes)
+            yield from _sources(line, recursive, suffixes, say)
     elif glob.has_magic(word):
         # A suffix that is spelled out means those files, whatever counts in a folder.
         spelled = path.suffix and not glob.has_magic(path.suffix)
         root = type(path)(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
         wanted = frozenset([path.suffix.lower()]) if spelled else suffixes
-        yield from _fitting(_matching(path, root), path, root, wanted)
+        yield from _fitting(_matching(path, root), path, root, wanted, lambda note: None)
     elif isinstance(path, Remote):
         raise UsageError(*path.missing())
     else:
@@ -154,33 +174,48 @@ def _sources(word: str, recursive: bool, suffixes: frozenset[str]) -> Iterator[S
         )
 
 
-def _below(folder: Path, recursive: bool) -> Iterable[Path]:
+def _below(folder: Path, recursive: bool) -> Listing:
     if isinstance(folder, Remote):
-        return folder.below(recursive=recursive)
-    walk = os.walk(folder) if recursive else itertools.islice(os.walk(folder), 1)
-    return (path for top, _, names in walk for name in names if (path := Path(top, name)).is_file())
+        return Listing(list(folder.below(recursive=recursive)))
+    found = listed(folder, recursive=recursive)
+    if found.closed and found.closed[0][0] == folder:
+        raise InputError(f"{folder}: {_why(found.closed[0][1])}", LISTABLE)
+    return found
 
 
-def _matching(pattern: Path, root: Path) -> Iterable[Path]:
+def _why(error: OSError) -> str:
+    return "not permitted to list it" if isinstance(error, PermissionError) else (error.strerror or str(error)).lower()
+
+
+def _matching(pattern: Path, root: Path) -> Listing:
     if isinstance(root, Remote):
-        return root.matching(str(pattern.relative_to(root)))
-    hits = glob.glob(str(pattern), recursive=True)  # noqa: PTH207 - pathlib's takes no absolute patterns
-    return (path for hit in hits if (path := Path(hit)).is_file())
+        return Listing(list(root.matching(str(pattern.relative_to(root)))))
+    if "**" in pattern.parts:
+        found = listed(root, recursive=True)
+        return Listing(matching(found.files, root, pattern.relative_to(root).parts), closed=found.closed)
+    hits = glob.glob(str(pattern))  # noqa: PTH207 - pathlib's takes no absolute patterns
+    return Listing([path for hit in hits if (path := Path(hit)).is_file()])
 
 
-def _fitting(paths: Iterable[Path], word: Path, root: Path, suffixes: frozenset[str]) -> Iterator[Source]:
+def _fitting(
+    found: Listing, word: Path, root: Path, suffixes: frozenset[str], say: Callable[[str], None]
+) -> Iterator[Source]:
     """The wanted files among those below a folder."""
     fits = [
         path
-        for path in paths
+        for path in found.files
         if path.suffix.lower() in suffixes
         and not any(part.startswith(".") for part in Path(os.path.relpath(path, root)).parts)
     ]
-    if not fits:
+    if not fits and not found.closed:
         hint = "-r takes the whole tree below a folder" if word.is_dir() else ""
         raise UsageError(f"{word}: nothing there that ends in {', '.join(sorted(suffixes))}", hint)
+    if note := left_out(found, suffixes):
+        say(f"{word}: {note} left out")
     for path in sorted(fits, key=natural):
         yield Source(str(path), str(root))
+    for path, error in sorted(found.closed, key=lambda each: natural(each[0])):
+        yield Source(str(path), str(root), closed=_why(error))
 
 
 def natural(path: Path) -> list[list[tuple[int, int, str]]]:
@@ -203,10 +238,40 @@ def _lines(path: Path) -> list[str]:
     return words
 
 
+_read_once: dict[tuple[int, int], bytes] = {}
+
+
+def _piped(path: Path) -> bytes:
+    """What a pipe or a device gives; named again, the same."""
+    try:
+        with path.open("rb") as file:
+            if file.isatty():
+                raise UsageError(f"{path}: a terminal", f"pipe a file into it: stylecli ... {path} < photo.jpg")
+            about = os.fstat(file.fileno())
+            known = about.st_dev, about.st_ino
+            data = _read_once[known] if known in _read_once else file.read()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from error
+    if not data:
+        raise InputError(f"{path}: empty", "nothing was written to it, or it was read before")
+    _read_once[known] = data
+    return data
+
+
+def forget_pipes() -> None:
+    """The next command's pipes may have the numbers of this one's."""
+    _read_once.clear()
+
+
 def _stdin() -> bytes:
+    if sys.stdin is None:
+        raise InputError("stdin: closed", "pipe a file into it: stylecli ... - < photo.jpg")
     if sys.stdin.isatty():
         raise UsageError("-: stdin is a terminal", "pipe a file into it: stylecli ... - < photo.jpg")
-    data = sys.stdin.buffer.read()
+    try:
+        data = sys.stdin.buffer.read()
+    except OSError as error:
+        raise InputError(f"stdin: cannot be read: {(error.strerror or str(error)).lower()}") from error
     if not data:
         raise InputError("stdin: empty", "it can be read only once: is - given twice?")
     return data

@@ -10,7 +10,7 @@ from typing import Any
 from stylecli.batch.inputs import Source
 from stylecli.batch.names import default_template, fill
 from stylecli.errors import UsageError
-from stylecli.files import present
+from stylecli.files import is_stream, present
 from stylecli.remote import Remote, place
 from stylecli.settings.shared import FORMATS, Files
 
@@ -80,7 +80,8 @@ def plan(method: str, axes: Sequence[Sequence[Inputs]], grid: Sequence[Any], out
         ({role: sources for part in parts for role, sources in part.items()}, settings)
         for *parts, settings in itertools.product(*axes, grid)
     ]
-    folder = folder_of(outputs, len(points), (*SUFFIXES, *outputs.formats))
+    found = any(main_of(inputs, method).root for inputs, _ in points)
+    folder = folder_of(outputs, len(points), (*SUFFIXES, *outputs.formats), found=found)
     template = outputs.name or default_template(axes, grid)
     jobs: list[Job] = []
     taken: set[str] = set()
@@ -114,8 +115,10 @@ def guard(jobs: Sequence[Job], outputs: Files) -> None:
             raise UsageError(f"{job.output}: {job.format} does not hold {outputs.bits} bits", f"--format {able[0]}")
 
 
-def folder_of(outputs: Files, count: int, suffixes: Sequence[str] = tuple(SUFFIXES)) -> Path | None:
-    """The folder for results, None when `-o` names the one file."""
+def folder_of(
+    outputs: Files, count: int, suffixes: Sequence[str] = tuple(SUFFIXES), *, found: bool = False
+) -> Path | None:
+    """The folder for results, None when `-o` names the one file; `found`: in a folder there may be more tomorrow."""
     output = outputs.output
     if output is None:
         return Path()
@@ -123,7 +126,12 @@ def folder_of(outputs: Files, count: int, suffixes: Sequence[str] = tuple(SUFFIX
         if count > 1:
             raise UsageError(f"-o -: {count} jobs do not fit into one stream", "name a folder: -o out/")
         return None
-    is_folder = output.endswith(("/", os.sep)) or place(output).is_dir() or outputs.name
+    is_folder = output.endswith(("/", os.sep)) or place(output).is_dir() or bool(outputs.name)
+    if not is_folder and is_stream(place(output)):
+        if count > 1:
+            raise UsageError(f"-o {output}: {count} jobs do not fit into one stream", "name a folder: -o out/")
+        return None
+    is_folder = is_folder or (found and not Path(output).suffix and not place(output).is_file())
     if not is_folder and count == 1:
         return None
     if place(output).is_file() or (not is_folder and Path(output).suffix[1:].lower() in suffixes):
@@ -190,6 +198,6 @@ def identity(path: str) -> tuple[int, int] | str:
 def _spare_existing(jobs: Sequence[Job], outputs: Files) -> None:
     if outputs.overwrite or outputs.skip_existing:
         return
-    if there := present([job.output for job in jobs if job.output != STDOUT]):
+    if there := present([job.output for job in jobs if job.output != STDOUT and not is_stream(place(job.output))]):
         more = f" and {len(there) - 1} more" if there[1:] else ""
         raise UsageError(f"{there[0]}{more}: already there", "--overwrite replaces, --skip-existing keeps")

@@ -1,8 +1,10 @@
 """File names of results, from templates."""
 
 import dataclasses
+import os
 import re
 import string
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +13,10 @@ from stylecli.errors import UsageError
 from stylecli.settings.values import nearest
 
 LONGEST = 80
+"""Characters of one value in a name."""
+
+ROOM = 240
+"""Bytes of a name: file systems take 255, a number or a part's ending may be added."""
 
 
 def default_template(axes: Sequence[Sequence[Mapping[str, Any]]], grid: Sequence[Any]) -> str:
@@ -44,10 +50,16 @@ def fill(
     values |= {role: "+".join(source.stem for source in sources) for role, sources in inputs.items()}
     values |= {"stem": stem or next((some[0].stem for some in inputs.values()), method)}
     values |= {"method": method, "ext": ext, "index": index}
+    parts = lambda most: "".join(
+        text + _cut(_value(values, field, spec, conversion), most) for text, field, spec, conversion in _parse(template)
+    )
     try:
-        name = "".join(
-            text + _value(values, field, spec, conversion) for text, field, spec, conversion in _parse(template)
-        )
+        name = parts(4 * LONGEST)
+        # A character has up to four bytes.
+        for most in (LONGEST, 60, 40, 20):
+            if max(len(os.fsencode(part)) for part in re.split(r"[/\\]", name)) <= ROOM:
+                break
+            name = parts(most)
     except (ValueError, TypeError, OverflowError) as error:
         raise UsageError(f"--name {template}: {error}", "such as {stem}_{style}_{index:03}.{ext}") from None
     if not name.strip("./\\ ") or name.endswith(("/", "\\")) or "\0" in name:
@@ -57,6 +69,11 @@ def fill(
 
 def _parse(template: str) -> list[tuple[str, str | None, str | None, str | None]]:
     return list(string.Formatter().parse(template))
+
+
+def _cut(text: str, most: int) -> str:
+    """The characters that fit into so many bytes."""
+    return os.fsencode(text)[:most].decode(sys.getfilesystemencoding(), "ignore") if len(text) > most // 4 else text
 
 
 def _value(values: Mapping[str, Any], field: str | None, spec: str | None, conversion: str | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from stylecli.batch.jobs import STDOUT, Job, identity
 from stylecli.batch.record import ENCODING, Record, loads, make
 from stylecli.errors import OutputError, StyleCliError
-from stylecli.files import present
+from stylecli.files import is_stream, present
 from stylecli.remote import Remote, place
 
 
@@ -24,7 +24,7 @@ def begin(job: Job, work: Any) -> Record | None:
     """
     encoding = {**{key: getattr(work.outputs, key) for key in ENCODING}, "format": job.format}
     record = make(job, weights=work.backend.weights, encoding=encoding, compute=work.compute)
-    if job.output != STDOUT:
+    if job.output != STDOUT and not is_stream(place(job.output)):
         if work.outputs.skip_existing and holds(job, record, overwrite=work.outputs.overwrite):
             return None
         prepare(place(job.output).parent)

@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ from stylecli.batch.record import Record, hashed
 from stylecli.batch.runner import Made, Outcome
 from stylecli.batch.shelf import Shelf
 from stylecli.errors import InputError
+from stylecli.files import binary_stdout
 from stylecli.progress import Listener
 from stylecli.remote import place
 from stylecli.settings.shared import Files
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from stylecli.media.images import Picture
+
+FILLED = 8
+"""Less pixels than this are what a network adds to sides that its layers do not divide."""
 
 GIVEN = ("content", "style", "mask")
 
@@ -77,7 +80,9 @@ class PictureWork:
         if (record := begin(job, self)) is None:
             return Outcome(skipped=True)
         pictures = {
-            role: [self._read(role, one) for one in some] for role, some in job.inputs.items() if role != "mask"
+            role: [self._read(role, one, job.settings) for one in some]
+            for role, some in job.inputs.items()
+            if role != "mask"
         }
         masks = _masks(job, pictures["content"][0].pixels) if pictures.get("content") else None
         if hashed(job.inputs) != record.inputs:
@@ -147,17 +152,33 @@ class PictureWork:
             content = dataclasses.replace(content, alpha=alpha)
         return _write(result.image, job.output, content, record)
 
-    def _read(self, role: str, source: Source) -> "Picture":
+    def _read(self, role: str, source: Source, settings: Any) -> "Picture":
         from stylecli.media.images import read_picture
 
         compact = getattr(self.backend, "compact", False) and self.outputs.bits != "16"
-        read = partial(read_picture, source.held, name=source.name, compact=compact)
-        return (self.contents if role == "content" else self.others).take(source.sha256(), read)
+        read = partial(read_picture, source.held, name=source.name, compact=compact, wide=True)
+        if role != "content":
+            return self.others.take(source.sha256(), read)
+        # References resize by rules of their own.
+        size = getattr(settings, "size", None) if getattr(settings, "recipe", "") == "stylecli" else None
+        return self.contents.take(f"{source.sha256()} {size}", lambda: _sized(read(), size))
 
 
 def even(shares: Sequence[float]) -> list[float]:
     """The shares of a mixture, with a sum of 1."""
     return [share / sum(shares) for share in shares]
+
+
+def _sized(picture: "Picture", size: int | None) -> "Picture":
+    """A transparent picture at the size at which the method takes it: only here its alpha is at hand."""
+    from stylecli.media.resize import short_side
+    from stylecli.media.transparency import resize_seen
+
+    if picture.alpha is None or not size:
+        return picture
+    height, width = picture.pixels.shape[1:]
+    pixels, alpha = resize_seen(picture.pixels, picture.alpha, short_side(height, width, size))
+    return dataclasses.replace(picture, pixels=pixels, alpha=alpha)
 
 
 def _masks(job: Job, content: "Tensor") -> "list[Tensor] | None":
@@ -172,18 +193,29 @@ def _masks(job: Job, content: "Tensor") -> "list[Tensor] | None":
 def _write(pixels: "Tensor", output: str, content: "Picture | None", record: Record) -> tuple[str, ...]:
     """Writes with the content's metadata and its alpha, if there is one, at the size of the result."""
     from stylecli.media.images import write_picture
-    from stylecli.media.resize import resize
 
-    height, width = pixels.shape[-2:]
     bits = record.encoding["bits"]
     return write_picture(
         pixels,
-        sys.stdout.buffer if output == STDOUT else output,
+        binary_stdout() if output == STDOUT else output,
         format=record.encoding["format"],
-        alpha=None if content is None or content.alpha is None else resize(content.alpha, (height, width)),
+        alpha=None if content is None or content.alpha is None else _fitting(content.alpha, pixels),
         carried=None if content is None else content.carried,
         settings=record.dumps(),
         quality=record.encoding["quality"],
         bits=None if bits == "auto" else int(bits),
         strip=record.encoding["strip"],
     )
+
+
+def _fitting(alpha: "Tensor", pixels: "Tensor") -> "Tensor":
+    """The alpha of a result: its content's, which ends a few pixels earlier where a network filled up its sides."""
+    import torch.nn.functional as F
+
+    from stylecli.media.transparency import resize_alpha
+
+    height, width = pixels.shape[-2:]
+    more = height - alpha.shape[1], width - alpha.shape[2]
+    if more != (0, 0) and all(0 <= each < FILLED for each in more):
+        return F.pad(alpha[None], (0, more[1], 0, more[0]), mode="replicate")[0]
+    return resize_alpha(alpha, (height, width))

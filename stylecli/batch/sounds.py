@@ -1,7 +1,6 @@
 """One job on sounds: read, compute, write with the record of how it was made, and draw the report."""
 
 import dataclasses
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from stylecli.batch.jobs import STDOUT, Job
 from stylecli.batch.outputs import begin, check_free, noted
 from stylecli.batch.pictures import even
 from stylecli.batch.runner import Outcome
+from stylecli.files import binary_stdout
 from stylecli.progress import Listener
 from stylecli.remote import place
 from stylecli.settings.audio import SoundFiles
@@ -52,7 +52,7 @@ class SoundWork:
         deep = content.bits if content.bits != "32f" or job.format == "wav" else "24"
         written = write_sound(
             result.samples,
-            sys.stdout.buffer if job.output == STDOUT else job.output,
+            binary_stdout() if job.output == STDOUT else job.output,
             content.rate,
             format=job.format,
             bits=deep if self.outputs.bits == "auto" else self.outputs.bits,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from stylecli.batch.inputs import forget_pipes
 from stylecli.batch.jobs import STDOUT, Job
 from stylecli.commands._telling import Teller, line
 from stylecli.errors import ExitCode, UsageError
@@ -23,7 +24,7 @@ def run(
     """Plans the jobs of a method and does them; see `folders.plan_files` and `folders.run_files`."""
     from stylecli.folders import plan_files
 
-    planned = partial(plan_files, method, contents, styles, grid)
+    planned = partial(plan_files, method, contents, styles, grid, say=Teller(telling).say)
     if contents.watch and not telling.dry_run:
         from stylecli.commands._watch import watch
 
@@ -52,7 +53,10 @@ def run_jobs(
         return ExitCode.DONE
     if telling.json and jobs[0].output == STDOUT:
         raise UsageError("--json: stdout is taken by -o -", "write the picture to a file")
-    return run_files(jobs, outputs, compute, Teller(telling), weights=weights, reraise=telling.traceback)
+    try:
+        return run_files(jobs, outputs, compute, Teller(telling), weights=weights, reraise=telling.traceback)
+    finally:
+        forget_pipes()
 
 
 def _sentence(job: Job, jobs: Sequence[Job]) -> str:

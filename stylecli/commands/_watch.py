@@ -31,7 +31,7 @@ def watch(
 
     def planned(sources: Sequence[Source]) -> list[Job]:
         try:
-            return plan(outputs, found=sources)
+            return plan(outputs, found=sources, say=lambda note: None)
         except StyleCliError as error:
             complain(error.message, error.hint)
             return []

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image
 
-from stylecli.media.deep import Planes, is_deep_png, png_planes, tiff_planes
+from stylecli.media import png, tiff
+from stylecli.media.coded import ADOBE_RGB, in_bmp, in_boxes
 from stylecli.media.metadata import Carried, clean_exif, clean_xmp
-from stylecli.media.opening import decoding, is_tiff, opened
+from stylecli.media.opening import decoding, is_tiff, mute, opened
 from stylecli.media.profiles import to_srgb
+from stylecli.media.stored import Stored
 
 _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: lambda a: a[:, ::-1],
@@ -29,7 +31,7 @@ class Decoded:
     """A decoded picture.
 
     Attributes:
-        color: [H, W, 3] uint8 or uint16, sRGB, upright.
+        color: [H, W, 3] sRGB, upright: uint8 or uint16, or float32, beyond [0, 1] where `carried.icc` leads back.
         alpha: [H, W] uint8 or uint16, None for opaque pictures.
         carried: What goes along to the output.
         notes: What the user should know, a line each.
@@ -41,79 +43,91 @@ class Decoded:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Found:
-    format: str
-    planes: Planes
-    orientation: int
-    exif: Image.Exif
-    info: dict
-    notes: list[str]
-
-
 def decode(data: bytes, name: str) -> Decoded:
-    """Decodes the first frame of a JPEG, PNG, WebP, TIFF, GIF, BMP or AVIF.
+    """Decodes the first frame of a JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC, or the largest page of a TIFF.
 
     Raises:
         InputError: Not a picture, truncated, damaged, or too large.
     """
     with decoding(data, name):
-        found = (_deep_tiff(data) if is_tiff(data) else None) or _by_pillow(data)
-        color, alpha, space = found.planes
-        bits = color.dtype.itemsize * 8
-        profile = found.info.get("icc_profile")
-        color, icc, note = to_srgb(color, space, profile if isinstance(profile, bytes) and profile else None)
-        upright = _UPRIGHT.get(found.orientation, lambda a: a)
-        notes = [*found.notes, note]
-        exif = xmp = None
+        stored = _stored(data)
+        levels = stored.color.dtype.kind == "u"
+        bits = stored.color.dtype.itemsize * 8 if levels else 16
+        color, icc, note = to_srgb(stored.color, stored.space, stored.profile)
+        notes = [*stored.notes, note]
+        orientation = 1 if stored.upright else stored.exif.get(ExifTags.Base.Orientation, 1)
+        exif, unwritable = clean_exif(stored.exif)
+        notes.append(f"unreadable EXIF dropped: {unwritable}" if unwritable else "")
+        xmp = clean_xmp(stored.xmp) if stored.xmp else None
+        notes.append("malformed XMP dropped" if stored.xmp and not xmp else "")
+        carried = Carried(stored.format, bits, exif, xmp, icc, _dpi(stored.dpi, stored.exif))
+        turn = _UPRIGHT.get(orientation, lambda a: a)
+        alpha = None if stored.alpha is None else turn(stored.alpha)
+        return Decoded(turn(color), alpha, carried, tuple(filter(None, notes)))
+
+
+def _stored(data: bytes) -> Stored:
+    if data.startswith(png.MAGIC):
+        return png.read(data)
+    if not is_tiff(data):
+        return _by_pillow(data)
+    try:
+        return tiff.read(data)
+    except Exception as error:
+        if isinstance(error, Image.DecompressionBombError | MemoryError | EOFError):
+            raise
+        # Pillow has libtiff, which knows a few old compressions more.
         try:
-            exif = clean_exif(found.exif)
-        except Exception:  # any: Pillow's writer fails in many ways on the odd tags that cameras write
-            notes.append("unreadable EXIF dropped")
-        packet = found.info.get("xmp")
-        if isinstance(packet, bytes) and packet:
-            xmp = clean_xmp(packet)
-            notes.append("" if xmp else "malformed XMP dropped")
-        carried = Carried(found.format, bits, exif, xmp, icc, _dpi(found.info.get("dpi"), found.exif))
-        upright_alpha = None if alpha is None else upright(alpha)
-        return Decoded(upright(color), upright_alpha, carried, tuple(filter(None, notes)))
+            return _by_pillow(data)
+        except Exception:  # any: what the reader for all kinds says is nearer to the matter
+            raise error from None
 
 
-def _by_pillow(data: bytes) -> _Found:
+def _by_pillow(data: bytes) -> Stored:
     with opened(data) as image:
         frames = _frames(image)
         used = "first of {} pages used" if image.format == "TIFF" else "animated: first of {} frames used"
         notes = [used.format(frames)] if frames > 1 else []
-        if is_deep_png(data):
-            planes = png_planes(data)
-        else:
+        with mute():
             image.load()
-            planes = _planes(image)
+        color, alpha, space = _planes(image)
         try:
             exif = image.getexif()
         except Exception:  # any: a damaged block must not cost the picture
             exif = Image.Exif()
             notes.append("unreadable EXIF dropped")
-        # Pillow turns 8-bit TIFFs upright itself, and drops their tag.
-        orientation = exif.get(ExifTags.Base.Orientation, 1)
-        return _Found(
-            "JPEG" if image.format == "MPO" else image.format or "", planes, orientation, exif, image.info, notes
+        profile, note = _profile(image, exif, data)
+        packet = image.info.get("xmp")
+        return Stored(
+            "JPEG" if image.format == "MPO" else image.format or "",
+            color,
+            alpha,
+            space,
+            exif,
+            profile if space != "lab" else None,
+            packet if isinstance(packet, bytes) else None,
+            image.info.get("dpi"),
+            tuple(filter(None, [*notes, note])),
+            # Readers of these turn pictures themselves.
+            upright=image.format in {"TIFF", "HEIF"},
         )
 
 
-def _deep_tiff(data: bytes) -> _Found | None:
-    deep = tiff_planes(data)
-    if deep is None:
-        return None
-    planes, notes = deep
-    # Pillow does not open float color, so the tags are read without it opening the picture.
-    tags = Image.Exif()
+def _profile(image: Image.Image, exif: Image.Exif, data: bytes) -> tuple[bytes | None, str]:
+    """The embedded profile, or that of colors which the file tells in other ways; and a note."""
+    embedded = image.info.get("icc_profile")
+    if isinstance(embedded, bytes) and embedded:
+        return embedded, ""
+    if image.format in {"AVIF", "HEIF"}:
+        return in_boxes(data)
+    if image.format == "BMP":
+        return in_bmp(data), ""
     try:
-        tags.load(data)
-    except Exception:  # any: a BigTIFF, or damaged tags
-        notes.append("unreadable EXIF and color profile dropped")
-    info = {"icc_profile": tags.get(ExifTags.Base.InterColorProfile), "xmp": tags.get(ExifTags.Base.XMLPacket)}
-    return _Found("TIFF", planes, tags.get(ExifTags.Base.Orientation, 1), tags, info, notes)
+        index = exif.get_ifd(ExifTags.IFD.Interop).get(1) if ExifTags.IFD.Exif in exif else None
+    except Exception:  # any: damaged tags
+        return None, ""
+    # So say cameras that are set to Adobe RGB (DCF 2.0, option file).
+    return (ADOBE_RGB if index == "R03" else None), ""
 
 
 def _frames(image: Image.Image) -> int:
@@ -124,13 +138,14 @@ def _frames(image: Image.Image) -> int:
         return 1
 
 
-def _planes(image: Image.Image) -> Planes:
+def _planes(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None, str]:
+    """Color, alpha and space."""
     if image.mode == "CMYK":
         return np.asarray(image), None, "cmyk"
     if image.mode == "LAB":
-        image.info.pop("icc_profile", None)  # it only says that this is Lab
-        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        image = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB") or image
+        levels = np.asarray(image).astype(np.float32)
+        ab = np.where(levels[..., 1:] >= 128, levels[..., 1:] - 256, levels[..., 1:])
+        return np.concatenate([levels[..., :1] / 2.55, ab], axis=-1), None, "lab"
     base = "L" if image.mode in {"1", "L", "LA", "La"} else "RGB"
     mode = base + "A" if image.has_transparency_data else base
     # Converting to the mode that it has would copy it.

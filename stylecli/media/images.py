@@ -14,7 +14,8 @@ from stylecli.media.decode import decode
 from stylecli.media.encode import EXTENSIONS, FORMATS, Job
 from stylecli.media.metadata import Carried, fitted
 from stylecli.media.opening import read_bytes
-from stylecli.media.profiles import from_srgb, is_srgb
+from stylecli.media.profiles import from_srgb, is_srgb, outside
+from stylecli.media.transparency import filled, on_paper
 
 Rounding = Literal["round", "truncate"]
 
@@ -24,7 +25,8 @@ class Picture:
     """A picture as networks take it.
 
     Attributes:
-        pixels: [3, H, W] float32, sRGB in [0, 1]; or uint8 levels, a quarter of the memory, where asked for.
+        pixels: [3, H, W] float32, sRGB in [0, 1]; where asked for, beyond it for colors outside of sRGB, or uint8
+            levels, a quarter of the memory. Transparent pixels have the colors of what surrounds them.
         alpha: [1, H, W] float32 in [0, 1], None for opaque pictures.
         carried: What goes along to pictures made from this one.
         notes: What the user should know (`animated: first of 12 frames used`), a line each.
@@ -36,16 +38,19 @@ class Picture:
     notes: tuple[str, ...] = ()
 
 
-def read_picture(source: str | Path | bytes, *, name: str | None = None, compact: bool = False) -> Picture:
-    """Reads a JPEG, PNG, WebP, TIFF, GIF, BMP or AVIF, at its full depth.
+def read_picture(
+    source: str | Path | bytes, *, name: str | None = None, compact: bool = False, wide: bool = False
+) -> Picture:
+    """Reads a JPEG, PNG, WebP, TIFF, GIF, BMP, AVIF or, with its extra, HEIC, at its full depth.
 
-    EXIF orientation is applied, embedded profiles (gray, RGB, CMYK) are converted to sRGB, and the first frame of an
-    animation is taken.
+    EXIF orientation is applied, colors are converted to sRGB by the embedded profile (gray, RGB, CMYK) or what else
+    the file says of them, and the first frame of an animation or the largest page is taken.
 
     Args:
         source: A path, or the bytes of a file.
         name: What errors call it; by default its path.
         compact: Keep pictures of 8 bits as uint8.
+        wide: Keep colors outside of sRGB, as values beyond [0, 1].
 
     Raises:
         InputError: Missing, a folder, empty, not permitted, not a picture, truncated, damaged, or above one gigapixel.
@@ -57,7 +62,21 @@ def read_picture(source: str | Path | bytes, *, name: str | None = None, compact
         pixels = torch.from_numpy(np.array(decoded.color.transpose(2, 0, 1), order="C"))
     else:
         pixels = _unit(decoded.color)
-    return Picture(pixels, alpha, decoded.carried, decoded.notes)
+        if decoded.color.dtype.kind == "f" and not wide:
+            pixels.clamp_(0, 1)
+    return Picture(pixels if alpha is None else filled(pixels, alpha), alpha, decoded.carried, decoded.notes)
+
+
+def read_on_paper(path: str) -> Tensor:
+    """The picture [3, H, W] uint8 as it is seen on white."""
+    picture = read_picture(path, compact=True)
+    if picture.alpha is None:
+        return picture.pixels if picture.pixels.dtype == torch.uint8 else _levels(picture.pixels)
+    return _levels(on_paper(picture.pixels, picture.alpha))
+
+
+def _levels(pixels: Tensor) -> Tensor:
+    return pixels.clamp(0, 1).mul(255).round().byte()
 
 
 def write_picture(
@@ -76,7 +95,8 @@ def write_picture(
     """Writes a picture, whole or not at all.
 
     Args:
-        pixels: [3, H, W] or [1, 3, H, W], sRGB; values beyond [0, 1] are clamped, uint8 are levels.
+        pixels: [3, H, W] or [1, 3, H, W], sRGB; uint8 are levels. Values beyond [0, 1] are colors outside of sRGB: kept
+            as far as the carried profile has them, clamped without one.
         destination: A path, or an open binary file.
         format: `jpeg`, `png`, `webp`, `tiff` or `avif`; by default what the path's extension says.
         alpha: [1, H, W] in [0, 1]; JPEG has none, so there the picture is laid on white.
@@ -100,10 +120,12 @@ def write_picture(
     deep = bits == 16 or (bits is None and carried is not None and carried.bits == 16 and target.deep)
     if deep and not target.deep:
         raise UsageError(f"{name}: {format} holds 8 bits a channel, not 16", "write PNG or TIFF")
-    if carried is None or strip:
-        carried = Carried(format)
     notes: list[str] = []
     pixels = pixels.detach().reshape(pixels.shape[-3:])
+    if strip and carried and carried.icc and pixels.is_floating_point():
+        notes += filter(None, [outside(pixels.permute(1, 2, 0).cpu().numpy())])
+    if carried is None or strip:
+        carried = Carried(format)
     if pixels.is_floating_point() and not bool(torch.isfinite(pixels).all()):
         raise OutputError(f"{name}: the picture has values that are not finite", "lower the weights or the step size")
     if max(pixels.shape[1:]) > target.longest:
@@ -111,12 +133,11 @@ def write_picture(
             f"{name}: {format} pictures have at most {target.longest:,} pixels a side", "write PNG or TIFF"
         )
     if alpha is not None and not target.alpha:
-        pixels = pixels.float().div(255) if pixels.dtype == torch.uint8 else pixels
-        share = alpha.detach().to(pixels).reshape(1, *pixels.shape[1:])
-        pixels, alpha = pixels * share + (1 - share), None
+        pixels, alpha = on_paper(pixels, alpha), None
         notes.append(f"transparent parts drawn on white: {format} has no alpha")
     if carried.icc and not is_srgb(carried.icc):
-        color = from_srgb(quantize(pixels, 16, rounding), carried.icc, np.uint16 if deep else np.uint8)
+        planes = (pixels.float().div(255) if pixels.dtype == torch.uint8 else pixels.float()).cpu()
+        color = from_srgb(planes.permute(1, 2, 0).numpy(), carried.icc, np.uint16 if deep else np.uint8)
     else:
         color = quantize(pixels, 16 if deep else 8, rounding)
     if alpha is not None:
@@ -163,5 +184,5 @@ def quantize(pixels: Tensor, bits: int, rounding: Rounding = "round") -> np.ndar
 
 def _unit(levels: np.ndarray) -> Tensor:
     # Planes are laid out before the division so that networks get contiguous memory.
-    planes = np.ascontiguousarray(levels.transpose(2, 0, 1), dtype=np.float32)
-    return torch.from_numpy(planes).div_(float(np.iinfo(levels.dtype).max))
+    planes = torch.from_numpy(np.ascontiguousarray(levels.transpose(2, 0, 1), dtype=np.float32))
+    return planes if levels.dtype.kind == "f" else planes.div_(float(np.iinfo(levels.dtype).max))

@@ -15,6 +15,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 from PIL import ExifTags, Image
 
+from stylecli.media import png
 from stylecli.media.audio import is_sound, stored_settings
 from stylecli.media.opening import decoding, opened, read_bytes
 
@@ -60,17 +61,51 @@ class Carried:
     dpi: tuple[float, float] | None = None
 
 
-def clean_exif(exif: Image.Exif) -> bytes | None:
-    """The EXIF block to carry: upright, without thumbnail and TIFF layout; None when nothing is left.
+def clean_exif(exif: Image.Exif) -> tuple[bytes | None, str]:
+    """The EXIF block to carry: upright, without thumbnail and TIFF layout; and the names of tags that it has no more.
 
-    Raises:
-        Exception: Of any kind, for tags that cannot be written again.
+    Cameras and editors write odd tags, on which Pillow's writer fails in many ways: each costs only itself.
     """
+    dropped: list[str] = []
     for tag in _STRUCTURE & set(exif):
         del exif[tag]
     if ExifTags.Base.Orientation in exif:
         exif[ExifTags.Base.Orientation] = 1
-    return exif.tobytes() if len(exif) else None
+    if not len(exif):
+        return None, ""
+    if _writable(exif):
+        return exif.tobytes(), ""
+    whole, kept = dict(exif), Image.Exif()
+    inner = {}
+    for block in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+        try:
+            inner[block] = dict(exif.get_ifd(block))
+        except Exception:  # noqa: PERF203 - any, of two: a damaged block
+            dropped.append(block.name)
+    for tag, value in whole.items():
+        if tag in {ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo}:
+            continue
+        kept[tag] = value
+        if not _writable(kept):
+            del kept[tag]
+            dropped.append(ExifTags.TAGS.get(tag, f"{tag:#06x}"))
+    for block, tags in inner.items():
+        there = kept.get_ifd(block)
+        for tag, value in tags.items():
+            there[tag] = value
+            if not _writable(kept):
+                del there[tag]
+                names = ExifTags.TAGS if block == ExifTags.IFD.Exif else ExifTags.GPSTAGS
+                dropped.append(names.get(tag, f"{tag:#06x}"))
+    return kept.tobytes() if len(kept) or any(map(kept.get_ifd, inner)) else None, ", ".join(dropped[:5])
+
+
+def _writable(exif: Image.Exif) -> bool:
+    try:
+        Image.Exif().load(exif.tobytes())
+    except Exception:  # any: see above
+        return False
+    return True
 
 
 def exif_for(carried: Carried, width: int, height: int, *, with_dpi: bool = False) -> Image.Exif:
@@ -143,12 +178,14 @@ def read_settings(source: str | Path | bytes) -> str | None:
         return stored_settings(data)
     if (stored := _in_mp4(data)) is not None:
         return stored
-    with decoding(data, name), opened(data) as image:
-        stored = image.info.get(KEYWORD)
-        xmp = image.info.get("xmp")
-        comment = image.info.get("comment")
-    if isinstance(stored, str):
-        return str(stored)
+    xmp = comment = None
+    if data.startswith(png.MAGIC):
+        if text := png.text(data, KEYWORD):
+            return text.decode(errors="replace")
+        xmp = png.text(data, png.XMP)
+    else:
+        with decoding(data, name), opened(data) as image:
+            xmp, comment = image.info.get("xmp"), image.info.get("comment")
     if isinstance(comment, bytes) and comment.startswith(f"{KEYWORD}:".encode()):
         return comment.partition(b":")[2].decode(errors="replace")
     root = _parsed(xmp) if isinstance(xmp, bytes) else None

@@ -1,10 +1,12 @@
 """Opening pictures with Pillow such that whatever is wrong with them ends as one `InputError`."""
 
 import errno
+import os
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 
@@ -17,7 +19,11 @@ MAX_PIXELS = 1_000_000_000
 """Pictures above one gigapixel are refused: they are bombs, or need 12 GB for their pixels alone."""
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "DIB", "AVIF")
-_READABLE = "JPEG, PNG, WebP, TIFF, GIF, BMP and AVIF can be read"
+_READABLE = "JPEG, PNG, WebP, TIFF, GIF, BMP, AVIF and, with an extra, HEIC and JPEG XL can be read"
+_EXTRAS = {"HEIC": ("pillow_heif", "HEIF"), "JPEG XL": ("pillow_jxl", "JXL")}
+"""Formats that take a plug-in of Pillow: its module, and what it calls the format."""
+
+_HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n": "PNG", b"GIF8": "GIF", b"BM": "BMP"}
 _WRONG = {
     errno.ENOENT: ("no such file", "check the path"),
@@ -71,8 +77,48 @@ def decoding(data: bytes, name: str) -> Iterator[None]:
 
 
 def opened(data: bytes) -> Image.Image:
-    """Pillow's image of these bytes, its pixels not decoded yet; for use inside `decoding`."""
-    return Image.open(BytesIO(data), formats=_FORMATS)
+    """Pillow's image of these bytes, its pixels not decoded yet; for use inside `decoding`.
+
+    Raises:
+        InputError: It takes a plug-in that is not installed.
+    """
+    formats: tuple[str, ...] = _FORMATS
+    if extra := _EXTRAS.get(_format(data) or ""):
+        formats = (_plugged(*extra, _format(data) or ""),)
+    with mute():
+        return Image.open(BytesIO(data), formats=formats)
+
+
+def _plugged(module: str, format: str, name: str) -> str:
+    try:
+        plugin = import_module(module)
+    except ImportError as error:
+        kind = name.replace(" XL", "-xl").lower()
+        raise NotImplementedError(f"{name}: pip install 'stylecli[{kind}]'") from error
+    if hasattr(plugin, "register_heif_opener"):
+        plugin.register_heif_opener()
+    return format
+
+
+@contextmanager
+def mute() -> Iterator[None]:
+    """A block in which libraries in C cannot write to the terminal: libtiff and libmpg123 say there what files lack.
+
+    Our own words pass: `__main__` has them go through a duplicate of the descriptor.
+    """
+    with _one_at_a_time:
+        try:
+            kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        except OSError:
+            yield
+            return
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
 
 
 def is_tiff(data: bytes) -> bool:
@@ -91,6 +137,8 @@ def _told(error: Exception, data: bytes, name: str) -> InputError:
     if format is None and isinstance(error, UnidentifiedImageError):
         return InputError(f"{name}: not an image", _READABLE)
     first_line = (str(error).splitlines() or [""])[0].lower()
+    if format in _EXTRAS and isinstance(error, NotImplementedError):
+        return InputError(f"{name}: {format} takes a package more", str(error).partition(": ")[2])
     if isinstance(error, NotImplementedError):
         return InputError(f"{name}: {first_line} cannot be read", "save it as PNG")
     # What decoders say of files helps; what Python says of decoders that tripped over a file does not.
@@ -104,8 +152,11 @@ def _format(data: bytes) -> str | None:
         return "WebP"
     if is_tiff(data):
         return "TIFF"
-    if data[4:12] in {b"ftypavif", b"ftypavis"}:
-        return "AVIF"
+    if data[4:8] == b"ftyp":
+        brands = {data[8:12], *(data[at : at + 4] for at in range(16, min(int.from_bytes(data[:4], "big"), 128), 4))}
+        return "AVIF" if brands & {b"avif", b"avis"} else "HEIC" if brands & _HEIC else None
+    if data[:2] == b"\xff\x0a" or data[:12] == b"\0\0\0\x0cJXL \r\n\x87\n":
+        return "JPEG XL"
     return next((format for magic, format in _MAGIC.items() if data.startswith(magic)), None)
 
 

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-Filter = Literal["lanczos", "bicubic", "bilinear", "box"]
+Filter = Literal["lanczos", "bicubic", "hamming", "bilinear", "box"]
 Whole = Literal["round", "truncate"]
 
 
@@ -15,9 +15,10 @@ def resize(pixels: Tensor, size: tuple[int, int], *, filter: Filter = "lanczos")
     """A picture at another size, antialiased as Pillow does it but without rounding to 8 bits.
 
     Args:
-        pixels: [C, H, W] or [N, C, H, W] in [0, 1].
+        pixels: [C, H, W] or [N, C, H, W] in [0, 1], or beyond it for colors outside of sRGB.
         size: New height and width in pixels, at least 1.
-        filter: `lanczos` and `bicubic` overshoot at edges; their result is clamped to [0, 1].
+        filter: `lanczos` and `bicubic` overshoot at edges; their result is clamped to [0, 1], or to the range of the
+            picture where that is wider.
 
     Returns:
         The same axes, type and device; not differentiable.
@@ -29,7 +30,7 @@ def resize(pixels: Tensor, size: tuple[int, int], *, filter: Filter = "lanczos")
     method = Image.Resampling[filter.upper()]
     small = np.stack([np.asarray(Image.fromarray(plane).resize((width, height), method)) for plane in planes])
     if filter in {"lanczos", "bicubic"}:
-        small = small.clip(0, 1)
+        small = small.clip(min(0, planes.min()), max(1, planes.max()))
     return torch.from_numpy(small).reshape(*pixels.shape[:-2], height, width).to(pixels)
 
 

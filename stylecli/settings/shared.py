@@ -161,6 +161,8 @@ class Files:
     def __post_init__(self) -> None:
         """Refuses values out of range and templates where there is no file to name."""
         check(self)
+        if self.output in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+            object.__setattr__(self, "output", "-")
         if self.output == "":
             raise UsageError("--output: empty", "a file, a folder or - for stdout")
         if self.output == "-" and self.name:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from stylecli.commands._options import from_settings
 from stylecli.commands._run import run, run_jobs
+from stylecli.commands._telling import Teller
 from stylecli.errors import ExitCode
 from stylecli.settings.shared import Compute, Contents, Telling
 from stylecli.settings.stargan import ReferenceOutputs, References, StarganRefSettings
@@ -38,7 +39,7 @@ def command(
     still = tuple(replace(one, frames=None) for one in grid)
     if contents.watch:
         return run("stargan ref", contents, references, still, outputs, compute, telling)
-    jobs = plan_files("stargan ref", contents, references, still, outputs)
+    jobs = plan_files("stargan ref", contents, references, still, outputs, say=Teller(telling).say)
     clips = []
     if outputs.animate:
         clips = plan_morphs(jobs, replace(grid[0], frames=grid[0].frames or FRAMES), outputs)
