@@ -176,9 +176,9 @@ def test_a_result_keeps_the_frame_and_the_alpha(make: Make, cli: Callable[..., R
     words = ["--domain", "dog", "--weights", make(), "--fit", "crop", "-o", "crop.png"]
     assert cli("stargan", "ref", "a.png", "--reference", "r.png", *words).exit_code == 0
     alpha = torch.from_numpy(np.asarray(given)[..., 3].copy())[None, :, 5:25].float() / 255
-    from stylecli.media.resize import resize
+    from stylecli.media.transparency import resize_alpha
 
-    assert np.array_equal(np.asarray(Image.open("crop.png"))[..., 3], resize(alpha, (16, 16))[0].mul(255).round())
+    assert np.array_equal(np.asarray(Image.open("crop.png"))[..., 3], resize_alpha(alpha, (16, 16))[0].mul(255).round())
 
 
 @pytest.mark.parametrize("hpf", [0.0, 1.0])

@@ -59,6 +59,7 @@ class SoundWork:
             clip=job.settings.clip,
             tags={} if self.outputs.strip else content.tags,
             settings=dataclasses.replace(record, interrupted=result.interrupted).dumps(),
+            mask=content.mask,
         )
         notes = noted(job, sounds)
         if report:

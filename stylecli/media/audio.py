@@ -1,11 +1,10 @@
-"""Reading and writing sound: WAV, FLAC, OGG and MP3 of any rate and number of channels.
+"""Reading and writing sound of any rate and number of channels, in the order of channels that each format has.
 
 What does not fit into full scale is limited, made quieter as a whole, or left to clip. Tags are carried over; the
 settings that made a file stand behind `stylecli:` in its comment.
 """
 
-import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +16,10 @@ from torch import Tensor
 
 from stylecli.errors import InputError, OutputError
 from stylecli.files import atomic_write, output_error
-from stylecli.media.opening import read_bytes
+from stylecli.media import riff
+from stylecli.media.channels import USUAL, to_vorbis
+from stylecli.media.opening import mute, read_bytes
+from stylecli.media.sound_files import decode, flac_with_mask
 
 KEYWORD = "stylecli:"
 CEILING = 10 ** (-0.1 / 20)
@@ -26,12 +28,9 @@ CEILING = 10 ** (-0.1 / 20)
 FULL = 0.999
 """Samples at or above this are taken for clipped where two or more stand in a row."""
 
-_READABLE = "WAV, FLAC, OGG, MP3 and AIFF can be read; ffmpeg turns the sound of a video into one of them"
+_READABLE = "WAV, FLAC, OGG, Opus, MP3, AIFF, M4A and AAC can be read"
 _FORMATS = {"wav": "WAV", "flac": "FLAC", "ogg": "OGG", "mp3": "MP3"}
 _SUBTYPES = {"16": "PCM_16", "24": "PCM_24", "32f": "FLOAT"}
-_INFO = {"title": b"INAM", "artist": b"IART", "album": b"IPRD", "date": b"ICRD", "genre": b"IGNR", "comment": b"ICMT",
-         "copyright": b"ICOP", "tracknumber": b"ITRK"}  # fmt: skip
-_NAMES = {chunk: name for name, chunk in _INFO.items()}
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,7 @@ class Sound:
         bits: `16`, `24` or `32f`: the least depth that holds what was read.
         tags: Title, artist and so on, the comment without settings of ours.
         notes: What the user should know.
+        mask: Which loudspeakers its channels are for, as WAV tells it; 0 for the usual ones of their number.
     """
 
     samples: Tensor
@@ -51,6 +51,7 @@ class Sound:
     bits: str = "16"
     tags: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    mask: int = 0
 
 
 def read_sound(source: str | Path | bytes, *, name: str | None = None) -> Sound:
@@ -59,31 +60,32 @@ def read_sound(source: str | Path | bytes, *, name: str | None = None) -> Sound:
     Raises:
         InputError: Missing, not sound, damaged, or without samples.
     """
-    import soundfile
-
     name = name or (str(source) if not isinstance(source, bytes) else "<bytes>")
     data = read_bytes(source, name)
     try:
-        with soundfile.SoundFile(BytesIO(data)) as file:
-            samples = file.read(dtype="float32", always_2d=True)
-            rate, subtype = file.samplerate, file.subtype
-            tags = {**file.copy_metadata(), **_info(data)}
-    except (soundfile.SoundFileError, RuntimeError, ValueError, MemoryError) as error:
+        decoded = decode(data)
+    except Exception as error:  # any: FFmpeg and libsndfile have their own kinds
         raise InputError(f"{name}: not sound, or damaged", _READABLE) from error
+    samples = decoded.samples
     if not len(samples):
         raise InputError(f"{name}: no samples in it", "record or copy it again")
-    notes = []
+    notes = [*decoded.notes]
     bad = ~np.isfinite(samples)
     if bad.any():
         samples[bad] = 0
         notes.append(f"{int(bad.sum()):,} samples are no numbers: taken as silence")
+    floats = decoded.subtype in ("FLOAT", "DOUBLE")
     full = np.abs(samples) >= FULL
-    if runs := int((full[1:] & full[:-1]).sum()):
+    # Floats have no full scale: what goes beyond it was not cut off there.
+    beyond = floats and bool((np.abs(samples) > 1).any())
+    if (runs := int((full[1:] & full[:-1]).sum())) and not beyond:
         notes.append(f"clipped: {runs:,} samples at full scale in a row")
-    bits = "32f" if subtype in ("FLOAT", "DOUBLE") else "24" if subtype in ("PCM_24", "PCM_32") else "16"
+    bits = "32f" if floats else "24" if decoded.subtype in ("PCM_24", "PCM_32") else "16"
+    tags = dict(decoded.tags)
     tags["comment"] = tags.get("comment", "").partition(KEYWORD)[0].rstrip("\n")
     kept = {key: value for key, value in tags.items() if value and key != "software"}
-    return Sound(torch.from_numpy(np.ascontiguousarray(samples.T)), rate, bits, kept, tuple(notes))
+    planes = torch.from_numpy(np.ascontiguousarray(samples.T))
+    return Sound(planes, decoded.rate, bits, kept, tuple(notes), decoded.mask)
 
 
 def resample(samples: Tensor, rate: int, wanted: int) -> Tensor:
@@ -129,6 +131,7 @@ def write_sound(
     clip: str = "limit",
     tags: Mapping[str, str] | None = None,
     settings: str | None = None,
+    mask: int = 0,
 ) -> tuple[str, ...]:
     """Encodes `samples` [C, T]; a note says what was too loud.
 
@@ -141,12 +144,14 @@ def write_sound(
         clip: As `fit`.
         tags: As `Sound.tags`.
         settings: What made it, as JSON.
+        mask: As `Sound.mask`.
 
     Raises:
         OutputError: It cannot be written, or the format has no such rate or number of channels.
     """
-    fitted, note = fit(samples, clip)
-    data = _encoded(fitted, rate, format, bits, {**(tags or {})}, settings, str(destination))
+    # Floats hold any peak.
+    fitted, note = (samples, "") if format == "wav" and bits == "32f" else fit(samples, clip)
+    data, order = _encoded(fitted, rate, format, bits, {**(tags or {})}, settings, str(destination), mask)
     try:
         if isinstance(destination, str | Path):
             with atomic_write(destination) as file:
@@ -158,12 +163,13 @@ def write_sound(
         raise
     except OSError as error:
         raise output_error(destination, error) from error
-    return (note,) if note else ()
+    return tuple(filter(None, [note, order]))
 
 
 def _encoded(
-    samples: Tensor, rate: int, format: str, bits: str, tags: dict[str, str], settings: str | None, name: str
-) -> bytes:
+    samples: Tensor, rate: int, format: str, bits: str, tags: dict[str, str], settings: str | None, name: str, mask: int
+) -> tuple[bytes, str]:
+    """The file, and a note on the order of its channels."""
     import soundfile
 
     subtype = {"ogg": "VORBIS", "mp3": "MPEG_LAYER_III"}.get(format) or _SUBTYPES[
@@ -171,60 +177,39 @@ def _encoded(
     ]
     comment = "\n".join(filter(None, (tags.pop("comment", ""), settings and KEYWORD + settings)))
     everything = {**tags, **({"comment": comment} if comment else {})}
+    count, frames, note = samples.shape[0], samples.T.numpy(), ""
+    if format == "ogg":
+        frames, note = to_vorbis(frames, mask)
+    unusual = mask and mask != USUAL.get(count)
+    extensible = format == "wav" and (count > 2 or unusual)
     buffer = BytesIO()
+    kind = "WAVEX" if extensible else _FORMATS[format]
     try:
-        with soundfile.SoundFile(buffer, "w", rate, samples.shape[0], subtype=subtype, format=_FORMATS[format]) as file:
+        with soundfile.SoundFile(buffer, "w", rate, count, subtype=subtype, format=kind) as file:
             for key, value in everything.items() if format != "wav" else ():
                 setattr(file, key, value)
             # Vorbis' encoder overflows its stack on one long block.
-            for block in samples.split(2**16, 1):
-                file.write(block.T.numpy())
+            for start in range(0, len(frames), 2**16):
+                file.write(np.ascontiguousarray(frames[start : start + 2**16]))
     except (soundfile.SoundFileError, ValueError) as error:
-        what = f"{samples.shape[0]} channels at {rate} Hz"
+        what = f"{count} channels at {rate} Hz"
         raise OutputError(f"{name}: {format} cannot hold {what}", "write a .wav") from error
-    if format == "wav":
-        _add_info(buffer, everything)
-    return buffer.getvalue()
-
-
-def _add_info(file: BytesIO, tags: Mapping[str, str]) -> None:
-    """Puts a LIST chunk of tags behind the samples of a WAV file; libsndfile drops all of them when they are long."""
-    chunks = b"".join(_chunk(_INFO[key], value.encode() + b"\0") for key, value in tags.items() if key in _INFO)
-    if chunks:
-        file.write(b"\0" * (file.seek(0, 2) % 2) + _chunk(b"LIST", b"INFO" + chunks))
-        size = file.tell() - 8
-        file.seek(4)
-        file.write(struct.pack("<I", min(size, 2**32 - 1)))
-
-
-def _info(data: bytes) -> dict[str, str]:
-    """The tags of a WAV file, also those that are too long for libsndfile."""
-    found: dict[str, str] = {}
-    if data[:4] == b"RIFF":
-        for name, body in _chunks(data[12:]):
-            parts = _chunks(body[4:]) if name == b"LIST" and body[:4] == b"INFO" else ()
-            found |= {
-                _NAMES[key]: text.rstrip(b"\0").decode("utf-8", "replace") for key, text in parts if key in _NAMES
-            }
-    return found
-
-
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = 0
-    while at + 8 <= len(data):
-        name, size = struct.unpack("<4sI", data[at : at + 8])
-        yield name, data[at + 8 : at + 8 + size]
-        at += 8 + size + size % 2
-
-
-def _chunk(name: bytes, body: bytes) -> bytes:
-    return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+    data = buffer.getvalue()
+    if extensible:
+        data = riff.with_mask(data, mask, count)
+    if format == "flac" and unusual:
+        data = flac_with_mask(data, mask)
+    return riff.with_tags(data, everything) if format == "wav" else data, note
 
 
 def is_sound(data: bytes) -> bool:
     """Whether these bytes begin as sound that we write."""
-    wav = data[:4] == b"RIFF" and data[8:12] == b"WAVE"
-    return wav or data[:4] in (b"fLaC", b"OggS") or data[:3] == b"ID3" or data[:2] in (b"\xff\xfb", b"\xff\xfa")
+    return (
+        riff.is_wav(data)
+        or data[:4] in (b"fLaC", b"OggS")
+        or data[:3] == b"ID3"
+        or data[:2] in (b"\xff\xfb", b"\xff\xfa")
+    )
 
 
 def stored_settings(data: bytes) -> str | None:
@@ -232,8 +217,8 @@ def stored_settings(data: bytes) -> str | None:
     import soundfile
 
     try:
-        with soundfile.SoundFile(BytesIO(data)) as file:
-            tags = {**file.copy_metadata(), **_info(data)}
+        with mute(), soundfile.SoundFile(BytesIO(data)) as file:
+            tags = {**file.copy_metadata(), **riff.tags_of(data)}
     except (soundfile.SoundFileError, RuntimeError):
         return None
     _, found, settings = tags.get("comment", "").partition(KEYWORD)
