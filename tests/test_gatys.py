@@ -162,7 +162,7 @@ def test_bfloat16_stays_near_float32(tiny_encoder: Path) -> None:
 def test_bad_input(stylize: Any) -> None:
     with pytest.raises(UsageError, match="relu9_1: not in this network"):
         stylize(style_layers="relu9_1")
-    with pytest.raises(UsageError, match="too small for pool"):
+    with pytest.raises(UsageError, match="too small for relu"):
         stylize(content=noise(7, 5, 1))
     with pytest.raises(UsageError, match="cannot use 'relu1_1:x'"):
         stylize(style_layers="relu1_1:x")

@@ -383,3 +383,61 @@ def test_noise_of_another_network_is_refused(make: Make, tmp_path: Path):
     save_file({"noise_0": torch.zeros(1, 1, 4, 5)}, path)
     with pytest.raises(InputError, match=r"noise_0 is \[1, 1, 4, 5\], not \[N, 1, 4, 4\]"):
         api.stylegan("sample", weights=make(), noise=str(path))
+
+
+@pytest.fixture
+def strange(make: Make, tmp_path: Path) -> dict[str, tuple[str, Tensor]]:
+    """Files of latents as others write them, for a network of 16 px: w of all layers, and what it is."""
+    layers, width = 6, 8
+    w = torch.from_numpy(np.random.default_rng(0).standard_normal((1, layers, width)).astype(np.float32))
+    np.savez(tmp_path / "projected_w.npz", w=w.numpy())
+    np.save(tmp_path / "w.npy", w.numpy().astype(np.float64))
+    np.save(tmp_path / "flat.npy", w[0, 0].numpy())
+    np.savez(tmp_path / "one.npz", w=w[:, :1].numpy())
+    torch.save({"latent": w}, tmp_path / "external.pt")
+    torch.save({"face.png": {"img": torch.zeros(1, 3, 4, 4), "latent": w[0], "noise": []}}, tmp_path / "rosinality.pt")
+    torch.save(w, tmp_path / "bare.pt")
+    same = dict.fromkeys(("projected_w.npz", "w.npy", "external.pt", "rosinality.pt", "bare.pt"), w)
+    alike = w[:, :1].expand(-1, layers, -1)
+    return {name: (str(tmp_path / name), each) for name, each in (same | {"flat.npy": alike, "one.npz": alike}).items()}
+
+
+@pytest.mark.parametrize(
+    "name", ["projected_w.npz", "w.npy", "external.pt", "rosinality.pt", "bare.pt", "flat.npy", "one.npz"]
+)
+def test_latents_of_other_projects(name: str, make: Make, strange: dict[str, tuple[str, Tensor]]):
+    path, w = strange[name]
+    made = api.stylegan("sample", weights=make(), seeds=path)
+    assert torch.allclose(made.latents, w, atol=1e-6)
+
+
+def test_odd_latents_get_one_line(make: Make, cli: Callable[..., Result], tmp_path: Path):
+    np.save(tmp_path / "other.npy", np.zeros((1, 5, 7), np.float32))
+    np.save(tmp_path / "whole.npy", np.zeros((1, 8), np.int64))
+    np.save(tmp_path / "object.npy", np.array([{}], dtype=object))
+    np.savez(tmp_path / "two.npz", a=np.zeros((1, 8), np.float32), b=np.zeros((1, 8), np.float32))
+    (tmp_path / "none.npz").write_bytes(b"PK\3\4 and nothing")
+    torch.save({"a.latent": torch.zeros(6, 8), "b.latent": torch.zeros(8)}, tmp_path / "mixed.pt")
+    for name, why in {
+        "other.npy": "of another network",
+        "whole.npy": "int64",
+        "object.npy": "not a readable array",
+        "two.npz": "no latents in it",
+        "none.npz": "not a readable array",
+        "mixed.pt": "several shapes",
+    }.items():
+        done = cli("stylegan", "sample", "--weights", make(), "--seeds", name, "-o", "o.png")
+        assert why in complaint(done, 1), name
+        assert "hint: " in done.stderr
+
+
+def test_a_walk_shows_each_seed_as_sample_does(make: Make):
+    weights = make(classes=3, embedding=4)
+    walk = api.stylegan("interpolate", weights=weights, seeds="3,4,5", steps=2, space="z", psi="1")
+    for place, seed in enumerate((3, 4, 5)):
+        one = api.stylegan("sample", weights=weights, seeds=seed)
+        assert torch.allclose(walk.latents[2 * place], one.latents[0], atol=1e-5)
+    held = api.stylegan("interpolate", weights=weights, seeds="3,4", steps=2, space="z", psi="1", class_="2")
+    assert torch.allclose(
+        held.latents[2], api.stylegan("sample", weights=weights, seeds=4, class_="2").latents[0], atol=1e-5
+    )

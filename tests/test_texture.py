@@ -117,8 +117,8 @@ def test_bad_inputs_are_one_line(cli: Cli, picture: Callable[..., Path], tiny_en
     picture("tiny.png", size=(9, 9)), picture("a.png", size=(40, 40))
     weights = ("--weights", tiny_encoder, "--device", "cpu", "--steps", 1)
     for words, code, said in [
-        (("tiny.png",), 2, "picture too small for pool4"),
-        (("a.png", "--out-size", "8x8"), 2, "picture too small for pool4"),
+        (("tiny.png",), 2, "exemplar: 9x9 is too small for relu5_1"),
+        (("a.png", "--out-size", "8x8"), 2, "--out-size: 8x8 is too small for relu5_1"),
         (("a.png", "--out-size", "0x10"), 2, "--out-size 0x10: not a size"),
         ((), 2, "EXEMPLAR: missing"),
         (("a.png", "-o", "a.png/b/"), 1, "a.png/b"),
@@ -142,3 +142,30 @@ def test_small_textures_do_with_fewer_sizes():
     # With the embedded network and its deepest layers, from an exemplar that has room for all of them.
     made = api.texture(material(side=256), out_size="100x77", steps=2, device="cpu")
     assert made.shape == (3, 77, 100)
+
+
+def test_what_is_said_to_mend_a_small_size_mends_it(
+    cli: Callable[..., Result], picture: Callable[..., Path], tiny_encoder: Path
+):
+    picture("e.png", size=(40, 40)), picture("small.png", size=(9, 9))
+    words = (
+        "texture",
+        "e.png",
+        "--weights",
+        tiny_encoder,
+        "--steps",
+        "1",
+        "--device",
+        "cpu",
+        "--overwrite",
+        "-o",
+        "o.png",
+    )
+    done = cli(*words, "--out-size", "15x400")
+    assert "--out-size: 15x400 is too small for relu5_1: 16 pixels a side at least" in done.stderr
+    assert done.exit_code == 2
+    assert cli(*words, "--out-size", "16x40").exit_code == 0
+    words = ("gatys", "e.png", "--style", "small.png", "--weights", tiny_encoder, "--steps", "1", "--device", "cpu")
+    done = cli(*words, "-o", "p.png")
+    assert "hint: --style-size 16 enlarges it" in done.stderr
+    assert cli(*words, "-o", "p.png", "--style-size", "16").exit_code == 0, done.stderr

@@ -31,7 +31,7 @@ from stylecli.losses import total_variation
 from stylecli.media import color
 from stylecli.media.eight_bit import resize_8bit
 from stylecli.media.resize import long_side, resize, short_side
-from stylecli.nets.vgg import VGG
+from stylecli.nets.vgg import VGG, check_fits
 from stylecli.optimise.descent import Average, Descent, Path, descend
 from stylecli.optimise.objective import Objective, Term
 from stylecli.optimise.style_terms import Matching, content_terms, style_terms
@@ -251,10 +251,15 @@ class _Run:
             masks = [
                 resize(mask, (content.shape[2], content.shape[3]), filter="box").to(content) for mask in self.masks
             ]
-        styles = [
-            net(self._sized(style, self._style_size(style, size)).to(content), method.style_layers)
-            for style in self.styles
-        ]
+        layers = (*method.content_layers, *method.style_layers)
+        coarse = size < self.sizes[-1]
+        check_fits(content.shape[2:], net, layers, "content", "--min-size {}" if coarse else "--size {} enlarges it")
+        sized = [self._sized(style, self._style_size(style, size)).to(content) for style in self.styles]
+        for style in sized:
+            check_fits(
+                style.shape[2:], net, method.style_layers, "style", "--style-size {} enlarges it", size / self.sizes[-1]
+            )
+        styles = [net(style, method.style_layers) for style in sized]
         terms = content_terms(
             net, net(content, method.content_layers), method.content_layers, settings.content_weight, matching
         )

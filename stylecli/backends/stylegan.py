@@ -137,20 +137,31 @@ class StyleGAN(OpenGenerator):
         names = ["", *(each.name for each in rows)], ["", *(each.name for each in columns)]
         return Result(_sheet([[torch.ones(3, 1, 1), *top], *body], *names), made, ws, notes=tuple(self.notes))
 
+    def _leg(self, a: Tensor, class_a: int, b: Tensor, class_b: int, ts: Tensor) -> Tensor:
+        """w [T, w_dim] on the way from z `a` [1, z_dim] to `b` along the sphere, `ts` [T, 1] in [0, 1).
+
+        Between two classes there is no way in z: what each makes of a z is mixed in w, so that seeds at both ends are
+        those of `sample`.
+        """
+        way = slerp(a, b, ts)
+        first = self.mapped(way, [class_a] * len(way))
+        if class_a == class_b:
+            return first
+        return torch.lerp(first, self.mapped(way, [class_b] * len(way)), ts.to(first))
+
     def _interpolate(self, settings: options.StyleganInterpolateSettings, listener: Listener, _: Any) -> Result:
         (psi,), label = lists.numbers(settings.psi, "--psi"), self.one_class(settings)
         wanted, layers = lists.sources(settings.seeds, "--seeds"), len(self.net.pixels)
         ts = torch.arange(settings.steps)[:, None] / settings.steps
         if settings.space == "z":
-            zs = [seeded(seed, self.net) for seed in wanted if isinstance(seed, int)]
-            # One class for the whole clip: between two classes there is no way in z.
-            kind = self.label(lists.integers(settings.seeds, "--seeds")[0], label)
-            ways = [slerp(a, b, ts) for a, b in zip(zs, [*zs[1:], zs[0]], strict=True)]
-            ws = torch.cat([self.mapped(way, [kind] * len(way)) for way in ways])[:, None].expand(-1, layers, -1)
+            numbers = [seed for seed in wanted if isinstance(seed, int)]
+            stops = [(seeded(seed, self.net), self.label(seed, label)) for seed in numbers]
+            legs = zip(stops, [*stops[1:], stops[0]], strict=True)
+            ws = torch.cat([self._leg(*here, *there, ts) for here, there in legs])[:, None].expand(-1, layers, -1)
         else:
-            stops = [each.w for each in self.latents(settings.seeds, "--seeds", label)]
+            given = [each.w for each in self.latents(settings.seeds, "--seeds", label)]
             steps = ts[:, :, None].to(self.device.torch)
-            ws = torch.cat([a + (b - a) * steps for a, b in zip(stops, [*stops[1:], stops[0]], strict=True)])
+            ws = torch.cat([a + (b - a) * steps for a, b in zip(given, [*given[1:], given[0]], strict=True)])
         ws = self.truncated(ws, psi, settings)
 
         def frames() -> Iterator[Tensor]:

@@ -28,7 +28,7 @@ from stylecli.device import Device
 from stylecli.errors import UsageError
 from stylecli.media import color
 from stylecli.media.resize import resize, resize_seamless, short_side
-from stylecli.nets.vgg import subsampling
+from stylecli.nets.vgg import check_fits, subsampling
 from stylecli.optimise.descent import Average, Descent, Path, descend
 from stylecli.optimise.objective import Objective
 from stylecli.optimise.octaves import Octaves, halved
@@ -171,6 +171,14 @@ class _Run:
         if s.size:
             self.exemplars = [resize(each, short_side(each.shape[1], each.shape[2], s.size)) for each in self.exemplars]
         self.final = s.shape or (self.exemplars[0].shape[1], self.exemplars[0].shape[2])
+        net, layers = self.method.exemplars, self.method.layers
+        for each in self.exemplars:
+            check_fits(
+                each.shape[1:], net, layers, "exemplar", "--size {} enlarges it; or name shallower --style-layers"
+            )
+        check_fits(
+            self.final, net, layers, "--out-size", "both sides from {} pixels on, or name shallower --style-layers"
+        )
         short = min(min(each.shape[1:]) for each in self.exemplars)
         least, count = max(PERIOD, 2 * subsampling(self.method.layers)), 1
         while s.min_size and short / 2**count >= s.min_size and min(self.final) / 2**count >= least:

@@ -55,13 +55,17 @@ def plan_generated(method: str, wanted: Sequence[tuple[str, Any]], outputs: File
 
 
 def latent_rows(path: str) -> int:
-    """How many latents a file holds, from its header alone.
+    """How many latents a file holds; of ours, from its header alone.
 
     Raises:
         UsageError: No such file.
         InputError: It holds none.
     """
     (source,) = expand([(path, 1.0)])
+    if Path(source.path).suffix != ".safetensors":
+        from stylecli.checkpoints.latents import latents_in
+
+        return len(latents_in(source.path)[1])
     try:
         with Path(source.path).open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))

@@ -1,9 +1,11 @@
-"""Files of latents: safetensors with `w` [N, w_dim] or [N, layers, w_dim], or `z` [N, z_dim]; and files of noise."""
+"""Files of latents: `w` [N, w_dim] or [N, layers, w_dim], or `z` [N, z_dim]; and files of noise."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import save
 from torch import Tensor
@@ -15,6 +17,11 @@ from stylecli.nets.style_generator import StyleGenerator
 from stylecli.remote import place
 
 METADATA = "stylecli latents"
+LARGEST = 2**28
+"""Bytes of arrays that are read."""
+
+TAKEN = "`w` or `z` [N, ...] for this network, as .safetensors, .npz, .npy or .pt"
+_NAMES = {"latent", "latents", "dlatents", "w_plus", "ws"}
 
 
 def read_latents(path: str, net: StyleGenerator, row: int | None = None) -> tuple[str, Tensor]:
@@ -28,16 +35,14 @@ def read_latents(path: str, net: StyleGenerator, row: int | None = None) -> tupl
     Raises:
         InputError: No latents, of another network, or no such row.
     """
-    tensors = _read(path)
-    kind = next((name for name in ("w", "z") if name in tensors), None)
-    if kind is None:
-        raise InputError(f"{path}: no latents in it", "`w` or `z` of shape [N, ...]")
-    found = tensors[kind].float()
+    kind, found = latents_in(path)
     layers, width = len(net.pixels), net.w_dim if kind == "w" else net.config.z_dim
+    if kind == "w" and found.ndim == 3 and found.shape[1] == 1:
+        found = found[:, 0]
     shapes = [(width,), (layers, width)] if kind == "w" else [(width,)]
     if tuple(found.shape[1:]) not in shapes or not len(found):
         wanted = " or ".join(str(["N", *shape]).replace("'", "") for shape in shapes)
-        raise InputError(f"{path}: of another network: {kind} is {list(found.shape)}, not {wanted}")
+        raise InputError(f"{path}: of another network: {kind} is {list(found.shape)}, not {wanted}", TAKEN)
     if not found.isfinite().all():
         raise InputError(f"{path}: holds a value that is not finite")
     if row is not None:
@@ -47,6 +52,38 @@ def read_latents(path: str, net: StyleGenerator, row: int | None = None) -> tupl
     if kind == "w" and found.ndim == 2:
         found = found[:, None].expand(-1, layers, -1)
     return kind, found
+
+
+def latents_in(path: str) -> tuple[str, Tensor]:
+    """(`z` or `w`, the latents) of a file, float32 [N, ...], for whatever network they are.
+
+    Ours are safetensors. Of others: `w` or `z` of an .npz or .npy, as NVIDIA's projector writes, whose name may be any
+    where it is alone; and what lies under `latent` in a .pt, as rosinality's writes it for each photo.
+
+    Raises:
+        InputError: No latents, or several that do not go together.
+    """
+    tensors = _read(path)
+    kind = next((name for name in ("w", "z") if name in tensors), "w")
+    named = [each for name, each in tensors.items() if name.rpartition(".")[2] in _NAMES]
+    if kind in tensors:
+        found = tensors[kind]
+    elif named:
+        # Each is one latent, of all layers or of one.
+        rows = [each[None] if each.ndim < 3 else each for each in named]
+        if len({each.shape[1:] for each in rows}) > 1:
+            raise InputError(f"{path}: its latents have several shapes", "one file for each kind")
+        found = torch.cat(rows)
+    elif len(tensors) == 1:
+        (found,) = tensors.values()
+    else:
+        raise InputError(f"{path}: no latents in it", TAKEN)
+    while found.ndim > 3 and found.shape[0] == 1:
+        found = found[0]
+    if not found.is_floating_point() or found.ndim not in (1, 2, 3) or not found.numel():
+        shape = list(found.shape)
+        raise InputError(f"{path}: no latents in it: {kind} is {found.dtype} {shape}", "floats [N, ...] are needed")
+    return kind, (found[None] if found.ndim == 1 else found).float()
 
 
 def read_noise(path: str, net: StyleGenerator) -> list[Tensor]:
@@ -96,6 +133,29 @@ def save_latents(path: Path, ws: Tensor, record: str) -> None:
 
 def _read(path: str) -> dict[str, Tensor]:
     try:
+        with Path(path).open("rb") as file:
+            head = file.read(6)
+        if head == b"\x93NUMPY" or (head[:2] == b"PK" and Path(path).suffix == ".npz"):
+            return _read_numpy(path)
         return read_tensors(Path(path)).tensors
     except WeightsError as error:
         raise InputError(error.message, error.hint) from error
+    except OSError as error:
+        raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+
+
+def _read_numpy(path: str) -> dict[str, Tensor]:
+    """The arrays of numbers in an .npy or .npz; nothing in them is ever run."""
+    try:
+        with Path(path).open("rb") as file:
+            if zipfile.is_zipfile(file):
+                with zipfile.ZipFile(file) as archive:
+                    if sum(each.file_size for each in archive.infolist()) > LARGEST:
+                        raise ValueError(f"more than {LARGEST:,} bytes")
+            file.seek(0)
+            opened = np.load(file, allow_pickle=False)
+            arrays = {"array": opened} if isinstance(opened, np.ndarray) else dict(opened)
+        return {name: torch.from_numpy(np.ascontiguousarray(each)) for name, each in arrays.items()}
+    except Exception as error:  # any: NumPy's reader fails in many ways on what is none of its files
+        why = " ".join(str(error).split())[:100].lower()
+        raise InputError(f"{path}: not a readable array: {why}", "floats as `w` or `z`, without objects") from error

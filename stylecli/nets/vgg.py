@@ -14,6 +14,7 @@ Belongie 2017) pads by reflection and rounds it up; crowsonkb/style-transfer-pyt
 by replication and multiplies average pooling by 2 and L2 pooling by 0.78. All are options here.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -164,7 +165,9 @@ class VGG(nn.Module):
         ceil = self.config.ceil_mode
         if min(x.shape[2:]) < (1 if ceil else 2):
             h, w = x.shape[2:]
-            raise UsageError(f"picture too small for {name}: {w}x{h} features are left", "use a larger --size")
+            raise UsageError(
+                f"picture too small for {name}: {w}x{h} features are left", "a larger picture, or shallower layers"
+            )
         if self.pooling == "max":
             x = F.max_pool2d(x, 2, ceil_mode=ceil)
         elif self.pooling == "average":
@@ -203,3 +206,19 @@ def subsampling(layers: Iterable[str]) -> int:
     """How many pixels of the picture, along a side, a feature of the deepest of `layers` stands for."""
     deepest = deepest_of(layers)
     return 1 << int(deepest[4]) - (not deepest.startswith("pool"))
+
+
+def check_fits(size: Sequence[int], net: VGG, layers: Iterable[str], what: str, mend: str, scale: float = 1) -> None:
+    """Refuses a picture of (height, width) of which nothing is left at the deepest of `layers`.
+
+    Raises:
+        UsageError: `what`, its size and the least one; `mend` is formatted with that one, before it was made smaller
+            by `scale`.
+    """
+    layers = list(layers)
+    least = 1 if net.config.ceil_mode else subsampling(layers)
+    if min(size) < least:
+        raise UsageError(
+            f"{what}: {size[1]}x{size[0]} is too small for {deepest_of(layers)}: {least} pixels a side at least",
+            mend.format(math.ceil(least / scale)),
+        )

@@ -31,7 +31,7 @@ class Generator:
     batch: int = option(8, "pictures computed at once", minimum=1)
 
     def __post_init__(self) -> None:
-        if self.noise not in NOISES and not self.noise.endswith(lists.LATENTS):
+        if self.noise not in NOISES and not self.noise.endswith(".safetensors"):
             raise UsageError(f"--noise {self.noise[:40]}: not one of {', '.join(NOISES)}", "or a .safetensors file")
 
     def files(self) -> dict[str, list[str]]:
