@@ -99,8 +99,8 @@ def lazy(package: str) -> type[TyperGroup]:
         def get_params(self, ctx: Any) -> list[Any]:
             params = super().get_params(ctx)
             for each in params:
-                # Typer loads Pydantic (0.1 s) to convert a flag that nobody gave from None.
                 each.default = each.default or False
+                _take_as_typed(each)
             return params
 
         def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -147,12 +147,37 @@ def _load(package: str, name: str) -> Any:
     group.rich_markup_mode = _markup()
     built: Any = typer.main.get_command(group)
     built.name = name
+    for command in [built, *getattr(built, "commands", {}).values()]:
+        _plain(command)
     if _markup():
         # Rich takes brackets for markup and drops them; `\b`, which keeps line ends in plain help, it prints.
         built.help = (built.help or "").replace("\b\n", "")
         for each in built.params:
             each.help = (each.help or "").replace("[", r"\[")
     return built
+
+
+class _AsTyped:
+    """Takes words as they were typed: Typer loads Pydantic (0.1 s) to make text of text."""
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        if param.multiple or param.nargs == -1:
+            return () if value is None else list(value)
+        return value
+
+
+def _plain(command: Any) -> None:
+    for each in command.params:
+        _take_as_typed(each)
+    help_option = command.get_help_option
+    command.get_help_option = lambda ctx: _take_as_typed(help_option(ctx))
+
+
+def _take_as_typed(param: Any) -> Any:
+    kind = getattr(getattr(param, "type_descriptor", None), "annotation", None)
+    if kind in (str, bool, list[str]) and hasattr(param, "_runtime_param"):
+        param._runtime_param = _AsTyped()
+    return param
 
 
 def _markup() -> Literal["rich"] | None:

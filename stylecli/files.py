@@ -12,7 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from stylecli.errors import OutputError
+from stylecli.errors import InputError, OutputError
 from stylecli.remote import Remote, place
 
 _PART = re.compile(r"\..+\.[0-9a-f]{8}\.part")
@@ -27,6 +27,32 @@ _WRONG = {
     errno.EISDIR: ("a folder, not a file", "name a file in it"),
     errno.ENOTDIR: ("no such folder: part of the path is a file", _ELSEWHERE),
 }
+
+_UNREADABLE = {
+    errno.ENOENT: ("no such file", "check the path"),
+    errno.ENOTDIR: ("no such file", "check the path"),
+    errno.EISDIR: ("a folder, not a picture", "name the pictures in it"),
+    errno.EACCES: ("not permitted to read it", "mend it with `chmod +r`"),
+    errno.ENAMETOOLONG: ("the name is too long", "check the path"),
+}
+
+
+def read_bytes(source: str | Path | bytes, name: str) -> bytes:
+    """The bytes of a file, or the bytes themselves.
+
+    Raises:
+        InputError: Missing, a folder, empty, or not readable.
+    """
+    try:
+        data = source if isinstance(source, bytes) else place(source).read_bytes()
+    except (OSError, ValueError) as error:
+        wrong, hint = _UNREADABLE.get(
+            getattr(error, "errno", None) or errno.ENOENT, (f"cannot be read: {error}".lower(), "")
+        )
+        raise InputError(f"{name}: {wrong}", hint) from error
+    if not data:
+        raise InputError(f"{name}: empty file (0 bytes)", "write or copy it again")
+    return data
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from stylecli.errors import StyleCliError
 from stylecli.media.audio import read_sound
 from stylecli.media.images import read_picture
 from stylecli.media.masks import read_mask
-from stylecli.media.metadata import read_settings
+from stylecli.media.stored_settings import read_settings
 from stylecli.settings import seeds, values
 from stylecli.settings.adain import AdainSettings
 

@@ -70,7 +70,7 @@ def test_what_is_written_is_read(format: str, bits: str, near: float, tmp_path: 
     assert read.samples.shape == samples.shape
     assert (read.samples - samples).abs().max() <= near
     assert read.bits == bits
-    from stylecli.media.metadata import read_settings
+    from stylecli.media.stored_settings import read_settings
 
     assert read_settings(tmp_path / "a") == settings
 

@@ -18,7 +18,7 @@ import stylecli
 from stylecli import cli as program
 from stylecli.batch.record import loads
 from stylecli.errors import InputError, MemoryLimitError, WeightsError
-from stylecli.media.metadata import read_settings
+from stylecli.media.stored_settings import read_settings
 
 Cli = Callable[..., Result]
 RUN = ("--device", "cpu")

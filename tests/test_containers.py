@@ -19,7 +19,7 @@ from stylecli.errors import InputError
 from stylecli.media import icc
 from stylecli.media.coded import ADOBE_RGB
 from stylecli.media.images import read_picture
-from stylecli.media.metadata import read_settings
+from stylecli.media.stored_settings import read_settings
 
 SMOOTH = np.stack(np.meshgrid(np.linspace(40, 200, 40), np.linspace(60, 180, 32)), axis=-1)
 RGB = np.dstack([SMOOTH, SMOOTH.mean(axis=2)]).astype(np.uint8)

@@ -14,7 +14,7 @@ from conftest import Result
 from PIL import Image
 
 from stylecli.batch.record import loads
-from stylecli.media.metadata import read_settings
+from stylecli.media.stored_settings import read_settings
 
 
 @pytest.fixture

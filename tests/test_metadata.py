@@ -12,7 +12,8 @@ from PIL import Image
 
 from stylecli.errors import InputError
 from stylecli.media.images import read_picture, write_picture
-from stylecli.media.metadata import Carried, read_settings
+from stylecli.media.metadata import Carried
+from stylecli.media.stored_settings import read_settings
 
 FORMATS = ["jpeg", "png", "webp", "tiff", "avif"]
 PIXELS = torch.linspace(0, 1, 3 * 6 * 7).reshape(3, 6, 7)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from stylecli.batch.ledger import LEDGER
 from stylecli.files import atomic_write
-from stylecli.media.metadata import read_settings
+from stylecli.media.stored_settings import read_settings
 from stylecli.remote import Remote, _probe, place
 
 Write = Callable[[str, bytes], None]

@@ -19,8 +19,8 @@ from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.stargan_formats import stored_config
 from stylecli.errors import InputError, UsageError, WeightsError
 from stylecli.media.faces import CELEBA, aligned, read_mean_face, similarity
-from stylecli.media.metadata import read_settings
 from stylecli.media.squares import square
+from stylecli.media.stored_settings import read_settings
 from stylecli.nets.fan import FAN, landmarks
 from stylecli.nets.stargan import StarGAN
 from stylecli.nets.stargan_blocks import doubling, pooling

@@ -25,7 +25,7 @@ from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.stylegan2_formats import stored_config
 from stylecli.errors import InputError, UsageError, WeightsError
 from stylecli.losses.perceptual_path_length import filtered_mean, slerp
-from stylecli.media.metadata import read_settings
+from stylecli.media.stored_settings import read_settings
 from stylecli.nets.style_generator import StyleGenerator
 from stylecli.nets.stylegan1 import StyleGAN1, StyleGAN1Config
 from stylecli.nets.stylegan2 import StyleGAN2, StyleGAN2Config

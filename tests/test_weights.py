@@ -147,7 +147,7 @@ def test_pull_show_check_and_remove(cli: Cli, entry: Callable[..., bytes], folde
     assert len(server.ranges) == 1
     assert store.resolve("net") == folder / "net.bin"
     shown = json.loads(cli("weights", "show", "net", "--json").stdout)
-    assert (shown["licence"], shown["sample"], shown["network"]) == ("MIT", 0, "vgg")
+    assert (shown["licence"], shown["sample"], shown["network"]) == ("MIT", True, "vgg")
     assert shown["sha256"] == hashlib.sha256(data).hexdigest()
     assert "licence      MIT" in cli("weights", "show", "net").stdout
     assert cli("weights", "check").stdout.startswith("net: ok, stylecli VGG, sample off by 0")

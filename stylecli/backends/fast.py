@@ -14,6 +14,7 @@ from torch import Tensor
 from stylecli.backends.result import Result
 from stylecli.backends.tiling import as_floats, as_stored, in_tiles, tile_side
 from stylecli.checkpoints import store
+from stylecli.checkpoints.header import styles_of
 from stylecli.checkpoints.load import converted, load, network_of
 from stylecli.device import Device
 from stylecli.errors import UsageError
@@ -159,14 +160,7 @@ def styles(weights: str) -> list[dict[str, str]]:
     """
     path = store.resolve(weights)
     config: TransformerConfig = converted(path, "transformer")[0]
-    said = store.about(path).get("styles", [])
-    told = {str(each.get("name")): each for each in said if isinstance(each, dict)} if isinstance(said, list) else {}
-    keys = ("title", "artist", "year")
-    return [
-        {"name": name, **{key: str(told.get(name, {}).get(key, "")) for key in keys}}
-        for name in config.styles
-        if name != IDENTITY
-    ]
+    return styles_of(path, list(config.styles)) or []
 
 
 def _colored(image: Tensor, content: Tensor, how: str) -> Tensor:

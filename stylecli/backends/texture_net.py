@@ -15,6 +15,7 @@ from torch import Tensor
 from stylecli.backends.result import Result
 from stylecli.backends.tiling import tile_side
 from stylecli.checkpoints import store
+from stylecli.checkpoints.header import TEXTURE, textures
 from stylecli.checkpoints.load import load
 from stylecli.device import Device
 from stylecli.errors import UsageError
@@ -23,9 +24,6 @@ from stylecli.nets.texture_net import TextureNet, caffe_to_rgb, calibrated, nois
 from stylecli.progress import Listener, Step, silent
 from stylecli.settings.texture import TextureSettings
 from stylecli.settings.values import nearest
-
-PREFIX = "texture-"
-"""Of the names of embedded generators."""
 
 DEFAULT = (512, 512)
 SAMPLE = 512
@@ -49,7 +47,7 @@ class Generator:
             raise UsageError(
                 f"--style {settings.style}: no such texture", nearest(settings.style, names) if names else ""
             )
-        name = settings.weights or PREFIX + settings.style
+        name = settings.weights or TEXTURE + settings.style
         path = store.resolve(name)
         self.device, self.weights = device.one_pass(), {name: store.sha256(path)}
         net: TextureNet = load(path, "texture-net")
@@ -135,12 +133,3 @@ class Generator:
             noise((config.channels, *shape), seed * count + scale, place, every).to(self.device.torch)
             for scale, (place, shape, every) in enumerate(zip(corners, shapes, periods, strict=True))
         ]
-
-
-def textures() -> list[dict[str, str]]:
-    """Name and title of each texture that a generator is embedded for."""
-    return [
-        {"name": name.removeprefix(PREFIX), "title": str(store.about(each.path).get("title", ""))}
-        for name, each in store.known().items()
-        if name.startswith(PREFIX)
-    ]

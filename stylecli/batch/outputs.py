@@ -58,7 +58,7 @@ def holds(job: Job, record: Record, *, overwrite: bool) -> bool:
     Raises:
         OutputError: It is something else, and may not be replaced.
     """
-    from stylecli.media.metadata import read_settings
+    from stylecli.media.stored_settings import read_settings
 
     if not present([job.output]):
         return False

@@ -120,7 +120,7 @@ def make_sheet(plan: Sheet, read: Callable[[str], "Tensor"], quality: int) -> bo
 
 
 def _stored(path: str) -> str | None:
-    from stylecli.media.metadata import read_settings
+    from stylecli.media.stored_settings import read_settings
 
     try:
         return read_settings(path)

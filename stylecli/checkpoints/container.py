@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from stylecli.checkpoints.flatten import flatten
+from stylecli.checkpoints.header import printable
 from stylecli.checkpoints.nvidia import understood
 from stylecli.checkpoints.torch7 import read_torch7
 from stylecli.checkpoints.torch_files import LEGACY_MAGIC, read_legacy, read_zip
@@ -110,11 +111,6 @@ def reading(path: Path) -> Iterator[None]:
     except Exception as error:
         text = printable(" ".join(f"{error}".split()))[:120]
         raise WeightsError(f"{path}: damaged: {text or type(error).__name__}", "fetch it again") from error
-
-
-def printable(text: str) -> str:
-    """`text` from a stranger's file, safe for a terminal and of one line."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text[:500])
 
 
 def _safetensors(path: Path, mapping: mmap.mmap) -> Contents:

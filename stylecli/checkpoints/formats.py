@@ -15,11 +15,12 @@ from stylecli.checkpoints import (
     transformer_formats,
     vgg_formats,
 )
+from stylecli.checkpoints.header import OURS
 from stylecli.checkpoints.layouts import Format
 
 FORMATS = (
     Format(
-        "stylecli VGG",
+        OURS["vgg"],
         "vgg",
         {"convs.conv1_1.weight": (None, 3, 3, 3), "preprocess": (3, 3), "preprocess_bias": (3,)},
         vgg_formats.ours,
@@ -57,7 +58,7 @@ FORMATS = (
         vgg_formats.distilled,
     ),
     Format(
-        "stylecli StyleGAN 2",
+        OURS["stylegan2"],
         "stylegan2",
         {"const": (None, 4, 4), "layers.0.strength": (), "rgbs.0.weight": (3, None, 1, 1)},
         stylegan2_formats.ours,
@@ -95,7 +96,7 @@ FORMATS = (
         stylegan2_formats.refused("StyleGAN 3", "its continuous convolutions are another network"),
     ),
     Format(
-        "stylecli StyleGAN 1",
+        OURS["stylegan1"],
         "stylegan1",
         {"const": (None, 4, 4), "layers.0.noise_weight": (None,), "rgb.weight": (3, None, 1, 1)},
         stylegan1_formats.ours,
@@ -114,7 +115,7 @@ FORMATS = (
         stylegan1_formats.genforce,
     ),
     Format(
-        "stylecli StarGAN v2",
+        OURS["stargan"],
         "stargan",
         {
             "generator.from_rgb.weight": (None, 3, 3, 3),
@@ -140,7 +141,7 @@ FORMATS = (
         for said, module in (("", ""), (", from several GPUs", "module."))
     ),
     Format(
-        "stylecli landmarks of faces",
+        OURS["fan"],
         "fan",
         {"conv1.conv.weight": (64, 6, 7, 7), "bn1.weight": (64,), "l0.weight": (None, 256, 1, 1)},
         stargan_formats.landmarks,
@@ -155,7 +156,7 @@ FORMATS = (
         (r"(m|top_m_|conv_last|bn_end|l|bl|al)[1-9]\..+", r"(bl|al)0\..+", r".+\.num_batches_tracked"),
     ),
     Format(
-        "stylecli small any-style network",
+        OURS["transport"],
         "transport",
         {
             "decoder.conv2_last.weight": (None, None, 3, 3),
@@ -166,7 +167,7 @@ FORMATS = (
         (r"sample\..+",),
     ),
     Format(
-        "stylecli AdaIN",
+        OURS["adain"],
         "adain",
         {"vgg.convs.conv1_1.weight": (None, 3, 3, 3), "decoder.convs.conv1_1.weight": (3, None, 3, 3)},
         adain_formats.pair,
@@ -179,14 +180,14 @@ FORMATS = (
         adain_formats.numbered_decoder,
     ),
     Format(
-        "stylecli AdaIN decoder",
+        OURS["adain-decoder"],
         "adain-decoder",
         {"convs.conv4_1.weight": (None, None, 3, 3), "convs.conv1_1.weight": (3, None, 3, 3)},
         adain_formats.decoder,
         (r"sample\..+",),
     ),
     Format(
-        "stylecli transformation net",
+        OURS["transformer"],
         "transformer",
         {"convs.down1.weight": (None, 3, 9, 9), "convs.out.weight": (None, None, 9, 9)},
         transformer_formats.ours,
@@ -207,7 +208,7 @@ FORMATS = (
         transformer_formats.lengstrom,
     ),
     Format(
-        "stylecli texture net",
+        OURS["texture-net"],
         "texture-net",
         {
             "level1.conv1.weight": (None, None, None, None),

@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from stylecli.checkpoints.container import Contents, printable, read_tensors, reading
+from stylecli.checkpoints.container import Contents, read_tensors, reading
+from stylecli.checkpoints.header import SAMPLE, Description, printable
 from stylecli.checkpoints.identify import identify
 from stylecli.checkpoints.networks import NETWORKS
 from stylecli.errors import WeightsError
@@ -18,45 +19,11 @@ from stylecli.nets.vgg import VGG, check_layer, deepest_of
 METADATA = "stylecli"
 """The safetensors metadata key under which our own files keep their config, recipe and licence as JSON."""
 
-SAMPLE = "sample."
-"""Prefix of the tensors that prove a network: its inputs (`sample.input`) and what it must give."""
-
 EXACT = 1e-3
 """How far a sample may be off, relative to the largest value of each output: other processors sum in other orders."""
 
 LARGEST_SAMPLE = 2**22
 """Values; a file from a stranger must not decide how long a check takes."""
-
-
-@dataclass(frozen=True)
-class Description:
-    """What a file is.
-
-    Attributes:
-        path: The file.
-        container: What kind of file.
-        format: The row of `formats.FORMATS`.
-        network: The network of ours that it becomes.
-        config: Its shape, as our own files store it.
-        tensors: How many, spares left out.
-        parameters: How many numbers in them.
-        dtypes: Their types, most frequent first.
-        bytes: Size of the file.
-        about: What it says of itself: licence, recipe, paper.
-        sample: It carries a sample, see `prove`.
-    """
-
-    path: Path
-    container: str
-    format: str
-    network: str
-    config: dict[str, Any]
-    tensors: int
-    parameters: int
-    dtypes: tuple[str, ...]
-    bytes: int
-    about: dict[str, Any]
-    sample: bool
 
 
 def load_vgg(
@@ -163,7 +130,7 @@ def fill(net: torch.nn.Module, state: dict[str, Tensor], source: str, *, spare_a
 
 
 def describe(path: Path) -> Description:
-    """What is in `path`, for `weights show` and `weights check`.
+    """What is in `path`, for `weights check`, and for `weights show` of files that are not ours.
 
     Raises:
         WeightsError: It cannot be read, is no known network, or an incomplete one.

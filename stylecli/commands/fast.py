@@ -1,6 +1,7 @@
 """Paint a picture in one pass, in a style that a network has learned: seconds a picture."""
 
 import json
+from collections.abc import Iterator
 
 from stylecli.commands._options import from_settings
 from stylecli.commands._run import run
@@ -34,11 +35,20 @@ def command(
 
 
 def _list(weights: str, *, as_json: bool, preview: bool) -> ExitCode:
-    from stylecli.backends.fast import styles
-    from stylecli.commands._previews import previews
+    from stylecli.checkpoints.header import styles_of
+    from stylecli.checkpoints.store import resolve
 
-    rows = styles(weights)
-    pictures = previews(rows, weights) if preview and not as_json else iter(())
+    rows = styles_of(resolve(weights))
+    if rows is None:
+        # Only PyTorch can open what others wrote.
+        from stylecli.backends.fast import styles
+
+        rows = styles(weights)
+    pictures: Iterator[str] = iter(())
+    if preview and not as_json:
+        from stylecli.commands._previews import previews
+
+        pictures = previews(rows, weights)
     widths = [max(len(row[key]) for row in rows) for key in ("name", "title")]
     for row in rows:
         if as_json:

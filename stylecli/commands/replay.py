@@ -46,7 +46,7 @@ def command(replay: Replay, compute: Machine, telling: Telling) -> ExitCode:
       stylecli replay photo_gatys_wave.jpg
       stylecli replay photo_gatys_wave.jpg -o again.jpg --device cpu
     """
-    from stylecli.media.metadata import read_settings
+    from stylecli.media.stored_settings import read_settings
     from stylecli.methods import settings_of
 
     record = loads(read_settings(replay.made), replay.made)

@@ -45,7 +45,7 @@ def command(
 
 
 def _list(*, as_json: bool) -> ExitCode:
-    from stylecli.backends.texture_net import textures
+    from stylecli.checkpoints.header import textures
 
     for row in textures():
         print(json.dumps(row) if as_json else f"{row['name']}  {row['title']}".rstrip())

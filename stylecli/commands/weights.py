@@ -48,23 +48,27 @@ def list_(as_json: bool = _JSON) -> None:
 def show(name: str = _NAME, as_json: bool = _JSON) -> None:
     """Show what a file is and holds.
 
-    Format, config, licence, recipe, and whether the network gives its stored sample.
+    Format, config, licence and recipe; `weights check` tells whether the network gives its stored sample.
     """
-    from stylecli.checkpoints.container import printable
-    from stylecli.checkpoints.load import describe, prove
+    from stylecli.checkpoints.header import described as header_of
+    from stylecli.checkpoints.header import printable
 
     known = store.known().get(name)
     path = store.resolve(name)
-    described = describe(path)
+    described = header_of(path)
+    if described is None:
+        # Only PyTorch can open what others wrote.
+        from stylecli.checkpoints.load import describe
+
+        described = describe(path)
     rows: dict[str, Any] = {"name": name, **vars(described), "path": str(path), "sha256": store.sha256(path)}
     if known and known.entry:
         rows |= {"licence": known.entry.licence, "paper": known.entry.paper, "url": known.entry.urls[0]}
     rows |= rows.pop("about")
-    rows["sample"] = prove(path)
     if as_json:
         print(json.dumps(rows, default=str))
         return
-    rows["sample"] = "none" if rows["sample"] is None else f"max abs difference {rows['sample']:.3g}"
+    rows["sample"] = f"stored; `stylecli weights check {name}` runs it" if rows["sample"] else "none"
     for key, value in rows.items():
         plain = isinstance(value, str) and value.isprintable()
         print(f"{printable(key):12} {value if plain else json.dumps(value, default=str)}")

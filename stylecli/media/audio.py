@@ -15,13 +15,12 @@ import torch
 from torch import Tensor
 
 from stylecli.errors import InputError, OutputError
-from stylecli.files import atomic_write, output_error
+from stylecli.files import atomic_write, output_error, read_bytes
 from stylecli.media import riff
 from stylecli.media.channels import USUAL, to_vorbis
-from stylecli.media.opening import mute, read_bytes
 from stylecli.media.sound_files import decode, flac_with_mask
+from stylecli.media.stored_settings import IN_COMMENT
 
-KEYWORD = "stylecli:"
 CEILING = 10 ** (-0.1 / 20)
 """Highest peak that is written: 0.1 dB below full scale, for lossy decoders overshoot."""
 
@@ -82,7 +81,7 @@ def read_sound(source: str | Path | bytes, *, name: str | None = None) -> Sound:
         notes.append(f"clipped: {runs:,} samples at full scale in a row")
     bits = "32f" if floats else "24" if decoded.subtype in ("PCM_24", "PCM_32") else "16"
     tags = dict(decoded.tags)
-    tags["comment"] = tags.get("comment", "").partition(KEYWORD)[0].rstrip("\n")
+    tags["comment"] = tags.get("comment", "").partition(IN_COMMENT)[0].rstrip("\n")
     kept = {key: value for key, value in tags.items() if value and key != "software"}
     planes = torch.from_numpy(np.ascontiguousarray(samples.T))
     return Sound(planes, decoded.rate, bits, kept, tuple(notes), decoded.mask)
@@ -175,7 +174,7 @@ def _encoded(
     subtype = {"ogg": "VORBIS", "mp3": "MPEG_LAYER_III"}.get(format) or _SUBTYPES[
         "24" if format == "flac" and bits == "32f" else bits
     ]
-    comment = "\n".join(filter(None, (tags.pop("comment", ""), settings and KEYWORD + settings)))
+    comment = "\n".join(filter(None, (tags.pop("comment", ""), settings and IN_COMMENT + settings)))
     everything = {**tags, **({"comment": comment} if comment else {})}
     count, frames, note = samples.shape[0], samples.T.numpy(), ""
     if format == "ogg":
@@ -200,26 +199,3 @@ def _encoded(
     if format == "flac" and unusual:
         data = flac_with_mask(data, mask)
     return riff.with_tags(data, everything) if format == "wav" else data, note
-
-
-def is_sound(data: bytes) -> bool:
-    """Whether these bytes begin as sound that we write."""
-    return (
-        riff.is_wav(data)
-        or data[:4] in (b"fLaC", b"OggS")
-        or data[:3] == b"ID3"
-        or data[:2] in (b"\xff\xfb", b"\xff\xfa")
-    )
-
-
-def stored_settings(data: bytes) -> str | None:
-    """The settings in a sound file's comment; None when it holds none."""
-    import soundfile
-
-    try:
-        with mute(), soundfile.SoundFile(BytesIO(data)) as file:
-            tags = {**file.copy_metadata(), **riff.tags_of(data)}
-    except (soundfile.SoundFileError, RuntimeError):
-        return None
-    _, found, settings = tags.get("comment", "").partition(KEYWORD)
-    return settings if found else None

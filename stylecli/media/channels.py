@@ -4,7 +4,10 @@ Sounds in memory have the order of WAV's mask: its bits from the lowest on. FLAC
 (Vorbis I, section 4.3.9).
 """
 
-import numpy as np
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FL, FR, FC, LFE, BL, BR, BC, SL, SR = 0x1, 0x2, 0x4, 0x8, 0x10, 0x20, 0x100, 0x200, 0x400
 
@@ -27,13 +30,13 @@ def speakers(mask: int) -> list[int]:
     return [1 << bit for bit in range(32) if mask >> bit & 1]
 
 
-def from_vorbis(samples: np.ndarray) -> np.ndarray:
+def from_vorbis(samples: "np.ndarray") -> "np.ndarray":
     """Samples [T, C] of a Vorbis or Opus file in the order of `USUAL`."""
     order = _VORBIS.get(samples.shape[1])
     return samples if order is None else samples[:, [order.index(each) for each in speakers(USUAL[len(order)])]]
 
 
-def to_vorbis(samples: np.ndarray, mask: int) -> tuple[np.ndarray, str]:
+def to_vorbis(samples: "np.ndarray", mask: int) -> "tuple[np.ndarray, str]":
     """Samples [T, C] of a mask, 0 for the usual one, in Vorbis' order; and a note where it has no such loudspeakers."""
     count = samples.shape[1]
     order, there = _VORBIS.get(count), speakers(mask or USUAL.get(count, 0))

@@ -14,7 +14,8 @@ from torch import Tensor
 from stylecli.errors import UsageError
 from stylecli.files import atomic_write
 from stylecli.media.images import quantize
-from stylecli.media.metadata import KEYWORD, mp4_box, xmp_with_settings
+from stylecli.media.stored_settings import KEYWORD, mp4_box
+from stylecli.media.xmp import xmp_with_settings
 
 CLIPS = (".gif", ".webp", ".mp4")
 

@@ -9,10 +9,12 @@ from PIL import ExifTags, Image
 
 from stylecli.media import png, tiff
 from stylecli.media.coded import ADOBE_RGB, in_bmp, in_boxes
-from stylecli.media.metadata import Carried, clean_exif, clean_xmp
+from stylecli.media.metadata import Carried, clean_exif
 from stylecli.media.opening import decoding, is_tiff, mute, opened
+from stylecli.media.png_chunks import MAGIC
 from stylecli.media.profiles import to_srgb
 from stylecli.media.stored import Stored
+from stylecli.media.xmp import clean_xmp
 
 _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: lambda a: a[:, ::-1],
@@ -67,7 +69,7 @@ def decode(data: bytes, name: str) -> Decoded:
 
 
 def _stored(data: bytes) -> Stored:
-    if data.startswith(png.MAGIC):
+    if data.startswith(MAGIC):
         return png.read(data)
     if not is_tiff(data):
         return _by_pillow(data)

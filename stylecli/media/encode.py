@@ -10,7 +10,9 @@ import imagecodecs
 import numpy as np
 from PIL import ExifTags, Image
 
-from stylecli.media.metadata import KEYWORD, Carried, exif_for, xmp_with_settings
+from stylecli.media.metadata import Carried, exif_for
+from stylecli.media.stored_settings import KEYWORD
+from stylecli.media.xmp import xmp_with_settings
 
 
 @dataclass(frozen=True)

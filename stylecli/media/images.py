@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from stylecli.errors import OutputError, UsageError
-from stylecli.files import atomic_write, output_error
+from stylecli.files import atomic_write, output_error, read_bytes
 from stylecli.media.decode import decode
 from stylecli.media.encode import EXTENSIONS, FORMATS, Job
 from stylecli.media.metadata import Carried, fitted
-from stylecli.media.opening import read_bytes
 from stylecli.media.profiles import from_srgb, is_srgb, outside
 from stylecli.media.transparency import filled, on_paper
 

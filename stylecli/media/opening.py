@@ -1,6 +1,5 @@
 """Opening pictures with Pillow such that whatever is wrong with them ends as one `InputError`."""
 
-import errno
 import os
 import threading
 import warnings
@@ -8,12 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from io import BytesIO
-from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
 from stylecli.errors import InputError, StyleCliError
-from stylecli.remote import place
 
 MAX_PIXELS = 1_000_000_000
 """Pictures above one gigapixel are refused: they are bombs, or need 12 GB for their pixels alone."""
@@ -25,34 +22,9 @@ _EXTRAS = {"HEIC": ("pillow_heif", "HEIF"), "JPEG XL": ("pillow_jxl", "JXL")}
 
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n": "PNG", b"GIF8": "GIF", b"BM": "BMP"}
-_WRONG = {
-    errno.ENOENT: ("no such file", "check the path"),
-    errno.ENOTDIR: ("no such file", "check the path"),
-    errno.EISDIR: ("a folder, not a picture", "name the pictures in it"),
-    errno.EACCES: ("not permitted to read it", "mend it with `chmod +r`"),
-    errno.ENAMETOOLONG: ("the name is too long", "check the path"),
-}
 
 # Pillow's size limit and Python's warning filters are process-wide, so one picture is opened at a time.
 _one_at_a_time = threading.RLock()
-
-
-def read_bytes(source: str | Path | bytes, name: str) -> bytes:
-    """The bytes of a file, or the bytes themselves.
-
-    Raises:
-        InputError: Missing, a folder, empty, or not readable.
-    """
-    try:
-        data = source if isinstance(source, bytes) else place(source).read_bytes()
-    except (OSError, ValueError) as error:
-        wrong, hint = _WRONG.get(
-            getattr(error, "errno", None) or errno.ENOENT, (f"cannot be read: {error}".lower(), "")
-        )
-        raise InputError(f"{name}: {wrong}", hint) from error
-    if not data:
-        raise InputError(f"{name}: empty file (0 bytes)", "write or copy it again")
-    return data
 
 
 @contextmanager

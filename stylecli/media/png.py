@@ -1,8 +1,6 @@
 """PNG: its pixels by libpng, all else chunk by chunk, so that one that is damaged or huge costs only itself."""
 
 import struct
-import zlib
-from collections.abc import Iterator
 
 import imagecodecs
 import numpy as np
@@ -10,14 +8,10 @@ from PIL import Image
 
 from stylecli.media import opening
 from stylecli.media.coded import by_gamma, coded
+from stylecli.media.png_chunks import MAGIC, XMP, chunks, text, unpacked
 from stylecli.media.stored import Stored
 
-MAGIC = b"\x89PNG\r\n\x1a\n"
-MOST = 2**26
-"""Bytes that a compressed chunk may unpack to."""
-
 _PIXELS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS"}
-XMP = "XML:com.adobe.xmp"
 
 
 def read(data: bytes) -> Stored:
@@ -58,32 +52,6 @@ def read(data: bytes) -> Stored:
     )
 
 
-def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and content of every whole chunk."""
-    at = len(MAGIC)
-    while at + 12 <= len(data):
-        size, kind = struct.unpack(">I4s", data[at : at + 8])
-        if at + 12 + size > len(data):
-            return
-        yield kind, data[at + 8 : at + 8 + size]
-        if kind == b"IEND":
-            return
-        at += 12 + size
-
-
-def text(data: bytes, keyword: str) -> bytes | None:
-    """A text of the file by its keyword, of any length; None where there is none, or it is damaged."""
-    for kind, body in chunks(data):
-        if kind in {b"tEXt", b"zTXt", b"iTXt"} and body.partition(b"\0")[0] == keyword.encode():
-            rest = body[len(keyword) + 1 :]
-            if kind == b"tEXt":
-                return rest
-            packed = kind == b"zTXt" or rest[:1] == b"\1"
-            rest = rest[1:] if kind == b"zTXt" else rest[2:].partition(b"\0")[2].partition(b"\0")[2]
-            return _unpacked(rest) if packed else rest
-    return None
-
-
 def _plain(data: bytes) -> bytes:
     """The file with nothing but its pixels; where chunks are cut off or damaged, so is this."""
     kept, at = [MAGIC], len(MAGIC)
@@ -109,7 +77,7 @@ def _profile(data: bytes) -> tuple[bytes | None, str]:
         return coded(code[0], code[1])
     if packed := said.get(b"iCCP"):
         # What is no profile is told as a broken one.
-        return _unpacked(packed.partition(b"\0")[2][1:]) or b"broken", ""
+        return unpacked(packed.partition(b"\0")[2][1:]) or b"broken", ""
     gamma = int.from_bytes(said.get(b"gAMA", b"")[:4], "big")
     if b"sRGB" in said or not (gamma or b"cHRM" in said):
         return None, ""
@@ -121,15 +89,6 @@ def _profile(data: bytes) -> tuple[bytes | None, str]:
         return by_gamma(100_000 / gamma if gamma else None, points), ""
     except (ValueError, struct.error):
         return None, "impossible cHRM or gAMA ignored: colors read as sRGB"
-
-
-def _unpacked(packed: bytes) -> bytes | None:
-    unpacker = zlib.decompressobj()
-    try:
-        made = unpacker.decompress(packed, MOST)
-    except zlib.error:
-        return None
-    return made if unpacker.eof else None
 
 
 def _unpacked_hex(data: bytes, kind: str) -> bytes | None:

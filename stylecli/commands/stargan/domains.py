@@ -1,6 +1,7 @@
 """List the domains that a network knows."""
 
 import json
+from collections.abc import Sequence
 
 from stylecli.commands._options import from_settings
 from stylecli.errors import ExitCode
@@ -16,8 +17,20 @@ def command(settings: StarganDomainsSettings, telling: Telling) -> ExitCode:
       stylecli stargan domains
       stylecli stargan domains --weights 100000_nets_ema.ckpt --domains cat,dog,wild
     """
-    from stylecli.backends.stargan import names
-
-    for index, name in enumerate(names(settings)):
+    for index, name in enumerate(_names(settings)):
         print(json.dumps({"index": index, "domain": name}) if telling.json else name)
     return ExitCode.DONE
+
+
+def _names(settings: StarganDomainsSettings) -> Sequence[str]:
+    from stylecli.checkpoints.header import domains_of
+    from stylecli.checkpoints.store import resolve
+
+    path = resolve(settings.weights)
+    said = settings.domains or path.with_name(f"{path.name}.domains").exists()
+    if not said and (found := domains_of(path)) is not None:
+        return found
+    # Only PyTorch can open what others wrote, and tell whether names fit it.
+    from stylecli.backends.stargan import names
+
+    return names(settings)

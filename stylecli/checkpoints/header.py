@@ -1,0 +1,145 @@
+"""What a weights file of ours says of itself in its header: enough to list and describe it, without PyTorch."""
+
+import json
+import math
+import struct
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stylecli.checkpoints import store
+
+OURS = {
+    "vgg": "stylecli VGG",
+    "stylegan2": "stylecli StyleGAN 2",
+    "stylegan1": "stylecli StyleGAN 1",
+    "stargan": "stylecli StarGAN v2",
+    "fan": "stylecli landmarks of faces",
+    "transport": "stylecli small any-style network",
+    "adain": "stylecli AdaIN",
+    "adain-decoder": "stylecli AdaIN decoder",
+    "transformer": "stylecli transformation net",
+    "texture-net": "stylecli texture net",
+}
+"""Formats of our own files, by network."""
+
+SAMPLE = "sample."
+"""Prefix of the tensors that prove a network: its inputs (`sample.input`) and what it must give."""
+
+IDENTITY = "identity"
+"""Of the styles of a transformation net, the one that gives the photo."""
+
+TEXTURE = "texture-"
+"""Of the names of embedded generators of textures."""
+
+_TYPES = {"F16": "float16", "F32": "float32", "F64": "float64", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
+          "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a file is.
+
+    Attributes:
+        path: The file.
+        container: What kind of file.
+        format: The row of `formats.FORMATS`.
+        network: The network of ours that it becomes.
+        config: Its shape, as our own files store it.
+        tensors: How many, spares left out.
+        parameters: How many numbers in them.
+        dtypes: Their types, most frequent first.
+        bytes: Size of the file.
+        about: What it says of itself: licence, recipe, paper.
+        sample: It carries a sample, see `load.prove`.
+    """
+
+    path: Path
+    container: str
+    format: str
+    network: str
+    config: dict[str, Any]
+    tensors: int
+    parameters: int
+    dtypes: tuple[str, ...]
+    bytes: int
+    about: dict[str, Any]
+    sample: bool
+
+
+def described(path: Path) -> Description | None:
+    """What one of our own files says it is; None for all others, and for those whose header is not as we write it."""
+    said = store.about(path)
+    network, config = said.get("network"), said.get("config")
+    if network not in OURS or not isinstance(config, dict):
+        return None
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(min(length, store.LARGEST_HEADER)))
+        entries = {name: each for name, each in header.items() if name != "__metadata__"}
+        own = [each for name, each in entries.items() if not name.startswith(SAMPLE)]
+        kinds = Counter(_TYPES.get(each["dtype"], str(each["dtype"])) for each in own)
+        return Description(
+            path,
+            "safetensors",
+            OURS[network],
+            network,
+            config,
+            len(own),
+            sum(math.prod(map(int, each["shape"])) for each in own),
+            tuple(name for name, _ in kinds.most_common()),
+            path.stat().st_size,
+            {key: value for key, value in said.items() if key not in ("network", "config")},
+            len(own) < len(entries),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error):
+        return None
+
+
+def styles_of(path: Path, names: list[str] | None = None) -> list[dict[str, str]] | None:
+    """Name, title, artist and year of each style of a transformation net; None for other files than ours.
+
+    `names` are those of the net, where they were read in another way.
+    """
+    said = store.about(path)
+    if names is None:
+        config = said.get("config")
+        names = config.get("styles") if said.get("network") == "transformer" and isinstance(config, dict) else None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return None
+    rows = said.get("styles", [])
+    told = {str(each.get("name")): each for each in rows if isinstance(each, dict)} if isinstance(rows, list) else {}
+    keys = ("title", "artist", "year")
+    return [
+        {"name": name, **{key: str(told.get(name, {}).get(key, "")) for key in keys}}
+        for name in names
+        if name != IDENTITY
+    ]
+
+
+def textures() -> list[dict[str, str]]:
+    """Name and title of each texture that a generator is embedded for."""
+    return [
+        {"name": name.removeprefix(TEXTURE), "title": str(store.about(each.path).get("title", ""))}
+        for name, each in store.known().items()
+        if name.startswith(TEXTURE)
+    ]
+
+
+def domains_of(path: Path) -> list[str] | None:
+    """The domains of a StarGAN v2 by its own names, or numbers; None for other files than ours."""
+    said = store.about(path)
+    config = said.get("config")
+    if said.get("network") != "stargan" or not isinstance(config, dict):
+        return None
+    labels, count = config.get("labels"), config.get("domains")
+    if isinstance(labels, list) and labels and all(isinstance(label, str) for label in labels):
+        return labels
+    return [str(index) for index in range(count)] if isinstance(count, int) and 0 < count < 10_000 else None
+
+
+def printable(text: str) -> str:
+    """`text` from a stranger's file, safe for a terminal and of one line."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text[:500])
