@@ -220,3 +220,26 @@ except Exception as error:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(("format", "module"), [("HEIF", "pillow_heif"), ("JXL", "pillow_jxl")])
+@pytest.mark.parametrize("profile", [None, "p3"])
+def test_heic_and_jpeg_xl_with_their_extras(format: str, module: str, profile: str | None) -> None:
+    plugin = pytest.importorskip(module)
+    if format == "HEIF":
+        plugin.register_heif_opener()
+    icc_profile = icc.written("P3", (0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329), icc.SRGB_CURVE)
+    file = io.BytesIO()
+    exif = Image.Exif()
+    exif[274], exif[271] = 6, "Maker"
+    options = {"icc_profile": icc_profile} if profile else {}
+    Image.fromarray(RGB).save(file, format, quality=95, exif=exif.tobytes(), **options)
+    picture = read_picture(file.getvalue())
+    assert picture.pixels.shape == (3, 40, 32)
+    # A JPEG XL always has a profile.
+    assert (picture.carried.icc is not None) == (profile is not None or format == "JXL")
+    assert picture.carried.exif
+    assert b"Maker" in picture.carried.exif
+    if not profile:
+        made = np.rint(picture.pixels.permute(1, 2, 0).numpy() * 255)
+        assert np.abs(made - np.rot90(RGB, -1)).max() <= 6
