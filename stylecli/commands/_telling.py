@@ -38,7 +38,7 @@ class Teller:
     def say(self, line: str) -> None:
         """A line on stderr, unless `--quiet`."""
         if not self.telling.quiet:
-            print(line, file=sys.stderr, flush=True)
+            print(shown(line), file=sys.stderr, flush=True)
 
     def begin(self, job: Job, total: int) -> Listener:
         """Shows a bar on a terminal: of the job where it is the only one, else of all, and of each that has steps."""
@@ -78,7 +78,8 @@ class Teller:
         if self.telling.json:
             print(json.dumps(line(job, report)), flush=True)
         elif outcome and job.kept and not (outcome.skipped or self.telling.quiet or job.output == STDOUT):
-            print(job.output, flush=True)
+            # Other programs get the name as it is.
+            print(shown(job.output) if sys.stdout.isatty() else job.output, flush=True)
         if outcome:
             if outcome.skipped:
                 self.say(f"{job.output}: skipped, it holds this result")
@@ -108,7 +109,8 @@ class Teller:
 
             table = Table("input", "output", "error", box=None, pad_edge=False)
             for job, error in failed:
-                table.add_row(job.title, job.output, f"{error.message}{'; ' * bool(error.hint)}{error.hint}")
+                text = f"{error.message}{'; ' * bool(error.hint)}{error.hint}"
+                table.add_row(shown(job.title), shown(job.output), shown(text))
             print(f"{len(failed)} of {self.total} jobs failed:", file=sys.stderr)
             _console().print(table)
 
@@ -121,9 +123,17 @@ class Teller:
 
 def complain(message: str, hint: str) -> None:
     """An error on stderr: one line, and one for the hint if there is any."""
-    # A file name may hold a line end, the line may not.
     for each in [message, *([f"hint: {hint}"] if hint else [])]:
-        print(each.replace("\n", "\\n"), file=sys.stderr)
+        print(shown(each), file=sys.stderr)
+
+
+def shown(text: str) -> str:
+    """`text` on one line, and without what steers a terminal: names of files hold anything."""
+    # Bytes that are no text are for the stream to write.
+    return "".join(
+        each if each.isprintable() or "\udc80" <= each <= "\udcff" else each.encode("unicode_escape").decode()
+        for each in text
+    )
 
 
 def line(job: Job, report: Report | None = None) -> dict[str, object]:
