@@ -13,6 +13,7 @@ from stylecli.checkpoints.container import Contents, read_tensors, reading
 from stylecli.checkpoints.header import SAMPLE, Description, printable
 from stylecli.checkpoints.identify import identify
 from stylecli.checkpoints.networks import NETWORKS
+from stylecli.device import Device
 from stylecli.errors import WeightsError
 from stylecli.nets.vgg import VGG, check_layer, deepest_of
 
@@ -21,6 +22,9 @@ METADATA = "stylecli"
 
 EXACT = 1e-3
 """How far a sample may be off, relative to the largest value of each output: other processors sum in other orders."""
+
+HALF = 0.05
+"""The same in half precision."""
 
 LARGEST_SAMPLE = 2**22
 """Values; a file from a stranger must not decide how long a check takes."""
@@ -169,30 +173,35 @@ def check_finite(path: Path) -> None:
                 raise WeightsError(f"{name} holds a value that is not finite")
 
 
-def prove(path: Path) -> float | None:
-    """Runs the sample that is stored in one of our own files, on the CPU in float32.
+def prove(path: Path, device: Device | None = None) -> float | None:
+    """Runs the sample that is stored in one of our own files on a device, by default the CPU, in its number type.
 
     Returns:
         The largest absolute difference between what the network gives and what is stored; None without a sample.
 
     Raises:
-        WeightsError: It differs by more than `EXACT`, or is incomplete.
+        WeightsError: It differs by more than `EXACT` (`HALF` in half precision), or is incomplete.
     """
+    device = device or Device(torch.device("cpu"))
+    exact = EXACT if device.dtype == torch.float32 else HALF
     contents = read_tensors(path)
-    sample = {n.removeprefix(SAMPLE): t.float() for n, t in contents.tensors.items() if n.startswith(SAMPLE)}
+    sample = {
+        n.removeprefix(SAMPLE): t.float().to(device.torch) for n, t in contents.tensors.items() if n.startswith(SAMPLE)
+    }
     if not sample:
         return None
     network, _, net = _build(path, contents)
     with reading(path), torch.inference_mode():
         if max(tensor.numel() for tensor in sample.values()) > LARGEST_SAMPLE:
             raise WeightsError("its sample is too large to be run")
-        given = NETWORKS[network].run(net, sample)
+        with device.autocast():
+            given = NETWORKS[network].run(net.to(device.torch), sample)
         if not given or not set(given) <= set(sample):
             raise WeightsError("its sample is not that of its network")
         differences = {name: float((value - sample[name]).abs().max()) for name, value in given.items()}
         for name, difference in differences.items():
             # Written so that a value that is no number fails too.
-            if not difference <= EXACT * float(sample[name].abs().max()):
+            if not difference <= exact * float(sample[name].abs().max()):
                 raise WeightsError(f"differs from its stored sample by {difference:.3g} at {name}", "fetch it again")
         return max(differences.values())
 

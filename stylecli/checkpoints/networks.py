@@ -55,7 +55,7 @@ def _latent(net: StyleGenerator) -> dict[str, Tensor]:
 
 def _generated(net: StyleGenerator, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     z = inputs["z"]
-    w = net.mapping(z, torch.zeros(len(z), dtype=torch.long) if net.config.classes else None)
+    w = net.mapping(z, torch.zeros(len(z), dtype=torch.long, device=z.device) if net.config.classes else None)
     return {"w": w, "picture": net.synthesize(w[:, None].expand(-1, len(net.pixels), -1), net.noises())}
 
 
@@ -98,7 +98,7 @@ def _translated(net: StarGAN, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     config = net.config
     # Every head is proved; pictures are small in the file.
     pictures = F.interpolate(inputs["input"] * 2 - 1, size=config.size, mode="bilinear")
-    domains = torch.arange(config.domains)
+    domains = torch.arange(config.domains, device=pictures.device)
     z = inputs["z"][: len(domains)]
     style = net.encoder(pictures.expand(len(domains), -1, -1, -1), domains)
     made = net.generator(pictures, style[:1], net.masks(pictures))

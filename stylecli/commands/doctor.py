@@ -17,7 +17,8 @@ PACKAGES = ("torch", "torchvision", "numpy", "pillow", "safetensors", "librosa",
 def command(as_json: bool = typer.Option(False, "--json", metavar="", help="One JSON object on stdout.")) -> ExitCode:
     """Show versions, devices, threads and the weights folder, and run each embedded network on its stored sample.
 
-    The exit code is 3 when a network does not give what it must.
+    It runs on the device that --device auto takes, in float32, and in float16 where `auto` chooses that. The exit code
+    is 3 when a network does not give what it must.
     """
     report: dict[str, Any] = {
         "versions": {"stylecli": __version__, "python": platform.python_version(), **_versions()},
@@ -79,14 +80,22 @@ def _folder() -> dict[str, Any]:
 def _networks() -> list[dict[str, Any]]:
     from stylecli.checkpoints import store
     from stylecli.checkpoints.load import prove
+    from stylecli.device import resolve
 
+    try:
+        device = resolve(precision="float32")
+        half = resolve().one_pass()
+    except StyleCliError:
+        device = half = resolve("cpu", "float32")
     rows = []
     for name, known in store.known().items():
         if known.state != "embedded":
             continue
         row: dict[str, Any] = {"name": name, "difference": None, "error": None}
         try:
-            row["difference"] = prove(known.path)
+            row["difference"] = prove(known.path, device)
+            if half.dtype != device.dtype:
+                row["half"] = prove(known.path, half)
         except StyleCliError as error:
             row["error"] = error.message
         if row["difference"] is None and not row["error"]:
@@ -108,7 +117,9 @@ def _tell(report: dict[str, Any]) -> None:
     print(f"{'weights':14} {weights['folder']}{' (' * bool(notes)}{', '.join(notes)}{')' * bool(notes)}")
     print(f"{'pulled':14} {', '.join(weights['pulled']) or 'none'}")
     for each in report["networks"]:
-        said = f"failed: {each['error']}" if each["error"] else f"proved, max abs difference {each['difference']:.3g}"
+        half = f", {each['half']:.3g} in float16" if each.get("half") is not None else ""
+        proved = f"proved, max abs difference {each['difference'] or 0:.3g}{half}"
+        said = f"failed: {each['error']}" if each["error"] else proved
         print(f"{each['name']:14} {said}")
     if not report["networks"]:
         print(f"{'networks':14} none embedded")
