@@ -136,6 +136,8 @@ def resolve(
     name = os.environ.get("STYLECLI_DEVICE", "auto") if device == "auto" else device
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if name == "cuda:all":
+        raise UsageError("device cuda:all: for runs of files", "several GPUs train one network under torchrun")
     try:
         resolved = torch.device(name)
         torch.empty(0, device=resolved)

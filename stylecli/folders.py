@@ -1,5 +1,6 @@
 """Files in, files out: plans of jobs, and their runs, in this process or on a cluster."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,6 +11,7 @@ from shutil import rmtree
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
+from stylecli.batch import gpu_pool
 from stylecli.batch.generated import GeneratedWork
 from stylecli.batch.inputs import PICTURES, SOUNDS, Source, expand
 from stylecli.batch.jobs import Inputs, Job, guard, plan
@@ -129,6 +131,10 @@ def run_files(
         if later is not None:
             raise UsageError("--watch: on one machine only", "leave out --engine ray")
         go = _on_ray(jobs, outputs, compute, audience, reraise)
+    elif compute.device == gpu_pool.ALL:
+        if later is not None:
+            raise UsageError("--watch: on one GPU only", "such as --device cuda:0")
+        go = _on_gpus(jobs, outputs, compute, audience, weights or {}, reraise)
     else:
         go = _here(jobs, outputs, compute, audience, weights or {}, later, reraise)
     try:
@@ -162,15 +168,9 @@ def _here(
     audience.say("loading weights ...")
     from torch import get_num_threads, set_num_threads
 
-    work = _open(jobs[0], outputs, compute)
-    for name, sha256 in weights.items():
-        if work.backend.weights.get(name) != sha256:
-            raise WeightsError(f"{name}: not the weights that made this file", f"those have the SHA-256 {sha256}")
-    threads, count = get_num_threads(), len(jobs) if later is None else MANY
-    wanted = compute.jobs if isinstance(compute, Compute) else None
-    pace = choose(work.backend, _device(compute), count, wanted, audience.say)
-    work = replace(work, compute={**work.compute, "threads": pace.threads})
-    paced: dict[str, Any] = {"at_once": pace.at_once, "ahead": pace.ahead, "ready": pace.ready}
+    count = len(jobs) if later is None else MANY
+    work, paced = _paced(jobs[0], outputs, compute, weights, count, audience.say)
+    threads = get_num_threads()
 
     def go(note: Callable[[Report], None]) -> ExitCode:
         code = ExitCode.DONE
@@ -186,6 +186,49 @@ def _here(
     return go
 
 
+def _paced(
+    job: Job, outputs: Files, compute: Machine, weights: Mapping[str, str], count: int, say: Callable[[str], None]
+) -> tuple[Any, dict[str, Any]]:
+    """What does `count` jobs such as this one, with the weights that are demanded, and how many at once."""
+    work = _open(job, outputs, compute)
+    for name, sha256 in weights.items():
+        if work.backend.weights.get(name) != sha256:
+            raise WeightsError(f"{name}: not the weights that made this file", f"those have the SHA-256 {sha256}")
+    wanted = compute.jobs if isinstance(compute, Compute) else None
+    pace = choose(work.backend, _device(compute), count, wanted, say)
+    work = replace(work, compute={**work.compute, "threads": pace.threads})
+    return work, {"at_once": pace.at_once, "ahead": pace.ahead, "ready": pace.ready}
+
+
+def _paced_on(
+    job: Job, outputs: Files, compute: Machine, weights: Mapping[str, str], count: int, device: str
+) -> tuple[Any, dict[str, Any]]:
+    """The same on another device, where nobody is told of it."""
+    return _paced(job, outputs, replace(compute, device=device), weights, count, lambda line: None)
+
+
+def _on_gpus(
+    jobs: Sequence[Job],
+    outputs: Files,
+    compute: Machine,
+    audience: Audience,
+    weights: Mapping[str, str],
+    reraise: bool,
+) -> Go:
+    """What does all jobs on every GPU of this machine, in a process each."""
+    from torch import get_num_threads
+
+    names = gpu_pool.devices()
+    if not names:
+        raise UsageError(f"device {gpu_pool.ALL}: no GPU of NVIDIA on this machine", "use --device auto")
+    if len(jobs) == 1 or len(names) == 1:
+        return _here(jobs, outputs, replace(compute, device=names[0]), audience, weights, None, reraise)
+    audience.say(f"loading weights on {len(names)} GPUs ...")
+    each = max(1, (compute.threads or get_num_threads()) // len(names))
+    opening = partial(_paced_on, jobs[0], outputs, replace(compute, threads=each), weights, len(jobs))
+    return lambda note: gpu_pool.run(jobs, opening, names, audience, note=note, reraise=reraise)
+
+
 def _on_ray(
     jobs: Sequence[Job],
     outputs: Files,
@@ -197,8 +240,14 @@ def _on_ray(
     from stylecli.batch import ray_pool
 
     ray_pool.check(jobs)
-    # Not PyTorch's choice, which is the whole machine.
-    used = replace(compute, threads=compute.threads or compute.num_cpus)
+    if compute.num_gpus and ":" in compute.device:
+        raise UsageError(f"--device {compute.device}: Ray says which GPU a worker uses", "--device cuda")
+    if compute.device.startswith("cuda") and not compute.num_gpus:
+        raise UsageError(f"--device {compute.device}: workers have no GPU", "--num-gpus 1, or 0.5 for two on one")
+    # A worker without a GPU of its own leaves alone those that it may see. Threads are not PyTorch's choice, which is
+    # the whole machine.
+    device = "cpu" if compute.device == "auto" and not compute.num_gpus else compute.device
+    used = replace(compute, device=device, threads=compute.threads or compute.num_cpus)
     opening = partial(_open, jobs[0], outputs, used)
     return lambda note: ray_pool.run(jobs, opening, audience, compute, note=note, reraise=reraise)
 
@@ -221,7 +270,10 @@ def _open(job: Job, outputs: Files, compute: Machine) -> SoundWork | PictureWork
 def _device(compute: Machine) -> "Device":
     from stylecli.device import resolve
 
-    return resolve(compute.device, compute.precision, compute.threads, compute.max_bytes)
+    device = resolve(compute.device, compute.precision, compute.threads, compute.max_bytes)
+    share = compute.num_gpus if isinstance(compute, Compute) else 0
+    # Workers that share a GPU share its memory.
+    return replace(device, jobs=math.ceil(1 / share)) if 0 < share < 1 else device
 
 
 def _seen(path: str) -> "Tensor":

@@ -95,6 +95,15 @@ def test_the_pace(
     assert bool(said) == (not kind)
 
 
+def test_every_core_reads_and_writes_for_a_gpu(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 12)
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    device = Device(torch.device("cuda"), max_memory=2**32)
+    backend = SimpleNamespace(shared=True, short=True, device=device)
+    assert choose(backend, device, 100, None, print) == Pace(1, 6, 2)
+    assert choose(backend, device, 100, 3, print) == Pace(3, 6, 2)
+
+
 def test_each_thread_gets_its_threads():
     found: list[int] = []
 

@@ -67,7 +67,11 @@ def choose(backend: Any, device: "Device", count: int, wanted: int | None, say: 
         at_once = 1
     if at_once > 1:
         backend.device = replace(device, jobs=at_once)
-    each = max(1, threads // at_once) if on_cpu else threads
+    if not on_cpu:
+        # A GPU is done sooner than files are read and written: every core does that.
+        cores = os.cpu_count() or 1
+        return Pace(at_once, cores, max(1, threads // cores))
+    each = max(1, threads // at_once)
     # A limit on memory is kept by having few pictures at a time; threads on all cores are only disturbed.
-    busy = on_cpu and each * at_once >= (os.cpu_count() or 1)
+    busy = each * at_once >= (os.cpu_count() or 1)
     return Pace(at_once, 0 if busy or limited else AHEAD, each)

@@ -126,7 +126,7 @@ def run(
     """
     reports: list[Report] = []
     flow = _Flow(work, audience, len(jobs), at_once)
-    with _interruptible(flow.stopped), ThreadPoolExecutor(at_once + ahead, initializer=ready) as pool:
+    with interruptible(flow.stopped), ThreadPoolExecutor(at_once + ahead, initializer=ready) as pool:
         try:
             for future in [pool.submit(flow.carry, place, job) for place, job in enumerate(jobs)]:
                 if (report := future.result()) is None:
@@ -152,7 +152,7 @@ def exit_code(reports: Sequence[Report], total: int) -> ExitCode:
 
 
 @contextmanager
-def _interruptible(stopped: threading.Event) -> Iterator[None]:
+def interruptible(stopped: threading.Event) -> Iterator[None]:
     """Lets Ctrl-C stop the jobs in a block of the main thread; other threads never get it."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -187,7 +187,9 @@ class Outputs(Files):
 class Machine:
     """What to compute on, and how; see `stylecli.device`."""
 
-    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps", unit="device", panel="Compute")
+    device: str = option(
+        "auto", "auto, cpu, cuda, cuda:N, mps, or cuda:all: files on every GPU", unit="device", panel="Compute"
+    )
     precision: str = option(
         "auto",
         "number type of the networks; auto: float16 on CUDA where one pass makes a picture, else float32",

@@ -51,7 +51,7 @@ class AdainTask(AnyStyleTask):
 
     def __init__(self, settings: TrainAdainSettings, device: Device) -> None:
         super().__init__(settings, device)
-        self.judge = Judge(settings.teacher, settings.deep_teacher, settings.pixels, self.device)
+        self.judge = Judge(settings.teacher, settings.deep_teacher, settings.pixels, device)
         self.model = self._network().to(memory_format=torch.channels_last).to(self.device)
         some = torch.cat([self.source.style(-1), self.source.style(-2)])
         self.floors = self.judge.floors(some.to(self.device))
@@ -101,7 +101,7 @@ class AdainTask(AnyStyleTask):
         """Style, content, pixels and range, each with its weight."""
         content, style = (x.to(self.device, memory_format=torch.channels_last) for x in (batch.content, batch.style))
         alpha = batch.alpha.to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with self.half():
             raw = self.model(content, style, alpha)
         strength = alpha.flatten()
         output, outside = visible(raw)

@@ -30,7 +30,7 @@ class AnyStyleTask(ABC):
 
     def __init__(self, settings: TrainAdainSettings, device: Device) -> None:
         torch.manual_seed(settings.seed)
-        self.settings, self.device = settings, device.torch
+        self.settings, self.device, self.half = settings, device.torch, device.training().autocast
         self.source = PairSource(settings.content, settings.style, settings.crop, settings.batch, settings.seed)
 
     @abstractmethod

@@ -80,8 +80,10 @@ class EncoderTask:
         torch.manual_seed(settings.seed)
         self.settings, self.device = settings, device.torch
         teacher, deep = resolve(settings.teacher), resolve(settings.deep_teacher or settings.teacher)
-        self.teacher = _frozen(teacher, REAL_LAYERS, settings.pixels).to(self.device)
-        self.deep = _frozen(deep, DEEP_LAYERS, settings.pixels).to(self.device)
+        # Two digits are enough for a target, and bfloat16 halves the teacher's time, which is most of a step.
+        self.dtype = device.training().dtype
+        self.teacher = _frozen(teacher, REAL_LAYERS, settings.pixels).to(self.device, self.dtype)
+        self.deep = _frozen(deep, DEEP_LAYERS, settings.pixels).to(self.device, self.dtype)
         teachers = (*((layer, self.teacher) for layer in REAL_LAYERS), *((layer, self.deep) for layer in DEEP_LAYERS))
         maps = tuple((layer, net.mapped_width(layer)) for layer, net in teachers)
         self.model = Student(VGGConfig(WIDTHS, maps=maps)).to(self.device)
@@ -111,7 +113,7 @@ class EncoderTask:
 
     @torch.inference_mode()
     def _targets(self, batch: Tensor) -> dict[str, Tensor]:
-        half = batch.to(self.device, torch.bfloat16)
+        half = batch.to(self.device, self.dtype)
         targets = self.teacher(half, REAL_LAYERS)
         targets |= self.deep.mapped(self.deep(half, DEEP_LAYERS))
         return {layer: sparse(layer, features).float() * self.scales[layer] for layer, features in targets.items()}
@@ -138,8 +140,7 @@ class EncoderTask:
 
 
 def _frozen(path: Path, layers: Sequence[str], pixels: str) -> VGG:
-    # Two digits are enough for a target, and bfloat16 halves the teacher's time, which is most of a step.
-    net = load_vgg(path, layers, pixels=pixels).to(torch.bfloat16)
+    net = load_vgg(path, layers, pixels=pixels)
     for conv in net.convs.values():
         conv.to(memory_format=torch.channels_last)
     return net

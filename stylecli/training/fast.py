@@ -172,7 +172,7 @@ class FastTask(PaintingTask):
         mix = torch.zeros(len(style), len(self.model.config.styles), device=self.device)
         mix[:, 0] = 1 - alpha
         mix[torch.arange(len(style)), self.first + style] = alpha
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with self.half():
             raw = self.model(content, mix)
         output, outside = visible(raw[:, :, : content.shape[2], : content.shape[3]])
         losses = self.compared(output, content, style, alpha)

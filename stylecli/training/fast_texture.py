@@ -49,7 +49,7 @@ class FastTextureTask(PaintingTask):
     def losses(self, batch: tuple[Tensor, int]) -> dict[str, Tensor]:
         """Style, content and roughness, each with its weight."""
         content = batch[0].to(self.device, memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with self.half():
             raw = self.model(beside(self.model.config, content, batch[1]))
         output, outside = visible(raw)
         every = content.new_ones(len(content))

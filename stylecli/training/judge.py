@@ -1,10 +1,11 @@
-"""What trainings of painting networks measure with: Gram matrices and features of fixed networks, in bfloat16."""
+"""What trainings of painting networks measure with: Gram matrices and features of fixed networks, in half precision."""
 
 import torch
 from torch import Tensor
 
 from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.store import resolve
+from stylecli.device import Device
 from stylecli.losses.content import normalized
 from stylecli.nets.vgg import VGG
 
@@ -19,7 +20,7 @@ class Judge:
         teacher: Name or file of a VGG of any dialect.
         deep_teacher: The one for layers from relu4_1 on; the teacher itself where it is empty.
         pixels: Pixel scale of a teacher that does not tell it.
-        device: Where to compute.
+        device: Where to compute, and in what type.
         layers: Whose Gram matrices are taken.
         deepest: Whose features are taken.
 
@@ -33,18 +34,18 @@ class Judge:
         teacher: str,
         deep_teacher: str,
         pixels: str,
-        device: torch.device,
+        device: Device,
         layers: tuple[str, ...] = LAYERS,
         deepest: str = LAYERS[-1],
     ) -> None:
-        self.layers, self.deepest = layers, deepest
+        self.layers, self.deepest, self.dtype = layers, deepest, device.training().dtype
         self.nets: list[tuple[VGG, list[str]]] = []
         shallow, deep = resolve(teacher), resolve(deep_teacher or teacher)
         wanted = list(dict.fromkeys([*layers, deepest]))
         below = [layer for layer in wanted if shallow == deep or layer < "relu4"]
         for path, theirs in ((shallow, below), (deep, [layer for layer in wanted if layer not in below])):
             if theirs:
-                net = load_vgg(path, theirs, pixels=pixels).to(device, torch.bfloat16)
+                net = load_vgg(path, theirs, pixels=pixels).to(device.torch, self.dtype)
                 for conv in net.convs.values():
                     conv.to(memory_format=torch.channels_last)
                 self.nets.append((net, theirs))
@@ -74,7 +75,7 @@ class Judge:
         return self._measured(taps)[0], points
 
     def _taps(self, rgb: Tensor) -> Taps:
-        half = rgb.to(torch.bfloat16, memory_format=torch.channels_last)
+        half = rgb.to(self.dtype, memory_format=torch.channels_last)
         return {layer: (net, x) for net, theirs in self.nets for layer, x in net(half, theirs).items()}
 
     def _measured(self, taps: Taps) -> tuple[list[Tensor], Tensor]:
@@ -99,7 +100,7 @@ class Judge:
     def deep(self, rgb: Tensor) -> Tensor:
         """Features of `rgb` at `deepest`."""
         net = next(net for net, theirs in self.nets if self.deepest in theirs)
-        half = rgb.to(torch.bfloat16, memory_format=torch.channels_last)
+        half = rgb.to(self.dtype, memory_format=torch.channels_last)
         return net.mapped(net(half, [self.deepest]))[self.deepest]
 
 

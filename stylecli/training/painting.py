@@ -39,7 +39,7 @@ class PaintingTask:
 
     def __init__(self, settings: TrainFastSettings, device: Device) -> None:
         torch.manual_seed(settings.seed)
-        self.settings, self.device = settings, device.torch
+        self.settings, self.device, self.half = settings, device.torch, device.training().autocast
         assert settings.batch
         contents = tuple(find_pictures([Path(folder) for folder in settings.content]))
         self.content = Crops(contents, settings.crop, settings.batch, settings.seed, zoom=settings.zoom)
@@ -49,7 +49,7 @@ class PaintingTask:
             settings.teacher,
             settings.deep_teacher,
             settings.pixels,
-            self.device,
+            device,
             settings.style_layers,
             settings.content_layer,
         )

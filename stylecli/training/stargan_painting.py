@@ -42,7 +42,7 @@ class Painting:
 
     def __init__(self, settings: TrainStarganSettings, data: DomainPictures, device: Device) -> None:
         self.settings, self.half = settings, device.autocast
-        self.judge = Judge(settings.teacher, settings.deep_teacher, settings.pixels, device.torch)
+        self.judge = Judge(settings.teacher, settings.deep_teacher, settings.pixels, device)
         random, names = Generator().manual_seed(settings.seed), len(data.names)
         some = data.draw(torch.arange(4 * names) % names, random)
         self.floors = self.judge.floors(_shown(some.to(device.torch)))

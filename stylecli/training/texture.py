@@ -75,7 +75,7 @@ class TextureTask:
             _balance(net)
         self.model = net.to(memory_format=torch.channels_last).to(self.device).train()
         layers = settings.style_layers
-        self.judge = Judge(settings.teacher, settings.deep_teacher, settings.pixels, self.device, layers, max(layers))
+        self.judge = Judge(settings.teacher, settings.deep_teacher, settings.pixels, device, layers, max(layers))
         spread, axes = torch.linalg.eigh(torch.cov(self.exemplar.flatten(1)))
         self.whitening = (axes / (spread + FAINT).sqrt() @ axes.T).to(self.device)
         with torch.no_grad():
