@@ -46,13 +46,20 @@ def read_bytes(source: str | Path | bytes, name: str) -> bytes:
     try:
         data = source if isinstance(source, bytes) else place(source).read_bytes()
     except (OSError, ValueError) as error:
-        wrong, hint = _UNREADABLE.get(
-            getattr(error, "errno", None) or errno.ENOENT, (f"cannot be read: {error}".lower(), "")
-        )
-        raise InputError(f"{name}: {wrong}", hint) from error
+        raise input_error(name, error) from error
     if not data:
         raise InputError(f"{name}: empty file (0 bytes)", "write or copy it again")
     return data
+
+
+def input_error(name: str, error: OSError | ValueError) -> InputError:
+    """The one-line error for a failure of the operating system to read."""
+    number = getattr(error, "errno", None) or errno.ENOENT
+    folder = os.path.dirname(name)  # noqa: PTH120 - it may be no path at all
+    if number == errno.EACCES and not os.access(folder or ".", os.X_OK):
+        return InputError(f"{name}: not permitted to look into its folder", f"mend it with `chmod +x {folder or '.'}`")
+    wrong, hint = _UNREADABLE.get(number, (f"cannot be read: {getattr(error, 'strerror', None) or error}".lower(), ""))
+    return InputError(f"{name}: {wrong}", hint)
 
 
 @contextmanager

@@ -243,3 +243,21 @@ def test_heic_and_jpeg_xl_with_their_extras(format: str, module: str, profile: s
     if not profile:
         made = np.rint(picture.pixels.permute(1, 2, 0).numpy() * 255)
         assert np.abs(made - np.rot90(RGB, -1)).max() <= 10
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_deep_avif(bits: int, channels: int) -> None:
+    levels = np.random.default_rng(0).integers(2**bits // 8, 2**bits, (32, 40, channels), dtype=np.uint16)
+    data = imagecodecs.avif_encode(levels, bitspersample=bits, level=100, primaries=1, transfer=13, matrix=0)
+    picture = read_picture(bytes(data))
+    assert picture.carried.bits == 16
+    made = picture.pixels.permute(1, 2, 0).numpy() * (2**bits - 1)
+    assert np.abs(made - levels[..., :3]).max() <= 1
+    assert (picture.alpha is not None) == (channels == 4)
+
+
+def test_uncompressed_ycbcr_is_converted() -> None:
+    file = io.BytesIO()
+    Image.fromarray(RGB).convert("YCbCr").save(file, "TIFF")
+    assert np.abs(levels(file.getvalue()) - RGB).max() <= 3

@@ -15,13 +15,16 @@ from threading import Lock
 
 from stylecli.batch.listing import Listing, left_out, listed, matching
 from stylecli.errors import InputError, UsageError
-from stylecli.files import is_stream
+from stylecli.files import input_error, is_stream
 from stylecli.remote import Remote, place
 
 PICTURES = frozenset(
     [".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl", ".bmp", ".gif"]
 )
-SOUNDS = frozenset([".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff"])
+SOUNDS = frozenset([
+    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".m4b", ".aac", ".mka", ".wma", ".aif", ".aiff", ".aifc",
+    ".au", ".caf", ".w64", ".rf64",
+])  # fmt: skip
 STDIN = "-"
 LISTABLE = "mend it with `chmod +rx`, or leave it out"
 FETCHED = 16
@@ -86,7 +89,7 @@ class Source:
             now = Path(held).stat()
             return _sha256(held, now.st_size, now.st_mtime_ns)
         except OSError as error:
-            raise InputError(f"{self.path}: {(error.strerror or str(error)).lower()}") from error
+            raise input_error(self.path, error) from error
 
 
 @cache

@@ -1,10 +1,8 @@
 """File names of results, from templates."""
 
 import dataclasses
-import os
 import re
 import string
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -57,7 +55,7 @@ def fill(
         name = parts(4 * LONGEST)
         # A character has up to four bytes.
         for most in (LONGEST, 60, 40, 20):
-            if max(len(os.fsencode(part)) for part in re.split(r"[/\\]", name)) <= ROOM:
+            if max(len(_bytes(part)) for part in re.split(r"[/\\]", name)) <= ROOM:
                 break
             name = parts(most)
     except (ValueError, TypeError, OverflowError) as error:
@@ -73,7 +71,11 @@ def _parse(template: str) -> list[tuple[str, str | None, str | None, str | None]
 
 def _cut(text: str, most: int) -> str:
     """The characters that fit into so many bytes."""
-    return os.fsencode(text)[:most].decode(sys.getfilesystemencoding(), "ignore") if len(text) > most // 4 else text
+    return _bytes(text)[:most].decode("utf-8", "ignore") if len(text) > most // 4 else text
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _value(values: Mapping[str, Any], field: str | None, spec: str | None, conversion: str | None) -> str:

@@ -133,7 +133,7 @@ class PictureWork:
             **({"paths": {role: [one.name for one in some] for role, some in job.inputs.items()}} if named else {}),
         )
         record = dataclasses.replace(given.record, interrupted=result.interrupted)
-        notes = (*noted(job, pictures), *result.notes)
+        notes = (*noted(job, pictures), *result.notes, *_narrowed(job, content, result))
         return Made(
             Outcome(dict(result.losses), notes, interrupted=result.interrupted),
             partial(self._written, result, job, content, record),
@@ -167,6 +167,19 @@ class PictureWork:
 def even(shares: Sequence[float]) -> list[float]:
     """The shares of a mixture, with a sum of 1."""
     return [share / sum(shares) for share in shares]
+
+
+def _narrowed(job: Job, content: "Picture | None", result: Any) -> list[str]:
+    """A note where the content has colors outside of sRGB and the result has none."""
+    from stylecli.media.profiles import SEEN
+
+    # Whether colors lie outside is known only of floats; a clip is told by its frames alone.
+    if content is None or not content.pixels.is_floating_point() or getattr(result, "frames", None) is not None:
+        return []
+    beyond = lambda pixels: float(pixels.min()) < -SEEN or float(pixels.max()) > 1 + SEEN
+    if not beyond(content.pixels) or beyond(result.image):
+        return []
+    return [f"{job.title}: its colors outside of sRGB were drawn inside of it"]
 
 
 def _sized(picture: "Picture", size: int | None) -> "Picture":

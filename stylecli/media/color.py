@@ -17,23 +17,27 @@ _TO_YCBCR = torch.tensor(
 )
 
 
-def luminance(content: Tensor, stylized: Tensor, *, exact: bool = False) -> Tensor:
+def luminance(content: Tensor, stylized: Tensor, *, exact: bool | None = None) -> Tensor:
     """The brightness of the stylized picture (Y) with the colors of the content (Cb, Cr).
 
     Args:
         content: [3, H, W] in [0, 1], or uint8 unless `exact`.
         stylized: [3, H, W]; clamped to [0, 1]. Or uint8, which the result is then too.
-        exact: Compute in floats, as 16-bit outputs need. By default Pillow's 8-bit integers are used like in
-            `-original_colors` of ProGamerGov/neural-style-pt@7251405; they round down, by one level on average.
+        exact: Compute in floats, as 16-bit outputs need; by default where the content is not made of 8-bit levels.
+            Else Pillow's 8-bit integers are used like in `-original_colors` of ProGamerGov/neural-style-pt@7251405;
+            they round down, by one level on average.
 
     Returns:
-        [3, H, W] in [0, 1]; colors that a channel cannot hold are clamped.
+        [3, H, W] in [0, 1], or the range of the content where that is wider; what a channel cannot hold is clamped.
     """
+    if exact is None:
+        exact = content.is_floating_point() and bool((content * 255 - (content * 255).round()).abs().max() > 1e-3)
     if exact:
         to_ycbcr = _TO_YCBCR.to(content.device)
-        brightness = to_ycbcr[:1] @ stylized.double().clamp(0, 1).flatten(1)
+        low, high = min(0.0, float(content.min())), max(1.0, float(content.max()))
+        brightness = to_ycbcr[:1] @ stylized.double().clamp(low, high).flatten(1)
         ycbcr = torch.cat([brightness, to_ycbcr[1:] @ content.double().flatten(1)])
-        return (torch.linalg.inv(to_ycbcr) @ ycbcr).clamp_(0, 1).to(stylized).reshape(stylized.shape)
+        return (torch.linalg.inv(to_ycbcr) @ ycbcr).clamp_(low, high).to(stylized).reshape(stylized.shape)
     bands = [Image.fromarray(quantize(picture, 8)).convert("YCbCr").split() for picture in (stylized, content)]
     merged = Image.merge("YCbCr", (bands[0][0], *bands[1][1:])).convert("RGB")
     levels = torch.from_numpy(np.array(merged)).permute(2, 0, 1).to(stylized)

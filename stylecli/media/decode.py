@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import imagecodecs
 import numpy as np
 from PIL import ExifTags, Image
 
@@ -92,7 +93,7 @@ def _by_pillow(data: bytes) -> Stored:
         notes = [used.format(frames)] if frames > 1 else []
         with mute():
             image.load()
-        color, alpha, space = _planes(image)
+        color, alpha, space = _deep_avif(data, image) or _planes(image)
         try:
             exif = image.getexif()
         except Exception:  # any: a damaged block must not cost the picture
@@ -113,6 +114,18 @@ def _by_pillow(data: bytes) -> Stored:
             # Readers of these turn pictures themselves.
             upright=image.format in {"TIFF", "HEIF"},
         )
+
+
+def _deep_avif(data: bytes, image: Image.Image) -> tuple[np.ndarray, np.ndarray | None, str] | None:
+    """Color, alpha and space of an AVIF of 10 or 12 bits, which Pillow cuts down to 8."""
+    at = data.find(b"pixi", 0, 2**16) if image.format == "AVIF" else -1
+    if at < 0 or data[at + 9 : at + 10] not in {b"\x0a", b"\x0c"}:
+        return None
+    pixels = imagecodecs.avif_decode(data, index=0)
+    if pixels.dtype != np.uint16 or pixels.ndim != 3 or pixels.shape[:2] != (image.height, image.width):
+        return None
+    pixels = np.rint(pixels * (65535 / (2 ** data[at + 9] - 1))).astype(np.uint16)
+    return pixels[..., :3], pixels[..., 3] if pixels.shape[2] == 4 else None, "rgb"
 
 
 def _profile(image: Image.Image, exif: Image.Exif, data: bytes) -> tuple[bytes | None, str]:

@@ -144,7 +144,9 @@ def _by_ffmpeg(data: bytes, notes: list[str]) -> Decoded:
             {"track": "tracknumber"}.get(key.lower(), key.lower()): value for key, value in container.metadata.items()
         }
         known = {"title", "artist", "album", "date", "genre", "comment", "copyright", "tracknumber"}
-        return Decoded(samples, rate, "LOSSY", {k: v for k, v in tags.items() if k in known}, mask, tuple(notes))
+        whole = stream.codec_context.name in {"alac", "flac", "wavpack", "ape", "tta"} and stream.format.bits > 16
+        kept = {key: value for key, value in tags.items() if key in known}
+        return Decoded(samples, rate, "PCM_24" if whole else "LOSSY", kept, mask, tuple(notes))
 
 
 def _bit(name: str) -> int:

@@ -75,6 +75,9 @@ def _pixels(page: tifffile.TiffPage, data: bytes) -> tuple[np.ndarray, np.ndarra
     bits, photometric = page.bitspersample, getattr(page.photometric, "name", str(page.photometric))
     if photometric not in _SPACES:
         raise NotImplementedError(f"{bits}-bit {photometric.lower()} color")
+    if photometric == "YCBCR" and page.compression not in {6, 7, 33003, 33005, 33007, 34892}:
+        # Of these kinds of JPEG tifffile makes RGB; the rest is libtiff's.
+        raise NotImplementedError(f"{bits}-bit ycbcr color")
     if page.imagewidth * page.imagelength > opening.MAX_PIXELS or page.size > 8 * opening.MAX_PIXELS:
         raise Image.DecompressionBombError
     if any(at + length > len(data) for at, length in zip(page.dataoffsets, page.databytecounts, strict=True)):
