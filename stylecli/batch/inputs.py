@@ -27,6 +27,9 @@ SOUNDS = frozenset([
 ])  # fmt: skip
 STDIN = "-"
 LISTABLE = "mend it with `chmod +rx`, or leave it out"
+LARGEST = 2**31
+"""Bytes that are taken of a pipe: some never end."""
+
 FETCHED = 16
 """Files from elsewhere that are kept: styles come again with every content."""
 
@@ -252,9 +255,11 @@ def _piped(path: Path) -> bytes:
                 raise UsageError(f"{path}: a terminal", f"pipe a file into it: stylecli ... {path} < photo.jpg")
             about = os.fstat(file.fileno())
             known = about.st_dev, about.st_ino
-            data = _read_once[known] if known in _read_once else file.read()
+            data = _read_once[known] if known in _read_once else file.read(LARGEST + 1)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from error
+    if len(data) > LARGEST:
+        raise InputError(f"{path}: more than {LARGEST:,} bytes", "write it to a file first")
     if not data:
         raise InputError(f"{path}: empty", "nothing was written to it, or it was read before")
     _read_once[known] = data

@@ -38,7 +38,7 @@ def check_free(path: Path, job: Job, *, replace: bool) -> None:
         OutputError: It is there and may not be replaced, or is an input.
     """
     inputs = {identity(one.path) for some in job.inputs.values() for one in some if one.data is None}
-    if present([path]) and (not replace or identity(str(path)) in inputs):
+    if not is_stream(path) and present([path]) and (not replace or identity(str(path)) in inputs):
         raise OutputError(f"{path}: already there", "--overwrite replaces it, unless it is an input")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stylecli.batch.jobs import STDOUT, Job, guard, identity
 from stylecli.errors import StyleCliError, UsageError
-from stylecli.files import present, version
+from stylecli.files import is_stream, present, version
 from stylecli.remote import place
 from stylecli.settings.shared import CLIPS, Outputs
 
@@ -66,7 +66,11 @@ def plan_sheets(jobs: Sequence[Job], outputs: Outputs) -> list[Sheet]:
     for each in sheets:
         if identity(each.path) in inputs:
             raise UsageError(f"{each.path}: would overwrite an input", "name another file")
-        if present([each.path]) and not (outputs.overwrite or outputs.skip_existing):
+        if (
+            not is_stream(place(each.path))
+            and present([each.path])
+            and not (outputs.overwrite or outputs.skip_existing)
+        ):
             raise UsageError(f"{each.path}: already there", "--overwrite replaces it")
     return sheets
 

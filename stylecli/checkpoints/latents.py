@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stylecli.checkpoints.container import read_tensors
 from stylecli.errors import InputError, OutputError, WeightsError
-from stylecli.files import atomic_write
+from stylecli.files import atomic_write, is_stream
 from stylecli.nets.style_generator import StyleGenerator
 from stylecli.remote import place
 
@@ -109,7 +109,7 @@ def latents_beside(output: str, settings: Any, *, overwrite: bool) -> Path | Non
     Raises:
         OutputError: Something is there already.
     """
-    if not getattr(settings, "save_latents", False) or output == "-":
+    if not getattr(settings, "save_latents", False) or output == "-" or is_stream(place(output)):
         return None
     path = place(output).with_suffix(".safetensors")
     if path.exists() and not overwrite:

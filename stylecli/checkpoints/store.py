@@ -11,6 +11,7 @@ from typing import Any
 
 from stylecli.checkpoints.registry import ENTRIES, Entry
 from stylecli.errors import UsageError, WeightsError
+from stylecli.files import is_stream
 
 LARGEST_HEADER = 100_000_000
 """Bytes; the limit of safetensors itself."""
@@ -102,6 +103,8 @@ def resolve(name: str) -> Path:
     path = Path(name).expanduser()
     if path.is_dir():
         raise WeightsError(f"{name}: a folder, not a weights file")
+    if is_stream(path):
+        raise WeightsError(f"{name}: a pipe; weights are read more than once", "write it to a file first")
     if path.exists():
         return path
     near = difflib.get_close_matches(name, names, 3)
