@@ -88,8 +88,7 @@ def atomic_write(destination: str | Path) -> Iterator[BinaryIO]:
             return
         target = destination.resolve() if destination.is_symlink() else destination
         # Cut, for the random part must not push a permitted name over the limit of 255 bytes.
-        name = os.fsencode(target.name)[:200].decode(errors="ignore")
-        part = target.with_name(f".{name}.{secrets.token_hex(4)}.part")
+        part = target.with_name(f".{cut(target.name, 200)}.{secrets.token_hex(4)}.part")
         file = part.open("xb")
         try:
             with file:
@@ -103,6 +102,16 @@ def atomic_write(destination: str | Path) -> Iterator[BinaryIO]:
             raise
     except OSError as error:
         raise output_error(destination, error) from error
+
+
+def cut(name: str, most: int) -> str:
+    """The characters of a file's name that fit into so many bytes."""
+    room = most
+    for kept, each in enumerate(name):
+        room -= len(each.encode("utf-8", "surrogateescape"))
+        if room < 0:
+            return name[:kept]
+    return name
 
 
 def binary_stdout() -> BinaryIO:

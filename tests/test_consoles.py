@@ -183,3 +183,14 @@ def test_names_fit_the_file_system_by_their_bytes(cli: Callable[..., Result], pi
         assert name.startswith("漢" * 20)
     assert "_adain_字字字" in first
     assert second.endswith("_adain_s.png")
+
+
+def test_the_c_locale_knows_no_characters_and_loses_none(bash: Callable, tmp_path: Path) -> None:
+    names = ["m漢字é", "漢" * 82]
+    for name in names:
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / f"{name}.png").write_bytes((tmp_path / "c.png").read_bytes())
+    done = bash("$ADAIN in --style s.png -o out", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "m漢字é_adain_s.png").exists()
+    assert len(list((tmp_path / "out").glob("*.png"))) == 2

@@ -8,6 +8,7 @@ from typing import Any
 
 from stylecli.batch.inputs import Source
 from stylecli.errors import UsageError
+from stylecli.files import cut
 from stylecli.settings.values import nearest
 
 LONGEST = 80
@@ -49,7 +50,7 @@ def fill(
     values |= {"stem": stem or next((some[0].stem for some in inputs.values()), method)}
     values |= {"method": method, "ext": ext, "index": index}
     parts = lambda most: "".join(
-        text + _cut(_value(values, field, spec, conversion), most) for text, field, spec, conversion in _parse(template)
+        text + cut(_value(values, field, spec, conversion), most) for text, field, spec, conversion in _parse(template)
     )
     try:
         name = parts(4 * LONGEST)
@@ -67,11 +68,6 @@ def fill(
 
 def _parse(template: str) -> list[tuple[str, str | None, str | None, str | None]]:
     return list(string.Formatter().parse(template))
-
-
-def _cut(text: str, most: int) -> str:
-    """The characters that fit into so many bytes."""
-    return _bytes(text)[:most].decode("utf-8", "ignore") if len(text) > most // 4 else text
 
 
 def _bytes(text: str) -> bytes:
