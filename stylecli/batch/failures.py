@@ -15,7 +15,7 @@ def explain(error: Exception) -> StyleCliError:
     if isinstance(error, StyleCliError):
         return error
     if out_of_memory(error):
-        return MemoryLimitError("out of memory", "smaller pictures (--size), shorter sounds or fewer --threads need less")
+        return MemoryLimitError("out of memory", "smaller pictures (--size), shorter sounds, fewer --threads help")
     if isinstance(error, OSError) and error.strerror:
         return InputError(f"{error.filename or 'system'}: {error.strerror.lower()}")
     text = " ".join(str(error).split())
