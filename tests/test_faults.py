@@ -133,7 +133,7 @@ def test_out_of_memory_in_tiles_too(
     done = cli(*words, "-o", "out/")
     assert (done.exit_code, len(done.stdout.split())) == (1, 2)
     assert "1 of 3 jobs failed" in done.stderr
-    assert "in/b.png  out/b_adain_s.png  out of memory; a smaller --size" in done.stderr
+    assert "in/b.png  out/b_adain_s.png  out of memory; smaller pictures (--size)" in done.stderr
     assert left(Path("out")) == {"a", "c"}
     alone = cli("adain", "in/b.png", *words[2:], "-o", "b.png")
     assert (alone.exit_code, "out of memory\nhint: " in alone.stderr) == (4, True)

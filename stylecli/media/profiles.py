@@ -78,8 +78,9 @@ def from_srgb(color: np.ndarray, profile: bytes, dtype: type) -> np.ndarray:
             codes = _by_cms(lab, _lab(), profile, "lab", "rgb").astype(np.float64)
         else:
             light = _light(band.astype(np.float64)) @ (np.linalg.inv(known.matrix) @ SRGB.matrix).T
-            # What is left of nought after a way there and back in float32 has a root that could be seen.
-            light[np.abs(light) < 2e-7] = 0
+            # Outside of sRGB, what float32 left of nought on the way there and back has a root that could be seen.
+            beyond = ((band < 0) | (band > 1)).any(-1, keepdims=True)
+            light[(np.abs(light) < 2e-7) & beyond] = 0
             codes = np.stack([curve.codes(light[..., i]) for i, curve in enumerate(known.curves)], axis=-1)
         return np.rint(codes.clip(0, 1) * top).astype(dtype)
 
