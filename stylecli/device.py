@@ -169,6 +169,22 @@ def cast(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     return weight.to(dtype), bias.to(dtype)
 
 
+def put(x: Tensor, device: torch.device) -> Tensor:
+    """`x` on a device; to a GPU through locked memory, so that nobody waits for the copy."""
+    locked = x.is_cpu and device.type == "cuda" and torch.cuda.is_initialized()
+    return (x.pin_memory() if locked else x).to(device, non_blocking=locked)
+
+
+def fetched(x: Tensor) -> Tensor:
+    """`x` on the CPU; from a GPU through locked memory, at several times the speed."""
+    if not (x.is_cuda and torch.cuda.is_initialized()):
+        return x.cpu()
+    there = torch.empty_like(x, device="cpu", pin_memory=True)
+    there.copy_(x, non_blocking=True)
+    torch.cuda.current_stream(x.device).synchronize()
+    return there
+
+
 def together(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
     """All of them, of one type, on another device in one copy: every copy from a GPU waits for all that it does."""
     if all(x.device == device for x in tensors):

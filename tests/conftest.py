@@ -51,6 +51,19 @@ class _Stdin:
         return False
 
 
+@pytest.fixture(autouse=os.environ.get("STYLECLI_TEST_GPU") == "1")
+def on_the_gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has goldens computed on a GPU, as `benchmarks/gpu.py` wants it."""
+    from stylecli import device
+
+    if "golden" in request.module.__name__:
+        plain = device.resolve
+        there = lambda name="auto", *rest, **more: plain("cuda" if name in ("cpu", "auto") else name, *rest, **more)
+        for module in (device, request.module):
+            if getattr(module, "resolve", None) is plain:
+                monkeypatch.setattr(module, "resolve", there)
+
+
 @pytest.fixture
 def cli(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]

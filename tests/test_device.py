@@ -1,7 +1,9 @@
 """Every method and training on a make-believe GPU: it runs, and gives what the CPU gives; what a step costs there."""
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
@@ -16,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from stylecli.batch.failures import out_of_memory
-from stylecli.device import Device, together
+from stylecli.device import Device, resolve, together
 from stylecli.errors import MemoryLimitError
 from stylecli.folders import plan_files, run_files
 from stylecli.media.audio import Sound
@@ -29,6 +31,15 @@ from stylecli.settings.values import build
 if why := make_believe.works():
     pytest.skip(f"no make-believe device with PyTorch {torch.__version__}: {why}", allow_module_level=True)
 
+
+@contextmanager
+def a_real_one(kind: str) -> Iterator[Machine]:
+    """The GPU of this machine, on which nothing is counted."""
+    yield Machine(kind)
+
+
+# `benchmarks/gpu.py` asks for a real one.
+given_device = a_real_one if os.environ.get("STYLECLI_TEST_GPU") and torch.cuda.is_available() else make_believe.device
 CPU, GPU = Device(torch.device("cpu")), Device(torch.device("cuda"))
 LAYERS = {"style_layers": "relu1_1,relu2_1,relu3_1"}
 Use = Callable[[Device, "Given"], Any]
@@ -196,15 +207,15 @@ USES["audio, a texture"] = audio(content_weight=0.0)
 USES["audio, ulyanov"] = audio(recipe="ulyanov", filters=16, wave_steps=0, momentum=0.0, content_weight=0.0)
 
 
-def training(kind: str, **more: Any) -> Use:
-    """Two steps, two more in a second run; what the log says of all."""
+def training(kind: str, *, again: bool = False, **more: Any) -> Use:
+    """Two steps, with `again` two more in a second run; what the log says of all."""
 
     def made(device: Device, given: Given) -> Tensor:
         known = {key: value(given) if callable(value) else value for key, value in more.items()}
         classes = vars(import_module(f"stylecli.settings.train_{kind}"))
         settings = next(value for name, value in classes.items() if name.lower() == f"train{kind}settings")
         folder = given.output / device.torch.type
-        for steps in (2, 4):
+        for steps in (2, 4) if again else (2,):
             chosen = build(settings, {"output": str(folder), "every": 2, **known, "steps": steps})
             import_module(f"stylecli.training.{kind}").run(chosen, device, silent)
         rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
@@ -213,7 +224,7 @@ def training(kind: str, **more: Any) -> Use:
     return made
 
 
-LOOK: dict[str, Any] = {"teacher": lambda given: given.encoder, "crop": 64, "batch": 16}
+LOOK: dict[str, Any] = {"teacher": lambda given: given.encoder, "crop": 64, "batch": 4}
 PHOTOS: dict[str, Any] = {"content": lambda given: (str(given.pictures / "a"),)}
 BOTH: dict[str, Any] = {"style": lambda given: (str(given.pictures / "b"),), **PHOTOS, **LOOK}
 FOLDERS: dict[str, Any] = {
@@ -224,7 +235,7 @@ FOLDERS: dict[str, Any] = {
     "batch": 4,
 }
 MODERN = {"w_dim": 8, "mapping_layers": 2, "r1_every": 2, "path_every": 2, "samples": 4}
-USES["train encoder"] = training("encoder", **PHOTOS, **LOOK)
+USES["train encoder"] = training("encoder", again=True, **PHOTOS, **LOOK)
 USES["train adain"] = training("adain", **BOTH)
 USES["train adain, published"] = training("adain", network="published", **BOTH)
 USES["train fast"] = training("fast", from_scratch=True, widths=(4, 4, 4), blocks=(1,), **BOTH)
@@ -238,7 +249,7 @@ USES["train texture"] = training(
     widths=(4, 4),
     teacher=LOOK["teacher"],
 )
-USES["train stylegan"] = training("stylegan", augment="differentiable", **FOLDERS, **MODERN)
+USES["train stylegan"] = training("stylegan", again=True, augment="differentiable", **FOLDERS, **MODERN)
 USES["train stylegan 1"] = training("stylegan", version="1", by_folder=True, **FOLDERS, **MODERN)
 USES["train stargan"] = training(
     "stargan", hidden=8, style_dim=4, latent_dim=2, r1_every=2, augment="differentiable", **FOLDERS
@@ -270,20 +281,21 @@ def compared(name: str, kind: str, given: Given, tmp_path: Path) -> Machine:
     given = replace(given, output=tmp_path)
     expected = wanted(name, given)
     torch.manual_seed(0)
-    with make_believe.device(kind) as machine:
-        made = USES[name](Device(torch.device(kind)), given)
-        assert not make_believe.marked(made)
+    with given_device(kind) as machine:
+        made = USES[name](resolve(kind, "float32"), given)
+        assert made.device.type == "cpu"
     assert made.shape == expected.shape
     # A level of 255, for rounding falls this way or that; descents and trainings go a little apart.
     close = 0.02 * float(expected.abs().max()) if name.startswith("train") else 5e-3
-    assert float((made - expected).abs().max()) <= close
-    assert machine.launches > 20
+    # A real one adds in other orders.
+    assert float((made - expected).abs().max()) <= close * (4 if given_device is a_real_one else 1)
     return machine
 
 
 @pytest.mark.parametrize("name", USES)
 def test_it_runs_on_cuda_and_equals_the_cpu(name: str, given: Given, tmp_path: Path):
-    compared(name, "cuda", given, tmp_path)
+    machine = compared(name, "cuda", given, tmp_path)
+    assert machine.launches > 20 or given_device is a_real_one
 
 
 @pytest.mark.parametrize(

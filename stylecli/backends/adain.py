@@ -22,7 +22,7 @@ from stylecli.backends.tiling import as_floats, as_stored, in_tiles, tile_side
 from stylecli.checkpoints.load import build as open_weights
 from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.store import resolve, sha256
-from stylecli.device import Device
+from stylecli.device import Device, fetched
 from stylecli.errors import WeightsError
 from stylecli.media import color
 from stylecli.media.eight_bit import resize_8bit
@@ -132,7 +132,7 @@ class Adain:
         seen, own = content.seen
         changes = self.net.changes(seen, own, styles, alpha)
         image = self.net.finish(self.net.render(seen, changes, styles, alpha), changes.colors, seen.present())
-        return as_stored(image.float(), like=content.x)[0].cpu()
+        return fetched(as_stored(image.float(), like=content.x)[0])
 
     def _content(self, pixels: Tensor, masks: Sequence[Tensor] | None, settings: AdainSettings) -> _Content:
         key = (settings.size, settings.crop, settings.recipe, self.device.tight, [*map(id, masks or ())])

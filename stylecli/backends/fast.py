@@ -16,7 +16,7 @@ from stylecli.backends.tiling import as_floats, as_stored, in_tiles, tile_side
 from stylecli.checkpoints import store
 from stylecli.checkpoints.header import styles_of
 from stylecli.checkpoints.load import converted, load, network_of
-from stylecli.device import Device
+from stylecli.device import Device, fetched
 from stylecli.errors import UsageError
 from stylecli.media import color
 from stylecli.media.resize import resize, short_side
@@ -98,14 +98,16 @@ class Fast:
         if ours:
             painted = painted[:, :, :height, :width]
         image = torch.empty(painted.shape, dtype=x.dtype)
-        for top in range(0, painted.shape[2], ROWS):
-            band = slice(top, top + ROWS)
+        # Every copy from a GPU waits.
+        step = painted.shape[2] if side is None and self.device.torch.type != "cpu" else ROWS
+        for top in range(0, painted.shape[2], step):
+            band = slice(top, top + step)
             rows = painted[:, :, band].float()
             if side is not None:
                 rows = net.finish(as_floats(x[:, :, band], self.device), rows.to(self.device.torch), mix)
             if not ours:
                 rows = rows.clamp(0, 1).mul_(255).floor_().div_(255)
-            image[:, :, band] = as_stored(rows, like=x).cpu()
+            image[:, :, band] = fetched(as_stored(rows, like=x))
         return image
 
     def mix(self, settings: FastSettings) -> Tensor:

@@ -26,7 +26,7 @@ from stylecli.backends.stargan_domains import Domains, labels
 from stylecli.checkpoints.load import build as open_weights
 from stylecli.checkpoints.load import load
 from stylecli.checkpoints.store import resolve, sha256
-from stylecli.device import Device
+from stylecli.device import Device, fetched
 from stylecli.errors import InputError, UsageError, WeightsError
 from stylecli.media.faces import CELEBA, aligned, read_mean_face
 from stylecli.media.squares import Square, square
@@ -150,7 +150,7 @@ class Stargan:
         """[3, size, size] in [0, 1]."""
         with self.device.autocast():
             made = self.net.generator.decoded(content.encoded, style)
-        return made[0].add(1).div(2).clamp(0, 1).cpu()
+        return fetched(made[0].add(1).div(2).clamp(0, 1))
 
     def _morph(self, content: _Content, styles: Sequence[Tensor], steps: int, listener: Listener) -> Iterator[Tensor]:
         """Frames from each style to the next and back to the first, slower where a reference is reached."""

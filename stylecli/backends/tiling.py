@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from stylecli.device import Device, give_back
+from stylecli.device import Device, give_back, put
 from stylecli.errors import MemoryLimitError
 from stylecli.media.tiles import stream
 from stylecli.nets.segments import Moments, Segment
@@ -117,7 +117,7 @@ def in_tiles(
 
 def as_floats(x: Tensor, device: Device) -> Tensor:
     """Levels or values as the network takes them, on the device."""
-    moved = x.to(device.torch, non_blocking=True)
+    moved = put(x, device.torch)
     if x.dtype == torch.uint8:
         return moved.to(torch.float32, memory_format=torch.channels_last).div_(255)
     return moved.float().contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,201 @@
+"""What only a GPU of NVIDIA can tell, in a few minutes.
+
+    python benchmarks/gpu.py [--json out.json] [--quick]
+
+First what must hold: `stylecli doctor`, every use and training of `tests/test_device.py` on the GPU and on the CPU, the
+goldens on the GPU. Then how fast it is, from memory to memory, against plain ports in the same run: `adain` and `fast`
+at 1920x1080, a step of `gatys` at 512 px, StyleGAN 2 of 1024 px with random weights, and a hundred megapixels in tiles.
+Shares are of what the GPU reaches in products of matrices of that type. Without a GPU it ends with exit code 2.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import torch
+from table import gflop
+
+ROOT = Path(__file__).parents[1]
+TYPES = ("float32", "float16")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A speed.
+
+    Attributes:
+        what: The use.
+        seconds: Of a picture or a step.
+        peer: Those of the plain port, in float32; None where there is none.
+        share: Of the peak of matrix products; None where nothing was counted.
+        gib: The most memory that it held.
+    """
+
+    what: str
+    seconds: float
+    peer: float | None = None
+    share: float | None = None
+    gib: float = 0.0
+
+    def __str__(self) -> str:
+        peer = f"{self.peer / self.seconds:.2f} times as fast as the plain port" if self.peer else ""
+        share = f"{self.share:.0%} of the peak" if self.share else ""
+        return f"{self.what:44} {1 / self.seconds:9.2f} a second {self.gib:6.2f} GiB   {share:16} {peer}"
+
+
+def seconds(run: Callable[[], Any], least: float = 1.0) -> float:
+    """Of one call, warm; results may come later than their calls, so eight are waited for together."""
+    run()
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    count, start = 0, time.perf_counter()
+    while time.perf_counter() - start < least:
+        for _ in range(8):
+            run()
+        torch.cuda.synchronize()
+        count += 8
+    return (time.perf_counter() - start) / count
+
+
+def memory() -> float:
+    """The most GiB that were held since `seconds` began to count."""
+    return torch.cuda.max_memory_allocated() / 2**30
+
+
+def peak(kind: str, size: int = 8192) -> float:
+    """GFLOP/s of products of two square matrices."""
+    a = torch.randn(size, size, device="cuda", dtype=getattr(torch, kind))
+    return 2 * size**3 / 1e9 / seconds(lambda: a @ a)
+
+
+def one_pass(peaks: dict[str, float], height: int = 1080, width: int = 1920) -> Iterator[Measured]:
+    """`adain` against MicroAST's architecture, `fast` against the net as pytorch/examples would write it."""
+    from fast import Plain
+    from microast import MicroAST
+
+    from stylecli.backends.fast import Fast
+    from stylecli.device import resolve
+    from stylecli.methods import build_backend, settings_of
+    from stylecli.settings.values import build
+
+    contents = [torch.randint(0, 256, (3, height, width), dtype=torch.uint8) for _ in range(4)]
+    style = torch.randint(0, 256, (3, 512, 512), dtype=torch.uint8)
+    floats = lambda x: (x[None].cuda() / 255).float()
+    for method, given, more in (("adain", [style], {}), ("fast", [], {"style": ("great_wave",)})):
+        settings = build(settings_of(method), more)
+        for kind in TYPES:
+            backend, turn = build_backend(method, settings, resolve("cuda", kind)), cycle(contents)
+            run = lambda b=backend, t=turn, g=given, s=settings: b.run(next(t), g, s)
+            took, gib = seconds(run), memory()
+            share = gflop(run) / took / peaks[kind]
+            net = Plain(backend.net, 1) if isinstance(backend, Fast) else MicroAST()
+            seen = (floats(style),) if method == "adain" else ()
+            plain = lambda n=net.cuda().eval(), t=turn, y=seen: n(floats(next(t)), *y).clamp(0, 1).cpu()
+            with torch.inference_mode():
+                peer = seconds(plain)
+            yield Measured(f"{method}, {width}x{height}, {kind}", took, peer, share, gib)
+
+
+def gatys(size: int = 512, steps: int = 200) -> Iterator[Measured]:
+    """A step against the plain loop of `benchmarks/gatys.py`, on the same small network."""
+    from gatys import plain_steps
+
+    from stylecli import api
+    from stylecli.checkpoints.load import load_vgg
+    from stylecli.checkpoints.store import resolve
+
+    content, style = torch.rand(3, size, size), torch.rand(3, size, size)
+    options: dict[str, Any] = {"size": size, "min_size": 0, "device": "cuda", "precision": "float32"}
+    took = {}
+    for count in (steps // 4, steps):
+        start = time.perf_counter()
+        api.gatys(content, style, steps=count, **options)
+        took[count] = time.perf_counter() - start
+    net = load_vgg(resolve("encoder"))
+    with torch.device("cuda"):
+        times = plain_steps(net, content[None].cuda(), style[None].cuda(), steps)
+    each = (took[steps] - took[steps // 4]) / (steps - steps // 4)
+    yield Measured(f"gatys, a step at {size} px, float32", each, statistics.median(times[len(times) // 4 :]))
+
+
+def stylegan(peaks: dict[str, float], size: int = 1024, batch: int = 8) -> Iterator[Measured]:
+    """Against grouped convolutions, a picture of a batch."""
+    import stylegan as plain
+
+    net = plain.generator(size).cuda()
+    plain.FILTER = plain.FILTER.cuda()
+    ws = torch.randn(batch, len(net.pixels), net.w_dim, device="cuda")
+    noises = net.noises() or []
+    net.freeze()
+    for kind in TYPES:
+        half = torch.autocast("cuda", torch.float16) if kind == "float16" else nullcontext()
+        with torch.inference_mode(), half:
+            took, gib = seconds(lambda: net.synthesize(ws, noises)), memory()
+            share = gflop(lambda: net.synthesize(ws, noises)) / took / peaks[kind]
+            peer = seconds(lambda: plain.reference(net, ws, noises))
+        yield Measured(f"stylegan 2, {size} px, {kind}", took / batch, peer / batch, share, gib)
+
+
+def tiles(side: int = 10_000) -> Iterator[Measured]:
+    """A hundred megapixels, with the memory that it took."""
+    from stylecli import api
+
+    content, style = torch.randint(0, 256, (3, side, side), dtype=torch.uint8), torch.rand(3, 512, 512)
+    for method, given, more in (("adain", [style], {}), ("fast", [], {"style": ("great_wave",)})):
+        torch.cuda.reset_peak_memory_stats()
+        start = time.perf_counter()
+        api.stylize(method, content, given, device="cuda", **more)
+        took = time.perf_counter() - start
+        yield Measured(f"{method}, {side**2 / 1e6:.0f} megapixels", took, gib=memory())
+
+
+def checks(*, quick: bool) -> Iterator[tuple[str, list[str]]]:
+    """What must hold, and the command that tells."""
+    tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    yield "doctor proves every network", [sys.executable, "-m", "stylecli", "doctor"]
+    yield "every use and training, as on the CPU", [*tests, "tests/test_device.py", "-k", "on_cuda"]
+    if not quick:
+        yield "goldens", [*tests, *map(str, sorted((ROOT / "tests").glob("test_*_golden.py")))]
+
+
+def main() -> int:
+    """Checks, measures, prints; 0 where all holds, 1 where something does not, 2 without a GPU."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="file for all of it")
+    parser.add_argument("--quick", action="store_true", help="leave out the goldens and the hundred megapixels")
+    args = parser.parse_args()
+    if not torch.cuda.is_available():
+        print("gpu.py: no GPU of NVIDIA on this machine", file=sys.stderr)
+        return 2
+    told: dict[str, Any] = {"gpu": torch.cuda.get_device_name(0), "torch": torch.__version__, "checks": {}, "rows": []}
+    print(f"{told['gpu']}, PyTorch {told['torch']}", flush=True)
+    environment = {**os.environ, "STYLECLI_DEVICE": "cuda", "STYLECLI_TEST_GPU": "1"}
+    for what, command in checks(quick=args.quick):
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        told["checks"][what] = done.returncode == 0
+        print(f"{what:44} {'holds' if done.returncode == 0 else 'FAILS'}", flush=True)
+        if done.returncode:
+            print(done.stdout[-4000:], done.stderr[-2000:], flush=True)
+    told["peaks"] = peaks = {kind: peak(kind) for kind in TYPES}
+    print("products of matrices:", ", ".join(f"{each / 1e3:.1f} TFLOP/s in {kind}" for kind, each in peaks.items()))
+    parts = [one_pass(peaks), gatys(), stylegan(peaks), *([] if args.quick else [tiles()])]
+    for row in (row for part in parts for row in part):
+        print(row, flush=True)
+        told["rows"].append(asdict(row))
+    if args.json:
+        args.json.write_text(json.dumps(told, indent=1) + "\n")
+    return 0 if all(told["checks"].values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
