@@ -82,7 +82,9 @@ class Generator:
             max(round(side / shrink), 1) * shrink if settings.seamless else -(-side // shrink) * shrink
             for side in final
         )
-        side = tile_side(self.device, rows * columns, config.bytes_per_pixel, config.reach)
+        # A GPU keeps more of it at once.
+        needed = config.bytes_per_pixel * (1 if self.device.torch.type == "cpu" else 4 / 3)
+        side = tile_side(self.device, rows * columns, needed, config.reach)
         notes: tuple[str, ...] = ()
         if side is None:
             image = self._drawn(self.net, settings.seed, (0, 0), (rows, columns), (rows, columns))

@@ -95,8 +95,8 @@ class BoundedLBFGS:
 
 
 def _number(x: Tensor) -> Scalar:
-    """`x` [] in double precision on a CPU; on a GPU it stays there, for nobody shall wait for it."""
-    return float(x) if x.is_cpu else x
+    """`x` [] in double precision; on a GPU it stays there, for nobody shall wait for it."""
+    return x.double() if x.is_cuda else float(x)
 
 
 def _add(q: Tensor, x: Tensor, amount: Scalar) -> None:
