@@ -6,6 +6,7 @@ and back. Profiles of curves and primaries are computed in floats (`icc`), those
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -71,13 +72,15 @@ def is_srgb(profile: bytes) -> bool:
 def from_srgb(color: np.ndarray, profile: bytes, dtype: type) -> np.ndarray:
     """A picture [H, W, 3] of floats in sRGB, beyond [0, 1] too, in the colors of an RGB profile, as `dtype` levels."""
     known, top = shaper(profile), float(np.iinfo(dtype).max)
+    exact = _precision(dtype)
+    matrix = (np.linalg.inv(known.matrix) @ SRGB.matrix).astype(exact) if known else None
 
     def convert(band: np.ndarray) -> np.ndarray:
-        if known is None:
+        if known is None or matrix is None:
             lab = _to_lab(band)
             codes = _by_cms(lab, _lab(), profile, "lab", "rgb").astype(np.float64)
         else:
-            light = _light(band.astype(np.float64)) @ (np.linalg.inv(known.matrix) @ SRGB.matrix).T
+            light = _light(band.astype(exact)) @ matrix.T
             # Outside of sRGB, what float32 left of nought on the way there and back has a root that could be seen.
             beyond = ((band < 0) | (band > 1)).any(-1, keepdims=True)
             light[(np.abs(light) < 2e-7) & beyond] = 0
@@ -119,9 +122,15 @@ def _converted(color: np.ndarray, space: str, profile: bytes) -> np.ndarray:
     if known is None:
         return _banded(color, lambda band: _from_lab(_by_cms(band, profile, _lab(), space, "lab")))
     steps = np.linspace(0, 1, np.iinfo(color.dtype).max + 1)
-    tables = [curve.light(steps) for curve in known.curves]
-    matrix = np.linalg.inv(SRGB.matrix) @ known.matrix
+    exact = _precision(color.dtype)
+    tables: list[np.ndarray] = [curve.light(steps).astype(exact) for curve in known.curves]
+    matrix = (np.linalg.inv(SRGB.matrix) @ known.matrix).astype(exact)
     return _banded(color, lambda band: _coded(np.stack([t[band[..., i]] for i, t in enumerate(tables)], -1) @ matrix.T))
+
+
+def _precision(levels: Any) -> type:
+    """Of the arithmetic: float32 loses nothing of 8 bits, in half the time."""
+    return np.float32 if np.dtype(levels) == np.uint8 else np.float64
 
 
 def _by_cms(color: np.ndarray, source: bytes, target: bytes, space: str, to: str) -> np.ndarray:
