@@ -142,3 +142,74 @@ def test_lab_of_16_bits_and_what_lies_outside() -> None:
     file = io.BytesIO()
     tifffile.imwrite(file, lab, photometric="cielab")
     assert read_picture(file.getvalue()).notes == ("100.0% of the pixels have colors outside of sRGB: clipped",)
+
+
+def test_colors_that_tiff_tags_tell() -> None:
+    codes = np.rint(srgb(p3_light(LIGHT)) * 65535).astype(np.uint16)
+    points = [(each, 1000) for each in (680, 320, 265, 690, 150, 60)]
+    tags = [
+        (319, "2I", 6, tuple(number for point in points for number in point), True),
+        (318, "2I", 2, (3127, 10000, 3290, 10000), True),
+    ]
+    file = io.BytesIO()
+    tifffile.imwrite(file, codes, photometric="rgb", extratags=tags)
+    picture = read_picture(file.getvalue())
+    assert np.abs(picture.pixels.permute(1, 2, 0).numpy() - srgb(LIGHT)).max() < 2e-4
+    assert picture.carried.icc
+    curve = np.rint(65535 * np.linspace(0, 1, 256) ** 1.8).astype(int)
+    file = io.BytesIO()
+    levels = np.rint(LIGHT ** (1 / 1.8) * 255).astype(np.uint8)
+    tifffile.imwrite(file, levels, photometric="rgb", extratags=[(301, "H", 256, tuple(map(int, curve)), True)])
+    assert np.abs(read_picture(file.getvalue()).pixels.permute(1, 2, 0).numpy() - srgb(LIGHT)).max() < 4e-3
+
+
+def test_cameras_that_say_adobe_rgb_by_a_number() -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA001] = 2
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), (200, 100, 100)).save(file, "JPEG", exif=exif)
+    assert read_picture(file.getvalue()).carried.icc == coded.ADOBE_RGB
+
+
+def tables(grid: int, back: int) -> bytes:
+    """Display P3 as a profile of tables: to Lab by so many points a channel, and back by so many."""
+    matrix = icc.primaries_matrix((0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329))
+    lattice = lambda count: np.stack(np.meshgrid(*[np.linspace(0, 1, count)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    xyz = lattice(grid) ** 2.2 @ matrix.T / icc.D50
+    f = np.where(xyz > 216 / 24389, np.cbrt(xyz), xyz * 841 / 108 + 4 / 29)
+    lab = np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], -1)
+    stored = lattice(back) * 65535
+    light, a, b = stored[:, 0] / 652.8, stored[:, 1] / 256 - 128, stored[:, 2] / 256 - 128
+    y = (light + 16) / 116
+    f = np.stack([y + a / 500, y, y - b / 200], -1)
+    rgb = np.maximum(np.where(f > 6 / 29, f**3, (f - 4 / 29) * 108 / 841) * icc.D50 @ np.linalg.inv(matrix).T, 0) ** (
+        1 / 2.2
+    )
+    ramp, unit = struct.pack(">2H", 0, 65535) * 3, struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 65536)
+    parts = {}
+    for tag, points, values in (
+        (b"A2B0", grid, np.stack([lab[:, 0] * 652.8, (lab[:, 1] + 128) * 256, (lab[:, 2] + 128) * 256], -1)),
+        (b"B2A0", back, rgb * 65535),
+    ):
+        clut = np.rint(values.clip(0, 65535)).astype(">u2").tobytes()
+        parts[tag] = b"mft2\0\0\0\0" + bytes([3, 3, points, 0]) + unit + struct.pack(">HH", 2, 2) + ramp + clut + ramp
+    index = body = b""
+    for tag, data in parts.items():
+        index += struct.pack(">4sII", tag, 132 + 12 * len(parts) + len(body), len(data))
+        body += data + b"\0" * (-len(data) % 4)
+    size = 132 + len(index) + len(body)
+    head = struct.pack(">I4sI4s4s4s12s4s", size, b"lcms", 0x02400000, b"mntr", b"RGB ", b"Lab ", b"", b"acsp")
+    white = struct.pack(">3i", 63190, 65536, 54061)
+    return head.ljust(68, b"\0") + white + bytes(48) + struct.pack(">I", len(parts)) + index + body
+
+
+def test_profiles_of_tables_lead_back_as_near_as_they_can_and_say_how_near() -> None:
+    codes = np.random.default_rng(0).integers(0, 256, (30, 30, 3), dtype=np.uint8)
+    profile = tables(17, 33)
+    wide, kept, note = profiles.to_srgb(codes, "rgb", profile)
+    assert kept == profile
+    assert wide.min() < -0.3
+    assert note.startswith("its color profile does not lead back exactly: colors move by up to ")
+    off = np.abs(profiles.from_srgb(wide, profile, np.uint8).astype(int) - codes)
+    assert off.mean() < 0.2
+    assert off.max() <= 8

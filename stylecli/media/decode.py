@@ -138,11 +138,13 @@ def _profile(image: Image.Image, exif: Image.Exif, data: bytes) -> tuple[bytes |
     if image.format == "BMP":
         return in_bmp(data), ""
     try:
-        index = exif.get_ifd(ExifTags.IFD.Interop).get(1) if ExifTags.IFD.Exif in exif else None
+        inner = exif.get_ifd(ExifTags.IFD.Exif) if ExifTags.IFD.Exif in exif else {}
+        index = exif.get_ifd(ExifTags.IFD.Interop).get(1) if inner else None
+        space = inner.get(ExifTags.Base.ColorSpace)
     except Exception:  # any: damaged tags
         return None, ""
-    # So say cameras that are set to Adobe RGB (DCF 2.0, option file).
-    return (ADOBE_RGB if index == "R03" else None), ""
+    # So say cameras that are set to Adobe RGB (DCF 2.0, option file), and some by a number that no standard has.
+    return (ADOBE_RGB if index == "R03" or space == 2 else None), ""
 
 
 def _frames(image: Image.Image) -> int:

@@ -21,6 +21,9 @@ EXACT = 0x0100
 BAND = 2**20
 """Pixels that are converted at once."""
 
+REFINED, MISSED = 20, 0.05
+"""Times that the tables of a profile are asked the way back, at most, and units of Lab that are no miss."""
+
 SEEN = 1.5 / 255
 """Beyond [0, 1] by so much, a color is outside of sRGB."""
 
@@ -77,8 +80,7 @@ def from_srgb(color: np.ndarray, profile: bytes, dtype: type) -> np.ndarray:
 
     def convert(band: np.ndarray) -> np.ndarray:
         if known is None or matrix is None:
-            lab = _to_lab(band)
-            codes = _by_cms(lab, _lab(), profile, "lab", "rgb").astype(np.float64)
+            codes = _from_tables(_to_lab(band), profile)
         else:
             light = _light(band.astype(exact)) @ matrix.T
             # Outside of sRGB, what float32 left of nought on the way there and back has a root that could be seen.
@@ -126,6 +128,23 @@ def _converted(color: np.ndarray, space: str, profile: bytes) -> np.ndarray:
     tables: list[np.ndarray] = [curve.light(steps).astype(exact) for curve in known.curves]
     matrix = (np.linalg.inv(SRGB.matrix) @ known.matrix).astype(exact)
     return _banded(color, lambda band: _coded(np.stack([t[band[..., i]] for i, t in enumerate(tables)], -1) @ matrix.T))
+
+
+def _from_tables(lab: np.ndarray, profile: bytes) -> np.ndarray:
+    """Codes of an RGB profile of tables for Lab [H, W, 3]: where its way back is coarse, what it misses by is added."""
+    wanted = lab.reshape(1, -1, 3)
+    best, miss, aim = np.zeros_like(wanted), np.full(wanted.shape[1], np.inf, np.float32), wanted.copy()
+    for _ in range(REFINED):
+        left = miss > MISSED
+        if not left.any():
+            break
+        codes = _by_cms(aim[:, left], _lab(), profile, "lab", "rgb").clip(0, 1)
+        off = wanted[:, left] - _by_cms(codes, profile, _lab(), "rgb", "lab")
+        distance = np.abs(off).max(-1)[0]
+        best[:, left] = np.where((distance < miss[left])[:, None], codes, best[:, left])
+        miss[left] = np.minimum(distance, miss[left])
+        aim[:, left] += off
+    return best.reshape(lab.shape)
 
 
 def _precision(levels: Any) -> type:

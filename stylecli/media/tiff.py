@@ -1,6 +1,7 @@
 """TIFF and BigTIFF in any layout, depth and compression, by tifffile and imagecodecs."""
 
 import logging
+import struct
 from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
@@ -10,6 +11,8 @@ import tifffile
 from PIL import ExifTags, Image
 
 from stylecli.media import opening
+from stylecli.media.coded import by_gamma
+from stylecli.media.icc import SRGB_PRIMARIES, written
 from stylecli.media.stored import Stored
 
 # tifffile logs what is odd in a file; without a handler Python would print that.
@@ -39,7 +42,8 @@ def read(data: bytes) -> Stored:
         page, notes = _largest(file)
         exif = _tags(data, page, first=page.index == 0)
         color, alpha, space, note = _pixels(page, data)
-    profile, packet = exif.get(ExifTags.Base.InterColorProfile), exif.get(ExifTags.Base.XMLPacket)
+        profile = exif.get(ExifTags.Base.InterColorProfile) or (_colorimetry(page) if space == "rgb" else None)
+    packet = exif.get(ExifTags.Base.XMLPacket)
     return Stored(
         "TIFF",
         color,
@@ -50,6 +54,24 @@ def read(data: bytes) -> Stored:
         packet if isinstance(packet, bytes) else None,
         notes=(*notes, *filter(None, [note])),
     )
+
+
+def _colorimetry(page: tifffile.TiffPage) -> bytes | None:
+    """The profile that says what the tags PrimaryChromaticities, WhitePoint and TransferFunction do; None for sRGB."""
+    said = {code: page.tags[code].value for code in (301, 318, 319) if code in page.tags}
+    try:
+        points = None
+        if 319 in said:
+            numbers = [*said[319], *said.get(318, (3127, 10000, 329, 1000))]
+            points = tuple(top / bottom for top, bottom in zip(numbers[::2], numbers[1::2], strict=True))
+        if 301 in said:
+            # One curve, or one a channel, which are the same in all that was ever seen.
+            table = np.asarray(said[301], dtype=np.float64).ravel()[: 2 ** min(page.bitspersample, 16)] / 65535
+            steps = np.linspace(0, 1, min(len(table), 4096))
+            return written("TIFF", points or SRGB_PRIMARIES, np.interp(steps, np.linspace(0, 1, len(table)), table))
+        return by_gamma(None, points) if points and len(points) == len(SRGB_PRIMARIES) else None
+    except (ValueError, TypeError, ZeroDivisionError, OverflowError, struct.error):
+        return None
 
 
 def _largest(file: tifffile.TiffFile) -> tuple[tifffile.TiffPage, list[str]]:
