@@ -57,14 +57,14 @@ class Device:
         return replace(self, dtype=torch.float16) if self.auto and self.torch.type == "cuda" else self
 
     def training(self) -> "Device":
-        """For trainings that look through a fixed network: bfloat16, where nobody said otherwise.
+        """For trainings that look through a fixed network: bfloat16 where that is fast and nobody said otherwise.
 
         Raises:
             UsageError: float16, whose range squares of features leave.
         """
         if self.dtype == torch.float16:
             raise UsageError("precision float16: too short a range for this training", "use bfloat16 or float32")
-        return replace(self, dtype=torch.bfloat16) if self.auto else self
+        return replace(self, dtype=torch.bfloat16) if self.auto and fast_bfloat16(self.torch) else self
 
     def free_memory(self) -> int:
         """Bytes that can still be had; on CUDA what PyTorch keeps of freed memory is among them."""
@@ -208,6 +208,13 @@ def wide(x: Tensor) -> Tensor:
 def loaders() -> int:
     """Threads that make batches ready: as many as keep a GPU busy, one beside a CPU that has enough to do."""
     return min(8, os.cpu_count() or 1) if torch.cuda.is_available() else 1
+
+
+def fast_bfloat16(device: torch.device) -> bool:
+    """Whether convolutions in bfloat16 are fast; CPUs without instructions for it compute them ten times slower."""
+    if device.type == "cpu":
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def give_back() -> None:

@@ -16,6 +16,7 @@ from stylecli.batch.generated import GeneratedWork
 from stylecli.batch.inputs import PICTURES, SOUNDS, Source, expand
 from stylecli.batch.jobs import Inputs, Job, guard, plan
 from stylecli.batch.ledger import folder_written, opened, tidy
+from stylecli.batch.outputs import weights_of
 from stylecli.batch.pace import choose
 from stylecli.batch.pictures import PictureWork
 from stylecli.batch.runner import Audience, Report, run
@@ -191,8 +192,9 @@ def _paced(
 ) -> tuple[Any, dict[str, Any]]:
     """What does `count` jobs such as this one, with the weights that are demanded, and how many at once."""
     work = _open(job, outputs, compute)
+    used = weights_of(job.settings, work.backend)
     for name, sha256 in weights.items():
-        if work.backend.weights.get(name) != sha256:
+        if used.get(name) != sha256:
             raise WeightsError(f"{name}: not the weights that made this file", f"those have the SHA-256 {sha256}")
     wanted = compute.jobs if isinstance(compute, Compute) else None
     pace = choose(work.backend, _device(compute), count, wanted, say)

@@ -162,14 +162,22 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_fast(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A transformation net of random weights that knows two styles and the photo."""
+    """A transformation net of random weights that knows two styles and the photo, and gets noise."""
     from stylecli.checkpoints.save import save_network
     from stylecli.checkpoints.transformer_formats import stored_config
     from stylecli.nets.transformer import TransformerConfig, TransformerNet
+    from stylecli.settings.gatys import GatysSettings, parse_layers
 
     torch.manual_seed(0)
-    shape = TransformerConfig(("identity", "wave", "scream"), (4, 6, 8), (1, 1), 2, pixels=1.0, colors=True)
+    widths = {"1": 16, "2": 32, "3": 64, "4": 128, "5": 128}
+    looks = tuple((layer, widths[layer[4]]) for layer in parse_layers(GatysSettings().style_layers))
+    names = ("identity", "wave", "scream")
+    shape = TransformerConfig(names, (4, 6, 8), (1, 1), 2, pixels=1.0, colors=True, noise=True, looks=looks)
     net = TransformerNet(shape)
+    for layer, channels in looks:
+        some = torch.randn(2, 50, channels).relu()
+        net.get_buffer(f"look_mean_{layer}").copy_(some.mean(1))
+        net.get_buffer(f"look_second_{layer}").copy_(some.mT @ some / 50)
     for norm in net.norms.values():
         torch.nn.init.normal_(norm.gamma, 1, 0.3)  # type: ignore[arg-type]
     # Colors as pictures have them.

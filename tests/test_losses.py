@@ -12,8 +12,9 @@ from torch import Tensor
 from stylecli.losses import content, mmd, total_variation
 from stylecli.losses.matrix_root import sqrtm
 from stylecli.losses.sliced import directions, sliced_wasserstein
-from stylecli.losses.statistics import Statistics, mapped, mix, statistics
-from stylecli.losses.style import DISTANCES, gram, mmd_linear, mmd_poly, size_of, wasserstein
+from stylecli.losses.statistics import Statistics, mapped, mean_and_second, mix, statistics
+from stylecli.losses.statistics import correlations as correlations_of
+from stylecli.losses.style import DISTANCES, correlations, gram, mmd_linear, mmd_poly, size_of, wasserstein
 
 
 def features(channels: int = 4, height: int = 5, width: int = 6, seed: int = 0) -> Tensor:
@@ -86,6 +87,27 @@ def test_wasserstein_between_diagonal_gaussians() -> None:
     bures = sum((math.sqrt(a**2 + 1e-4) - math.sqrt(b**2 + 1e-4)) ** 2 for a, b in zip(*deviation, strict=True))
     expected = float((mean[0] - mean[1]).square().mean()) + float(bures) / 3
     assert float(wasserstein(now, target)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_correlations_are_those_of_the_channels_whatever_their_means_and_contrasts() -> None:
+    f = features(seed=1)
+    assert torch.allclose(correlations_of(*statistics(f)), torch.corrcoef(f[0].flatten(1)), atol=1e-6)
+    other = f * torch.tensor([2.0, 0.5, 7.0, 1.0])[:, None, None] + torch.arange(4.0)[:, None, None]
+    assert float(correlations(statistics(f), statistics(other))) == pytest.approx(0, abs=1e-12)
+    assert float(gram(statistics(f), statistics(other))) > 1
+
+
+def test_a_channel_that_does_not_vary_has_no_correlations() -> None:
+    f = features(seed=1)
+    f[:, 2] = 0.3
+    found = correlations_of(*statistics(f))
+    assert found.isfinite().all()
+    assert found[2].abs().max() < 1e-6
+
+
+def test_moments_have_the_gradients_of_their_formulas() -> None:
+    f = features(channels=3, height=2, width=3).repeat(2, 1, 1, 1).requires_grad_(True)
+    assert torch.autograd.gradcheck(mean_and_second, (f,))
 
 
 def test_square_root_and_its_gradient() -> None:

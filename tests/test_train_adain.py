@@ -21,6 +21,7 @@ def words(picture: Callable[..., Path], tiny_encoder: Path) -> list[object]:
     for index in range(3):
         picture(f"photos/{index}.png", size=(80, 70)), picture(f"paintings/{index}.png", size=(70, 90))
     small = ["--crop", 64, "--batch", 2, "--every", 2, "--teacher", tiny_encoder, "--pixels", "torchvision"]
+    small += ["--strokes-layers", "relu2_1,relu3_1"]
     return ["train", "adain", "--content", "photos", "--style", "paintings", *small, *CPU]
 
 

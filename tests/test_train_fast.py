@@ -25,6 +25,7 @@ def words(tiny_encoder: Path, picture: Callable[..., Path]) -> list[Any]:
     Path("catalog.csv").write_text('file,title,artist,year\nlake.png,"Lake, at dawn",A. Painter,1901\n')
     fixed = {"content": "photos", "teacher": tiny_encoder, "output": "run", "crop": 64, "batch": 2, "every": 4}
     fixed |= {"style-layers": LAYERS, "catalog": "catalog.csv", "device": "cpu", "threads": 1, "licence": "CC0-1.0"}
+    fixed["strokes-layers"] = "relu2_1,relu3_1"
     return ["train", "fast", *(word for key, value in fixed.items() for word in (f"--{key}", value))]
 
 
@@ -90,7 +91,8 @@ def test_a_style_more_leaves_the_others_alone(cli: Cli, words: list[Any], tiny_f
         elif name.startswith("convs."):
             assert torch.equal(after[name], value), name
     rows = log("run")
-    assert sum(row["style"] for row in rows[-5:]) < 0.97 * sum(row["style"] for row in rows[:5])
+    looks = [row["style"] + row["strokes"] for row in rows]
+    assert sum(looks[-5:]) < 0.97 * sum(looks[:5])
     listed = cli("fast", "--list-styles", "--weights", "run/weights.safetensors").stdout
     assert [line.split()[0] for line in listed.splitlines()] == ["wave", "scream", "lake"]
     assert "Lake, at dawn" in listed

@@ -10,13 +10,14 @@ result.
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
+from stylecli.backends.refine import Refiner
 from stylecli.backends.result import Result
 from stylecli.backends.tiling import as_floats, as_stored, in_tiles, tile_side
 from stylecli.checkpoints.load import build as open_weights
@@ -84,6 +85,7 @@ class Adain:
         self.device.halved(self.net if isinstance(self.net, AdaIN) else self.net.get_submodule("vgg"))
         self.styles: WeakIdKeyDictionary = WeakIdKeyDictionary()
         self.kept = threading.local()
+        self.refiner = Refiner(device)
 
     @torch.inference_mode()
     def run(
@@ -116,9 +118,21 @@ class Adain:
             described = [mix(described, blend or [1 / len(described)] * len(described))]
         with self.device.autocast():
             image = self._painted(seen, described, settings.alpha, listener)
+        own = seen.x[0, :3]
+        result = self.refiner.refined(
+            Result(image),
+            own,
+            [self._shown(style, seen.x, settings) for style in styles] if settings.refine else (),
+            settings.refine,
+            alpha=settings.alpha,
+            style_size=settings.style_size,
+            blend=blend,
+            masks=masks,
+            listener=listener,
+        )
         if settings.preserve_color == "luminance":
-            image = color.luminance(seen.x[0, :3], image)
-        return Result(image)
+            return replace(result, image=color.luminance(own, result.image))
+        return result
 
     def _painted(self, content: _Content, styles: Sequence[Style], alpha: float, listener: Listener) -> Tensor:
         if content.side is not None:
@@ -153,16 +167,23 @@ class Adain:
         if key in known and not recolor:
             style: Style = known[key]
             return style
+        shown = as_floats(self._shown(pixels, content, settings)[None], self.device)
+        with self.device.autocast(self.device.torch.type == "cuda"):
+            described = self.net.style(shown)
+        if not recolor:
+            known[key] = described
+        return described
+
+    def _shown(self, pixels: Tensor, content: Tensor, settings: AdainSettings) -> Tensor:
+        """The style picture as it is shown to a `content` [1, C, H, W]: [3, h, w] in [0, 1]."""
         wanted = settings.style_size or min(*content.shape[2:], *pixels.shape[1:], LARGEST_STYLE)
         sized = as_floats(self._sized(pixels, wanted, settings)[None], Device(torch.device("cpu")))[0]
-        if recolor:
-            every = max(1, int((content.shape[2] * content.shape[3] / ENOUGH) ** 0.5))
-            seen = as_floats(content[:, :3, ::every, ::every], Device(torch.device("cpu")))[0]
-            sized = getattr(color, settings.preserve_color)(sized, seen)
-        with self.device.autocast(self.device.torch.type == "cuda"):
-            known[key] = self.net.style(as_floats(sized[None], self.device))
-        described: Style = known[key]
-        return described
+        if settings.preserve_color not in ("histogram", "coral"):
+            return sized
+        every = max(1, int((content.shape[2] * content.shape[3] / ENOUGH) ** 0.5))
+        seen = as_floats(content[:, :3, ::every, ::every], Device(torch.device("cpu")))[0]
+        recolored: Tensor = getattr(color, settings.preserve_color)(sized, seen)
+        return recolored
 
     def _sized(self, pixels: Tensor, size: int | None, settings: AdainSettings) -> Tensor:
         """[C, H, W] with a short side of `size`, cut to the central square where that is asked for."""

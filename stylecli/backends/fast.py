@@ -6,11 +6,13 @@ Johnson et al. 2016, Ulyanov et al. 2016, Dumoulin et al. 2017; see `nets/transf
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from stylecli.backends.refine import Look, Refiner
 from stylecli.backends.result import Result
 from stylecli.backends.tiling import as_floats, as_stored, in_tiles, tile_side
 from stylecli.checkpoints import store
@@ -18,11 +20,13 @@ from stylecli.checkpoints.header import styles_of
 from stylecli.checkpoints.load import converted, load, network_of
 from stylecli.device import Device, fetched
 from stylecli.errors import UsageError
+from stylecli.losses.statistics import Statistics
 from stylecli.media import color
 from stylecli.media.resize import resize, short_side
 from stylecli.nets.transformer import IDENTITY, TransformerConfig, TransformerNet
 from stylecli.progress import Listener, silent
 from stylecli.settings.fast import FastSettings
+from stylecli.settings.gatys import parse_layers
 from stylecli.settings.values import nearest
 
 WHOLE = 9 * 2**28
@@ -46,6 +50,7 @@ class Fast:
         self.device = device.one_pass()
         self.weights = {settings.weights: store.sha256(path)}
         self.name = settings.weights
+        self.refiner = Refiner(device)
         self.net: TransformerNet = load(path, "transformer").to(device.torch).to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
@@ -79,7 +84,23 @@ class Fast:
             content = resize(floats, short_side(height, width, settings.size))
         with self.device.autocast():
             image = self._painted(content[None], mix, settings.recipe == "stylecli", listener)[0]
-        return Result(_colored(image, content, settings.preserve_color))
+        result = Result(image)
+        if settings.refine and settings.alpha:
+            looks = [self._look(mix)]
+            result = self.refiner.refined(
+                result, content, looks, settings.refine, alpha=settings.alpha, listener=listener
+            )
+        return replace(result, image=_colored(result.image, content, settings.preserve_color))
+
+    def _look(self, mix: Tensor) -> Look:
+        """Moments of the encoder's features of the styles' pictures."""
+        known = {layer for layer, _ in self.net.config.looks}
+        if not known.issuperset(parse_layers(self.refiner.settings.style_layers)):
+            raise UsageError(
+                f"--refine: {self.name} holds nothing of the pictures of its styles",
+                "use a net of `stylecli train fast`, or `stylecli adain --refine` with the picture",
+            )
+        return {layer: Statistics(*moments) for layer, moments in self.net.look(mix).items()}
 
     def _painted(self, x: Tensor, mix: Tensor, ours: bool, listener: Listener) -> Tensor:
         """`x` [1, 3, H, W] painted, in its type; what the net's own repository would write unless it is `ours`."""
@@ -87,12 +108,13 @@ class Fast:
         ours = ours or net.config.pixels == 1
         pixels, held = height * width, net.held_per_pixel
         side = tile_side(self.device, pixels, net.bytes_per_pixel, net.reach, whole=WHOLE, most=TILE, held=held)
+        seen = net.seen(x)
         if side is None:
-            painted = net(as_floats(x, self.device), mix)
+            painted = net(as_floats(seen, self.device), mix)
         else:
             parts = net.segments(mix, (height, width), torch.float16)
             done = ours and not (net.config.identity and mix[0, 0])
-            painted = in_tiles(parts, x, side, self.device, listener, kept=None if done else torch.float16)
+            painted = in_tiles(parts, seen, side, self.device, listener, kept=None if done else torch.float16)
             if done:
                 return painted[:, :, :height, :width]
         if ours:

@@ -17,7 +17,7 @@ brings back what each reference implementation does instead; see `settings/gatys
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -28,6 +28,7 @@ from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.store import resolve, sha256
 from stylecli.device import Device, wide
 from stylecli.losses import total_variation
+from stylecli.losses.statistics import Statistics
 from stylecli.media import color
 from stylecli.media.eight_bit import resize_8bit
 from stylecli.media.resize import long_side, resize, short_side
@@ -82,7 +83,7 @@ class Gatys:
             [*self.style_layers, *self.content_layers],
             pixels=settings.pixels,
             pooling=settings.pooling,
-            pool_scale=settings.pool_scale,
+            pool_scale=_pool_scale(settings),
             first_padding=settings.first_padding,
         )
         # Weights in the layout of the features spare a reordering at every convolution.
@@ -91,7 +92,7 @@ class Gatys:
     def run(
         self,
         content: Tensor,
-        styles: Sequence[Tensor],
+        styles: Sequence[Tensor | Mapping[str, Statistics]],
         settings: GatysSettings,
         *,
         blend: Sequence[float] | None = None,
@@ -105,7 +106,7 @@ class Gatys:
 
         Args:
             content: [3, H, W] in [0, 1].
-            styles: Style pictures, each [3, h, w], of any size.
+            styles: Style pictures, each [3, h, w], of any size; or moments of one's features, by layer.
             settings: As the one this was built with, but for weights of losses, sizes and steps.
             blend: Weight of each style; equal by default.
             masks: One a style, [1, H, W] in [0, 1]: where in the content that style goes.
@@ -125,6 +126,12 @@ class Gatys:
         return run.result()
 
 
+def _pool_scale(settings: GatysSettings) -> float:
+    if settings.pool_scale is not None:
+        return settings.pool_scale
+    return GATYS_RECIPES[settings.recipe].pool_scales.get(settings.pooling, 1.0)
+
+
 def build(settings: GatysSettings, device: Device) -> Gatys:
     """The backend for `settings`: opens the weights.
 
@@ -140,7 +147,7 @@ class _Run:
     method: Gatys
     settings: GatysSettings
     content: Tensor
-    styles: Sequence[Tensor]
+    styles: Sequence[Tensor | Mapping[str, Statistics]]
     blend: Sequence[float]
     masks: Sequence[Tensor] | None
     init: Tensor | None
@@ -244,7 +251,11 @@ class _Run:
     def _objective(self, net: VGG, content: Tensor, size: int) -> Objective:
         settings, method = self.settings, self.method
         matching = Matching(
-            settings.style_loss, settings.scaling, settings.normalize_weights, settings.normalize_gradients
+            settings.style_loss,
+            settings.scaling,
+            settings.normalize_weights,
+            settings.normalize_gradients,
+            settings.strokes_weight,
         )
         masks = None
         if self.masks is not None:
@@ -254,12 +265,16 @@ class _Run:
         layers = (*method.content_layers, *method.style_layers)
         coarse = size < self.sizes[-1]
         check_fits(content.shape[2:], net, layers, "content", "--min-size {}" if coarse else "--size {} enlarges it")
-        sized = [self._sized(style, self._style_size(style, size)).to(content) for style in self.styles]
-        for style in sized:
+        styles: list[Mapping[str, Tensor | Statistics]] = []
+        for style in self.styles:
+            if not isinstance(style, Tensor):
+                styles.append(style)
+                continue
+            sized = self._sized(style, self._style_size(style, size)).to(content)
             check_fits(
-                style.shape[2:], net, method.style_layers, "style", "--style-size {} enlarges it", size / self.sizes[-1]
+                sized.shape[2:], net, method.style_layers, "style", "--style-size {} enlarges it", size / self.sizes[-1]
             )
-        styles = [net(style, method.style_layers) for style in sized]
+            styles.append(net(sized, method.style_layers))
         terms = content_terms(
             net, net(content, method.content_layers), method.content_layers, settings.content_weight, matching
         )

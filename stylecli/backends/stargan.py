@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
+from stylecli.backends.refine import Refiner
 from stylecli.backends.result import Result
 from stylecli.backends.stargan_domains import Domains, labels
 from stylecli.checkpoints.load import build as open_weights
@@ -80,6 +81,7 @@ class Stargan:
         self.opaque = settings.align
         self.styles: WeakIdKeyDictionary = WeakIdKeyDictionary()
         self.kept = threading.local()
+        self.refiner = Refiner(device)
         self.means: dict[int, Tensor] = {}
 
     def _landmarks(self, settings: Translation) -> FAN:
@@ -144,7 +146,18 @@ class Stargan:
         shares = blend or [1 / len(targets)] * len(targets)
         style = torch.stack([share * target for share, target in zip(shares, targets, strict=True)]).sum(0)
         image = seen.shape.back(self._drawn_in(seen, style))
-        return Result(image, notes=tuple(self.domains.notes), window=seen.shape.window)
+        result = Result(image, notes=tuple(self.domains.notes), window=seen.shape.window)
+        if not isinstance(settings, StarganRefSettings):
+            return result
+        return self.refiner.refined(
+            result,
+            content,
+            styles,
+            settings.refine,
+            alpha=settings.alpha,
+            blend=shares,
+            listener=listener,
+        )
 
     def _drawn_in(self, content: _Content, style: Tensor) -> Tensor:
         """[3, size, size] in [0, 1]."""

@@ -23,12 +23,23 @@ def begin(job: Job, work: Any) -> Record | None:
         OutputError: The file holds something else and may not be replaced, or its folder cannot be written.
     """
     encoding = {**{key: getattr(work.outputs, key) for key in ENCODING}, "format": job.format}
-    record = make(job, weights=work.backend.weights, encoding=encoding, compute=work.compute)
+    record = make(job, weights=weights_of(job.settings, work.backend), encoding=encoding, compute=work.compute)
     if job.output != STDOUT and not is_stream(place(job.output)):
         if work.outputs.skip_existing and holds(job, record, overwrite=work.outputs.overwrite):
             return None
         prepare(place(job.output).parent)
     return record
+
+
+def weights_of(settings: Any, backend: Any) -> dict[str, str]:
+    """SHA-256 by name of all weights that a job of these settings uses; some options need more than the method does.
+
+    Raises:
+        WeightsError: They are missing.
+    """
+    from stylecli.checkpoints.store import resolve, sha256
+
+    return {**backend.weights, **{name: sha256(resolve(name)) for name in getattr(settings, "also", ())}}
 
 
 def check_free(path: Path, job: Job, *, replace: bool) -> None:

@@ -189,7 +189,7 @@ FORMATS = (
     Format(
         OURS["transformer"],
         "transformer",
-        {"convs.down1.weight": (None, 3, 9, 9), "convs.out.weight": (None, None, 9, 9)},
+        {"convs.down1.weight": (None, None, 9, 9), "convs.out.weight": (None, None, 9, 9)},
         transformer_formats.ours,
         (r"sample\..+",),
     ),

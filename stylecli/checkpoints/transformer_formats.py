@@ -22,10 +22,14 @@ def ours(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
         widths, blocks = (tuple(int(number) for number in config[name]) for name in ("widths", "blocks"))
         stem, norm, pixels = int(config["stem"]), str(config["norm"]), float(config["pixels"])
         tensorflow, colors = bool(config["tensorflow"]), bool(config["colors"])
-        built = TransformerConfig(styles, widths, blocks, stem, norm, tensorflow, pixels, colors)
+        # Nets of before there were noise and looks do not say that they have none.
+        noise = bool(config.get("noise", False))
+        looks = tuple((str(layer), int(channels)) for layer, channels in config.get("looks", ()))
+        built = TransformerConfig(styles, widths, blocks, stem, norm, tensorflow, pixels, colors, noise, looks)
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError("a stylecli net without its config", "the file was changed after it was written") from error
     fits = styles and widths and len(blocks) <= len(widths) <= 10 and all(0 <= b <= LARGEST for b in blocks)
+    fits = fits and len(looks) <= LARGEST and all(0 < channels <= 2048 for _, channels in looks)
     if not (fits and stem in (1, 2) and norm in ("instance", "batch")):
         raise WeightsError("a stylecli net of no known shape", "the file was changed after it was written")
     return built, tensors

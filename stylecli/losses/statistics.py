@@ -31,26 +31,42 @@ class Statistics(NamedTuple):
         return self.second - self.mean[:, None] * self.mean
 
 
-class _SecondMoment(torch.autograd.Function):
-    """F^T F / n with one product backward where autograd makes two: the gradient is symmetric in its two factors."""
+class _Moments(torch.autograd.Function):
+    """Mean and F^T F / n, with one product backward where autograd makes two and more passes over the features."""
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor) -> Tensor:
-        ctx.save_for_backward(features)
-        return features.T @ features / features.shape[0]
+    def forward(ctx: Any, rows: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(rows)
+        return rows.mean(1), rows.mT @ rows / rows.shape[1]
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        (features,) = ctx.saved_tensors
-        return features @ ((grads[0] + grads[0].T) / features.shape[0])
+        (rows,) = ctx.saved_tensors
+        to_mean, to_second = (grad.to(rows.dtype) / rows.shape[1] for grad in grads)
+        return torch.baddbmm(to_mean[:, None], rows, to_second + to_second.mT)
+
+
+def mean_and_second(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean [N, C] and second raw moment [N, C, C] over space of `features` [N, C, H, W], in their type."""
+    rows = features.permute(0, 2, 3, 1).flatten(1, 2)  # [N, HW, C]; a view when channels_last
+    mean, second = _Moments.apply(rows)
+    return mean, second
+
+
+def correlations(mean: Tensor, second: Tensor) -> Tensor:
+    """Pearson correlations [..., C, C] of channels with means [..., C] and second moments [..., C, C], in [-1, 1]."""
+    covariance = second - mean[..., :, None] * mean[..., None, :]
+    # Rounding must not make a channel that hardly varies louder than one that does not vary.
+    deviation = covariance.diagonal(dim1=-2, dim2=-1).clamp_min(1e-8).sqrt()
+    return covariance / (deviation[..., :, None] * deviation[..., None, :])
 
 
 def statistics(features: Tensor, weights: Tensor | None = None) -> Statistics:
     """Moments of `features` [1, C, H, W], over all positions or by `weights` [1, 1, H, W] that sum to one."""
-    rows = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])  # [HW, C]; a view when channels_last
     if weights is None:
-        second: Tensor = _SecondMoment.apply(rows)
-        return Statistics(rows.mean(0), second)
+        mean, second = mean_and_second(features)
+        return Statistics(mean[0], second[0])
+    rows = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
     column = weights.reshape(-1, 1)
     return Statistics((rows * column).sum(0), (rows * column).T @ rows)
 

@@ -6,6 +6,7 @@ wasserstein  |m - m*|^2 / C + tr(A + A* - 2 (A*^1/2 A A*^1/2)^1/2) / C,  A = cov
                                                                 crowsonkb/style-transfer-pytorch@e7e2c71
 mmd-linear   |m - m*|^2                                         Li, Wang, Liu, Hou 2017, arXiv 1701.01036
 mmd-poly     |S - S*|_F^2 + 2 c |m - m*|^2                      kernel (x.y + c)^2, c = tr(S*) / C; c = 0 is gram
+correlations |P - P*|_F^2,  P_ij = cov_ij / (sd_i sd_j)             which forms go together, blind to color and contrast
 mmd-gaussian see `losses/mmd.py`                                 kernel exp(-|x - y|^2 / 2 s^2)
 """
 
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from stylecli.losses.matrix_root import sqrtm
 from stylecli.losses.statistics import Statistics
+from stylecli.losses.statistics import correlations as correlations_of
 
 Distance = Callable[[Statistics, Statistics], Tensor]
 
@@ -64,12 +66,18 @@ def mmd_poly(now: Statistics, target: Statistics, offset: Tensor | float | None 
     return gram(now, target) + 2 * offset * mmd_linear(now, target)
 
 
+def correlations(now: Statistics, target: Statistics) -> Tensor:
+    """Squared Frobenius distance of the Pearson correlations of channels."""
+    return (correlations_of(*now) - correlations_of(*target)).square().sum()
+
+
 DISTANCES: dict[str, Distance] = {
     "gram": gram,
     "moments": moments,
     "wasserstein": wasserstein,
     "mmd-linear": mmd_linear,
     "mmd-poly": mmd_poly,
+    "correlations": correlations,
 }
 
 

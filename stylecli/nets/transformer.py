@@ -21,6 +21,8 @@ transposed one (Odena et al. 2016: no checkerboard); `out` is linear, in 0..255.
 lengstrom/fast-style-transfer are (reiinakano/fast-style-transfer-deeplearnjs@bd3a048, src/net.ts): SAME padding with
 zeros, transposed convolutions, epsilon 1e-3, no ReLU but a norm and 150 tanh + 127.5 after `out`.
 
+With `noise` the net sees a fourth channel, see `nets/noise.py`.
+
 How the convolutions on the way up are computed is in `nets/phases.py`.
 """
 
@@ -34,6 +36,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecli.errors import UsageError
+from stylecli.nets.noise import noise_like
 from stylecli.nets.phases import interleaved, paired, phases
 from stylecli.nets.segments import Ask, Segment, measured
 
@@ -54,6 +57,8 @@ class TransformerConfig:
         tensorflow: Borders, upsampling and output of lengstrom's models.
         pixels: What white is, at both ends.
         colors: Whether `out` is normed too, so that each color's mean and deviation are the style's in any picture.
+        noise: Whether the net sees noise beside the photo.
+        looks: Layers of an encoder, and their channels, whose moments of each style's picture lie beside the net.
     """
 
     styles: tuple[str, ...] = ("style",)
@@ -64,6 +69,8 @@ class TransformerConfig:
     tensorflow: bool = False
     pixels: float = 255.0
     colors: bool = False
+    noise: bool = False
+    looks: tuple[tuple[str, int], ...] = ()
 
     @property
     def epsilon(self) -> float:
@@ -87,7 +94,7 @@ class TransformerConfig:
 
     def layers(self) -> "Iterator[Layer]":
         """Every convolution, in order."""
-        channels = 3
+        channels = 4 if self.noise else 3
         for index, width in enumerate(self.widths):
             yield Layer(f"down{index + 1}", channels, width, 9 if index == 0 else 3, 2 if index else self.stem)
             channels = width
@@ -139,33 +146,56 @@ class TransformerNet(nn.Module):
         self.plan = {layer.name: layer for layer in config.layers()}
         self.convs = nn.ModuleDict({layer.name: _conv(layer, config) for layer in self.plan.values()})
         self.norms = nn.ModuleDict({name: Norm(one.out, config) for name, one in self.plan.items() if one.normed})
+        count = len(config.styles) - config.identity
+        for layer, channels in config.looks:
+            self.register_buffer(f"look_mean_{layer}", torch.zeros(count, channels))
+            self.register_buffer(f"look_second_{layer}", torch.zeros(count, channels, channels))
 
     def forward(self, rgb: Tensor, mix: Tensor | None = None) -> Tensor:
         """`rgb` painted, not clamped; up to `shrink` - 1 pixels larger where there is no identity.
 
         Args:
-            rgb: [N, 3, H, W].
+            rgb: [N, 3, H, W], or with noise of the caller's behind the colors [N, 4, H, W].
             mix: Share of each style, [N, S] or [1, S], summing to 1; even when left out.
 
         Raises:
             UsageError: A side is shorter than `smallest`.
         """
-        x, mix = rgb, self.even(rgb) if mix is None else mix
+        mix = self.even(rgb) if mix is None else mix
+        x = rgb if rgb.shape[1] == 4 else self.seen(rgb)
         for segment in self.segments(mix, (rgb.shape[2], rgb.shape[3])):
             x = segment.run(x, measured)
         return self.finish(rgb, x, mix)
+
+    def seen(self, rgb: Tensor) -> Tensor:
+        """What goes into the first of the `segments`: `rgb` [N, 3, H, W], floats or uint8, and noise if wanted."""
+        return torch.cat([rgb, noise_like(rgb)], 1) if self.config.noise else rgb
 
     def even(self, like: Tensor) -> Tensor:
         """All styles to equal shares, [1, S]."""
         count = len(self.config.styles)
         return like.new_full((1, count), 1 / count)
 
+    def look(self, mix: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        """What lies beside the net of the pictures of its styles, in a mixture [1, S] whose shares need not sum to one.
+
+        Returns:
+            By layer of the encoder, mean [C] and second moments [C, C] of its features.
+        """
+        shares = mix[0, int(self.config.identity) :]
+        shares = shares / shares.sum()
+        found = {}
+        for layer, _ in self.config.looks:
+            mean, second = (self.get_buffer(f"look_{part}_{layer}") for part in ("mean", "second"))
+            found[layer] = (shares @ mean, torch.einsum("s,scd->cd", shares, second))
+        return found
+
     def finish(self, rgb: Tensor, painted: Tensor, mix: Tensor) -> Tensor:
         """The photo's share mixed in; pixel by pixel, so that it holds for tiles too."""
         if not self.config.identity:
             return painted
         share = mix[:, 0, None, None, None]
-        return torch.lerp(painted[:, :, : rgb.shape[2], : rgb.shape[3]].to(rgb), rgb, share.to(rgb))
+        return torch.lerp(painted[:, :, : rgb.shape[2], : rgb.shape[3]].to(rgb), rgb[:, :3], share.to(rgb))
 
     def segments(self, mix: Tensor, size: tuple[int, int], kept: torch.dtype | None = None) -> tuple[Segment, ...]:
         """The net in parts: all the way down, each block, all the way up.

@@ -27,9 +27,6 @@ from stylecli.errors import UsageError
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 """Convolutions a block."""
 
-POOL_SCALES = {"max": 1.0, "average": 2.0, "l2": 0.78}
-"""What crowsonkb multiplies each pooling by, so that deeper layers see the activations they were trained on."""
-
 
 @dataclass(frozen=True)
 class VGGConfig:

@@ -15,15 +15,15 @@ class Term(NamedTuple):
     Attributes:
         name: `style relu3_1`, `content relu4_1`, `tv`.
         weight: Factor on the loss.
-        loss: From the features at `layer`, or from the picture when that is None.
-        layer: A tap of the network.
+        loss: From the features at `layer`, those of all where it names several, or from the picture when it is None.
+        layer: A tap of the network, or several.
         gradient_weight: One more factor, on the gradient alone.
     """
 
     name: str
     weight: float
-    loss: Callable[[Tensor], Tensor]
-    layer: str | None = None
+    loss: Callable[[Any], Tensor]
+    layer: str | tuple[str, ...] | None = None
     gradient_weight: float = 1.0
 
 
@@ -41,7 +41,9 @@ class Objective:
         self, net: VGG, terms: Sequence[Term], *, preprocessed: bool = False, dtype: torch.dtype = torch.float32
     ) -> None:
         self.net, self.terms, self.preprocessed, self.dtype = net, terms, preprocessed, dtype
-        self.layers = {term.layer for term in terms if term.layer is not None}
+        self.layers = {
+            layer for term in terms for layer in ((term.layer,) if isinstance(term.layer, str) else term.layer or ())
+        }
 
     def __call__(self, picture: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """(total, weighted losses by name) at `picture` [1, 3, H, W]; the total is differentiable."""
@@ -49,6 +51,9 @@ class Objective:
             features = self.net(picture, self.layers, preprocessed=self.preprocessed) if self.layers else {}
         parts = {}
         for term in self.terms:
+            if isinstance(term.layer, tuple):
+                parts[term.name] = term.weight * term.loss([features[layer].to(picture.dtype) for layer in term.layer])
+                continue
             # Moments of half precision features would drown in rounding.
             x = features[term.layer].to(picture.dtype) if term.layer is not None else picture
             if term.gradient_weight != 1:

@@ -1,8 +1,9 @@
 """Style and content terms of an objective, from settings shared by everything that matches features."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,7 @@ from stylecli.losses import content, mmd
 from stylecli.losses.statistics import Statistics, mapped, mix, statistics
 from stylecli.losses.style import DISTANCES, root_of, size_of, wasserstein
 from stylecli.nets.vgg import VGG
+from stylecli.optimise.neighbors import Neighbors
 from stylecli.optimise.objective import Term
 
 MMD_SAMPLES = 1024
@@ -27,12 +29,14 @@ class Matching:
         scaling: `relative` (to the target; layer weights sum to one), `channels` or `mean`.
         normalize_weights: Divide each weight by its target's largest extent (neural-style).
         normalize_gradients: Multiply each gradient by its weight once more (neural-style).
+        strokes: Weight of correlations beside the style loss, relative to their target, from block 2 on.
     """
 
     style_loss: str = "gram"
     scaling: str = "relative"
     normalize_weights: bool = False
     normalize_gradients: bool = False
+    strokes: float = 0.0
 
     def term(self, name: str, weight: float, loss: Callable[[Tensor], Tensor], layer: str, extent: int) -> Term:
         """A term whose weight follows these rules."""
@@ -43,7 +47,7 @@ class Matching:
 
 def style_terms(
     net: VGG,
-    styles: Sequence[Mapping[str, Tensor]],
+    styles: Sequence[Mapping[str, Tensor | Statistics]],
     blend: Sequence[float],
     layers: Mapping[str, float],
     weight: float,
@@ -54,7 +58,7 @@ def style_terms(
 
     Args:
         net: The network whose linear maps apply.
-        styles: Features of each style picture by layer.
+        styles: Features of each style picture by layer, or their moments.
         blend: A weight for each style.
         layers: Layer to its weight.
         weight: Of the whole style loss.
@@ -63,10 +67,16 @@ def style_terms(
     """
     total = sum(layers.values()) if matching.scaling == "relative" else 1.0
     terms = []
+    if matching.style_loss == "neighbors":
+        # Colors and grain are no matter of places: block 1 goes on by its Gram matrices.
+        deep = tuple(layer for layer in layers if not layer.startswith("relu1"))
+        terms = _neighbor_terms(styles, blend, deep, weight, masks)
+        layers = {layer: share for layer, share in layers.items() if layer not in deep}
+        matching = replace(matching, style_loss="gram")
     for layer, share in layers.items():
         features = [style[layer] for style in styles]
         strength = weight * share / (total or 1.0)
-        extent = features[0].shape[1]
+        extent = net.width(layer)
         if masks is None:
             loss = _StyleLoss(net, layer, features, blend, matching, None)
             terms.append(matching.term(f"style {layer}", strength, loss, layer, extent))
@@ -80,12 +90,36 @@ def style_terms(
     return terms
 
 
+def _neighbor_terms(
+    styles: Sequence[Mapping[str, Any]],
+    blend: Sequence[float],
+    layers: tuple[str, ...],
+    weight: float,
+    masks: Sequence[Tensor] | None,
+) -> list[Term]:
+    if not layers:
+        return []
+    features = [[style[layer] for layer in layers] for style in styles]
+    if masks is None:
+        return [Term("style neighbors", weight, Neighbors(features, blend), layers)]
+    cover = sum(float(mask.mean()) for mask in masks) or 1.0
+    return [
+        Term(
+            f"style neighbors in mask {index + 1}",
+            weight * amount * float(mask.mean()) / cover * len(masks),
+            Neighbors([features[index]], [1.0], mask),
+            layers,
+        )
+        for index, (mask, amount) in enumerate(zip(masks, blend, strict=True))
+    ]
+
+
 class _StyleLoss:
     def __init__(
         self,
         net: VGG,
         layer: str,
-        features: Sequence[Tensor],
+        features: Sequence[Tensor | Statistics],
         blend: Sequence[float],
         matching: Matching,
         mask: Tensor | None,
@@ -106,9 +140,11 @@ class _StyleLoss:
         self.distance = DISTANCES[self.name]
         if self.name == "wasserstein":
             self.distance = partial(wasserstein, root=root_of(self.target))
+        # Edges and colors are all that block 1 knows.
+        self.strokes = 0.0 if layer.startswith("relu1") else matching.strokes
 
-    def _moments(self, features: Tensor, weights: Tensor | None) -> Statistics:
-        found = statistics(features, weights)
+    def _moments(self, features: Tensor | Statistics, weights: Tensor | None) -> Statistics:
+        found = statistics(features, weights) if isinstance(features, Tensor) else features
         return mapped(found, *self.map) if self.map else found
 
     def _scale(self, scaling: str, channels: int) -> float | Tensor:
@@ -122,7 +158,12 @@ class _StyleLoss:
             self.weights = shrunk / shrunk.sum().clamp_min(1e-12)
         if self.name == "mmd-gaussian":
             return mmd.gaussian(mmd.samples(features, self.weights, MMD_SAMPLES), self.samples)
-        return self.distance(self._moments(features, self.weights), self.target) * self.scale
+        now = self._moments(features, self.weights)
+        distance = self.distance(now, self.target) * self.scale
+        if self.strokes:
+            relative = size_of("correlations", self.target)
+            distance = distance + self.strokes * DISTANCES["correlations"](now, self.target) / relative
+        return distance
 
 
 def content_terms(

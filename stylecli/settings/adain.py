@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from stylecli.settings.fields import option
+from stylecli.settings.refine import Refined
 from stylecli.settings.shared import colors
 from stylecli.settings.values import check
 
@@ -12,13 +13,19 @@ PYTORCH_ADAIN = "naoto0804/pytorch-AdaIN@47950d0"
 
 
 @dataclass(frozen=True)
-class AdainSettings:
+class AdainSettings(Refined):
     """Every option of `adain`; `recipe` names a reference implementation, `presets` holds what differs there."""
 
     alpha: float = option(
         1.0, "strength of the style; 0 is the content itself", minimum=0, maximum=1, sweep=True, panel="Look"
     )
-    size: int | None = option(None, "short side of the result; default: that of the content", unit="px", minimum=1)
+    size: int | None = option(
+        None,
+        "short side of the result, or `own`: that of the content, which is the default but for some recipes",
+        unit="px",
+        minimum=1,
+        empty="own",
+    )
     style_size: int | None = option(
         None,
         "short side of the style pictures: larger means larger strokes; default: that of the result, at most 1024 and "

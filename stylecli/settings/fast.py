@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 
 from stylecli.errors import UsageError
 from stylecli.settings.fields import option
+from stylecli.settings.refine import Refined
 from stylecli.settings.shared import Contents, colors
 
 
 @dataclass(frozen=True)
-class FastSettings:
+class FastSettings(Refined):
     """Every option of `fast`."""
 
     weights: str = option("fast", "the net: a name of `stylecli weights list`, or a file")

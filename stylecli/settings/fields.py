@@ -15,6 +15,7 @@ def option(
     maximum: float | None = None,
     sweep: bool = False,
     panel: str = "",
+    empty: str = "",
 ) -> Any:
     """A dataclass field that is also a command-line option (`style_weight` becomes `--style-weight`).
 
@@ -28,6 +29,7 @@ def option(
         maximum: Largest allowed number, inclusive.
         sweep: The option may be given several times, or as `first:last:count`, to span a grid of jobs.
         panel: Heading in `--help` under which the option stands.
+        empty: The word for no value (None), where a preset may have set one.
     """
     return field(
         default=default,
@@ -40,5 +42,6 @@ def option(
             "maximum": maximum,
             "sweep": sweep,
             "panel": panel,
+            "empty": empty,
         },
     )

@@ -9,7 +9,7 @@ from stylecli.settings.fields import option
 from stylecli.settings.gatys_recipes import GATYS_RECIPES
 from stylecli.settings.shared import colors
 
-STYLE_LOSSES = ("gram", "moments", "wasserstein", "mmd-linear", "mmd-poly", "mmd-gaussian")
+STYLE_LOSSES = ("gram", "moments", "wasserstein", "mmd-linear", "mmd-poly", "mmd-gaussian", "correlations", "neighbors")
 INITS = ("content", "noise", "style-stats")
 NEURAL_STYLE = GATYS_RECIPES["neural-style"].source
 
@@ -26,11 +26,24 @@ class GatysSettings:
     recipe: str = option(
         "stylecli", "start from the settings of a reference implementation", choices=tuple(GATYS_RECIPES)
     )
-    size: int | None = option(None, "short side of the result; default: that of the content", unit="px", minimum=1)
+    size: int | None = option(
+        None,
+        "short side of the result, or `own`: that of the content, which is the default but for some recipes",
+        unit="px",
+        minimum=1,
+        empty="own",
+    )
     seed: int = option(0, "seed of all randomness", minimum=0, maximum=2**63 - 1, sweep=True)
 
     style_weight: float = option(1.0, "weight of the style loss", minimum=0, sweep=True, panel="Look")
     content_weight: float = option(0.065, "weight of the content loss", minimum=0, sweep=True, panel="Look")
+    strokes_weight: float = option(
+        0.0,
+        "weight of correlations of features beside each style loss: the touch, blind to color",
+        minimum=0,
+        sweep=True,
+        panel="Look",
+    )
     tv_weight: float = option(
         0.01, "weight of the total variation: smoother pictures", minimum=0, sweep=True, panel="Look"
     )
@@ -61,7 +74,11 @@ class GatysSettings:
         False, "multiply each gradient by its weight once more", source=NEURAL_STYLE, panel="Losses"
     )
     pooling: str = option("max", "pooling of the network", choices=("max", "average", "l2"), panel="Losses")
-    pool_scale: float = option(1.0, "factor on pooled activations", panel="Losses")
+    pool_scale: float | None = option(
+        None,
+        "factor on pooled activations; default: 1, and with --recipe wasserstein 2 for average, 0.78 for l2",
+        panel="Losses",
+    )
     pixels: str = option(
         "auto",
         "pixel scale of weights that do not tell it",

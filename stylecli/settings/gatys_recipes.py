@@ -20,6 +20,7 @@ class Recipe:
         nine_point: Total variation is the mean nine-point one, else the sum of absolute differences.
         betas: Of Adam.
         evaluated: The result is the last picture whose loss was taken, one update before the last.
+        pool_scales: Factor on pooled activations, by the kind of pooling; 1 where there is none.
     """
 
     source: str
@@ -30,6 +31,7 @@ class Recipe:
     nine_point: bool = True
     betas: tuple[float, float] = (0.9, 0.99)
     evaluated: bool = False
+    pool_scales: Mapping[str, float] = field(default_factory=dict)
 
 
 _CAFFE = {
@@ -95,5 +97,6 @@ GATYS_RECIPES = {
         },
         long_side=True,
         resample="bicubic",
+        pool_scales={"average": 2.0, "l2": 0.78},
     ),
 }

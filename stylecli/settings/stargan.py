@@ -6,6 +6,7 @@ from typing import ClassVar
 from stylecli.errors import UsageError
 from stylecli.settings import seeds as lists
 from stylecli.settings.fields import option
+from stylecli.settings.refine import Refined
 from stylecli.settings.shared import Outputs, Weighted
 from stylecli.settings.values import check
 
@@ -74,7 +75,7 @@ class Translation(Named):
 
 
 @dataclass(frozen=True)
-class StarganRefSettings(Translation):
+class StarganRefSettings(Translation, Refined):
     """Every option of `stargan ref`."""
 
     domain: str = option(

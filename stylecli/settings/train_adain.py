@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from stylecli.errors import UsageError
 from stylecli.settings.fields import option
-from stylecli.settings.training import Judged
+from stylecli.settings.training import Stroked
 
 
 @dataclass(frozen=True)
-class TrainAdainSettings(Judged):
+class TrainAdainSettings(Stroked):
     """Every option of `train adain`."""
 
     content: tuple[str, ...] = option((), "folders of pictures to paint, with all below them", unit="folder")

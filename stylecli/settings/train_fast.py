@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 from stylecli.errors import UsageError
 from stylecli.settings.fields import option
-from stylecli.settings.training import Judged
+from stylecli.settings.training import Stroked
 
 
 @dataclass(frozen=True)
-class TrainFastSettings(Judged):
+class TrainFastSettings(Stroked):
     """Every option of `train fast`."""
 
     style: tuple[str, ...] = option(
@@ -58,6 +58,9 @@ class TrainFastSettings(Judged):
     stem: int = option(2, "stride of the first convolution", minimum=1, maximum=2, panel="Network")
     norm: str = option("instance", "statistics of the norms", choices=("instance", "batch"), panel="Network")
     colors: bool = option(True, "norm the output too, so that its colors are the style's", panel="Network")
+    noise: bool = option(
+        True, "give the net noise beside the photo, where strokes in flat areas begin", panel="Network"
+    )
     identity: bool = option(True, "hold the photo as a style, for --alpha", panel="Network")
     scales: tuple[int, ...] = option(
         (48, 48, 48, 32, 16), "channels of a texture-net at each scale, the coarsest first", panel="Network"
@@ -72,12 +75,14 @@ class TrainFastSettings(Judged):
             "style_layers": ("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
             "content_layer": "relu2_2",
             "scaling": "mean",
+            "strokes_weight": 0.0,
             "style_weight": 1e10,
             "content_weight": 1e5,
             "widths": (32, 64, 128),
             "blocks": (5,),
             "stem": 1,
             "colors": False,
+            "noise": False,
             "identity": False,
         },
     }

@@ -75,6 +75,8 @@ def parse(field: "dataclasses.Field[Any]", kind: Kind, word: str) -> Any:
     Raises:
         UsageError: Not a number, out of range, or not one of the choices; names the option and what it takes.
     """
+    if word and word == field.metadata.get("empty"):
+        return None
     try:
         value = kind.base(word) if kind.base in NUMBERS else word
     except ValueError:
@@ -96,6 +98,8 @@ def sweep(field: "dataclasses.Field[Any]", kind: Kind, words: Sequence[str]) -> 
         parts = word.split(":")
         if kind.base in NUMBERS and len(parts) == 3:
             first, last = (parse(field, kind, part) for part in parts[:2])
+            if first is None or last is None:
+                raise _wrong(field, kind, word)
             if not (parts[2].isdecimal() and len(parts[2]) <= 4 and 2 <= int(parts[2]) <= MOST_STEPS):
                 raise UsageError(
                     f"{flag(field.name)} {_short(word)}: the count is not a whole number from 2 to {MOST_STEPS}",

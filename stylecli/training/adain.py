@@ -3,6 +3,8 @@
 The losses of the embedded kind say what a stylization is for, in features of a fixed network F, at every alpha:
 
     style    alpha^2 times the mean over relu1_1 to relu4_1 of log(1 + |G(o) - G(s)|^2 / |G(s)|^2),  G = F F^T / (h w)
+    strokes  alpha^2 times the mean over relu2_1 to relu5_1 of |P(o) - P(s)|^2 / |P(c) - P(s)|^2, P the correlations of
+             features, blind to color and contrast; below the line, the mean over pairs
     content  |N(o) - N(c)|^2 / |N(c)|^2,  N = relu4_1 with each channel at zero mean and unit deviation
     pixels   1 - alpha times the mean of |o - c|
     range    mean distance of o from [0, 1]
@@ -26,7 +28,7 @@ from stylecli.progress import Listener
 from stylecli.settings.train_adain import TrainAdainSettings
 from stylecli.training.adain_published import PublishedTask
 from stylecli.training.any_style import AnyStyleTask
-from stylecli.training.judge import Judge, shift, unlike, visible
+from stylecli.training.judge import Judge, shift, squared, unlike, visible
 from stylecli.training.loop import Schedule, train
 from stylecli.training.pairs import Pairs
 
@@ -51,10 +53,16 @@ class AdainTask(AnyStyleTask):
 
     def __init__(self, settings: TrainAdainSettings, device: Device) -> None:
         super().__init__(settings, device)
-        self.judge = Judge(settings.teacher, settings.deep_teacher, settings.pixels, device)
+        self.judge = Judge(
+            settings.teacher, settings.deep_teacher, settings.pixels, device, strokes=settings.strokes_layers
+        )
         self.model = self._network().to(memory_format=torch.channels_last).to(self.device)
         some = torch.cat([self.source.style(-1), self.source.style(-2)])
         self.floors = self.judge.floors(some.to(self.device))
+        photos = torch.cat([self.source.content(-1), self.source.content(-2)])
+        with torch.no_grad():
+            both = [self.judge.measure(each.to(self.device)).strokes for each in (photos, some)]
+        self.photos = [squared(photo - style).mean() for photo, style in zip(*both, strict=True)]
 
     def _network(self) -> Transport:
         encoder = load_vgg(resolve("encoder"), ["relu4_1"])
@@ -107,14 +115,18 @@ class AdainTask(AnyStyleTask):
         output, outside = visible(raw)
         seen = strength > 0
         with torch.no_grad():
-            wanted, _ = self.judge.grams(style[seen])
+            wanted = self.judge.measure(style[seen])
             own = self.judge.deep(content[seen])
-        given, deep = self.judge.grams(output[seen])
-        distances = list(map(unlike, given, wanted, self.floors))
-        n, s = len(content), self.settings
+        given = self.judge.measure(output[seen])
+        looks = torch.stack(list(map(unlike, given.grams, wanted.grams, self.floors)))
+        strokes = torch.stack(
+            [squared(a - b) / photo for a, b, photo in zip(given.strokes, wanted.strokes, self.photos, strict=True)]
+        )
+        n, s, squares = len(content), self.settings, strength[seen].square()
         return {
-            "style": s.style_weight * (torch.stack(distances).mean(0) * strength[seen].square()).sum() / n,
-            "content": s.content_weight * shift(deep, own).sum() / n,
+            "style": s.style_weight * (looks.mean(0) * squares).sum() / n,
+            "strokes": s.strokes_weight * (strokes.mean(0) * squares).sum() / n,
+            "content": s.content_weight * shift(given.deep, own).sum() / n,
             "pixels": s.pixel_weight * ((raw.float() - content).abs().mean((1, 2, 3)) * (1 - strength)).sum() / n,
             "range": outside,
         }

@@ -16,16 +16,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from stylecli.checkpoints import store
-from stylecli.checkpoints.load import converted, fill
+from stylecli.checkpoints.load import converted, fill, load_vgg
 from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.transformer_formats import stored_config
 from stylecli.device import Device
 from stylecli.errors import UsageError
+from stylecli.losses.statistics import mean_and_second
+from stylecli.nets.noise import noise_like
 from stylecli.nets.transformer import IDENTITY, Norm, TransformerConfig, TransformerNet
+from stylecli.nets.vgg import VGG
 from stylecli.progress import Listener
+from stylecli.settings.gatys import GatysSettings, parse_layers
+from stylecli.settings.refine import ENCODER
 from stylecli.settings.train_fast import TrainFastSettings
 from stylecli.training.fast_texture import FastTextureTask
 from stylecli.training.judge import visible
@@ -64,9 +70,10 @@ def run(settings: TrainFastSettings, device: Device, listener: Listener) -> Path
 
 @dataclass(frozen=True)
 class Batch:
-    """Contents [N, 3, H, W] in [0, 1], the style of each, and its alpha, both [N]."""
+    """Contents [N, 3, H, W] in [0, 1], what the net sees of them, the style of each, and its alpha, both [N]."""
 
     content: Tensor
+    seen: Tensor
     style: Tensor
     alpha: Tensor
 
@@ -83,6 +90,7 @@ class FastTask(PaintingTask):
     def __init__(self, settings: TrainFastSettings, device: Device) -> None:
         super().__init__(settings, device)
         self.base: dict[str, Any] = {}
+        self.encoder = load_vgg(store.resolve(ENCODER), list(parse_layers(GatysSettings().style_layers)))
         net = self._fresh() if settings.from_scratch else self._extended()
         self.model = net.to(memory_format=torch.channels_last).to(self.device)
         self.first = len(net.config.styles) - len(self.pictures)
@@ -92,7 +100,10 @@ class FastTask(PaintingTask):
         names = ((IDENTITY,) if s.identity else ()) + tuple(self.pictures)
         if len(s.blocks) > len(s.widths):
             raise UsageError("--blocks: more numbers than --widths", "one for each size, the smallest first")
-        net = TransformerNet(TransformerConfig(names, s.widths, s.blocks, s.stem, s.norm, pixels=1.0, colors=s.colors))
+        shape = {"pixels": 1.0, "colors": s.colors, "noise": s.noise, "looks": looks_of(self.encoder)}
+        net = TransformerNet(TransformerConfig(names, s.widths, s.blocks, s.stem, s.norm, **shape))
+        self._remember(net)
+        looks = {name: value for name, value in net.state_dict().items() if name.startswith("look_")}
         for name, norm in net.norms.items():
             if name.startswith("block") and name.endswith("b"):
                 nn.init.constant_(norm.gamma, 0.3)  # type: ignore[arg-type]
@@ -105,7 +116,14 @@ class FastTask(PaintingTask):
             nn.init.constant_(net.convs["out"].bias, 0.5)  # type: ignore[arg-type]
         if s.start:
             path = store.resolve(s.start)
-            fill(net, converted(path, "transformer")[1], str(path))
+            state = converted(path, "transformer")[1] | looks
+            stem = net.convs["down1"].weight
+            assert isinstance(stem, Tensor)
+            # A net of before there was noise begins by not hearing it.
+            missing = stem.shape[1] - state["convs.down1.weight"].shape[1]
+            if missing > 0:
+                state["convs.down1.weight"] = F.pad(state["convs.down1.weight"], (0, 0, 0, 0, 0, missing))
+            fill(net, state, str(path))
         return net
 
     def _extended(self) -> TransformerNet:
@@ -119,7 +137,10 @@ class FastTask(PaintingTask):
         old = len(config.styles)
         names = (path.stem,) if config.styles == ("style",) else config.styles
         extended = TransformerNet(dataclasses.replace(config, styles=(*names, *self.pictures)))
+        self._remember(extended)
         for name, rows in list(state.items()):
+            if name.startswith("look_"):
+                state[name] = torch.cat([rows, extended.get_buffer(name)[-len(self.pictures) :].to(rows)])
             if name.endswith((".gamma", ".beta")):
                 mean = rows[int(config.identity) :].float().mean(0, keepdim=True)
                 state[name] = torch.cat([rows.float(), mean.expand(len(self.pictures), -1)])
@@ -135,6 +156,17 @@ class FastTask(PaintingTask):
                 # Adam leaves alone whatever never had a gradient.
                 rows.requires_grad_(True).register_hook(lambda gradient, mask=mask: gradient * mask)
         return extended
+
+    def _remember(self, net: TransformerNet) -> None:
+        """Keep what `--refine` needs to know of the new styles beside the net."""
+        count = len(self.pictures)
+        with torch.no_grad():
+            for row, path in enumerate(self.pictures.values(), -count):
+                taps = self.encoder(self._picture(path).cpu(), [layer for layer, _ in net.config.looks])
+                for layer, x in taps.items():
+                    moments = mean_and_second(x)
+                    for part, value in zip(("mean", "second"), moments, strict=True):
+                        net.get_buffer(f"look_{part}_{layer}")[row] = value[0]
 
     def _tint(self, net: TransformerNet) -> None:
         """Begin the new styles at the mean and the deviation of each color of theirs."""
@@ -163,7 +195,8 @@ class FastTask(PaintingTask):
             if self.model.config.identity and self.settings.from_scratch:
                 free = max(size // 8, 1)
                 alpha[size - free :] = torch.rand(free, generator=Generator().manual_seed(seed + step))
-            yield Batch(content, style, alpha)
+            seen = torch.cat([content, noise_like(content, places[0])], 1) if self.model.config.noise else content
+            yield Batch(content, seen, style, alpha)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Style, content, pixels and roughness, each with its weight."""
@@ -173,7 +206,7 @@ class FastTask(PaintingTask):
         mix[:, 0] = 1 - alpha
         mix[torch.arange(len(style)), self.first + style] = alpha
         with self.half():
-            raw = self.model(content, mix)
+            raw = self.model(batch.seen.to(self.device, memory_format=torch.channels_last), mix)
         output, outside = visible(raw[:, :, : content.shape[2], : content.shape[3]])
         losses = self.compared(output, content, style, alpha)
         if self.model.config.identity:
@@ -190,6 +223,11 @@ class FastTask(PaintingTask):
             about["base"] = {key: value for key, value in self.base.items() if key not in ("styles", "config")}
         config = stored_config(averaged.config)
         save_network(averaged, path, network="transformer", config=config, about={**about, "styles": self.told})
+
+
+def looks_of(encoder: VGG) -> tuple[tuple[str, int], ...]:
+    """The layers that `gatys` compares styles at, and their channels."""
+    return tuple((layer, encoder.width(layer)) for layer in parse_layers(GatysSettings().style_layers))
 
 
 def _order(count: int, seed: int) -> list[int]:

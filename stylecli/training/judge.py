@@ -1,4 +1,6 @@
-"""What trainings of painting networks measure with: Gram matrices and features of fixed networks, in half precision."""
+"""What trainings of painting networks measure with: Gram matrices, correlations and features of fixed networks."""
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -7,10 +9,25 @@ from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.store import resolve
 from stylecli.device import Device
 from stylecli.losses.content import normalized
+from stylecli.losses.statistics import correlations, mean_and_second
 from stylecli.nets.vgg import VGG
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 Taps = dict[str, tuple[VGG, Tensor]]
+
+
+class Measured(NamedTuple):
+    """What losses compare of N pictures.
+
+    Attributes:
+        grams: Second moments of features at each of the judge's layers, [N, C, C].
+        strokes: Correlations of features at each of its layers of strokes, [N, C, C].
+        deep: Features at its deepest layer, [N, C, H, W].
+    """
+
+    grams: list[Tensor]
+    strokes: list[Tensor]
+    deep: Tensor
 
 
 class Judge:
@@ -23,6 +40,7 @@ class Judge:
         device: Where to compute, and in what type.
         layers: Whose Gram matrices are taken.
         deepest: Whose features are taken.
+        strokes: Layers whose correlations are taken.
 
     Raises:
         WeightsError: A teacher is missing or of another family.
@@ -37,11 +55,13 @@ class Judge:
         device: Device,
         layers: tuple[str, ...] = LAYERS,
         deepest: str = LAYERS[-1],
+        strokes: tuple[str, ...] = (),
     ) -> None:
-        self.layers, self.deepest, self.dtype = layers, deepest, device.training().dtype
+        self.layers, self.deepest, self.strokes = layers, deepest, strokes
+        self.dtype = device.training().dtype
         self.nets: list[tuple[VGG, list[str]]] = []
         shallow, deep = resolve(teacher), resolve(deep_teacher or teacher)
-        wanted = list(dict.fromkeys([*layers, deepest]))
+        wanted = list(dict.fromkeys([*layers, deepest, *strokes]))
         below = [layer for layer in wanted if shallow == deep or layer < "relu4"]
         for path, theirs in ((shallow, below), (deep, [layer for layer in wanted if layer not in below])):
             if theirs:
@@ -50,17 +70,17 @@ class Judge:
                     conv.to(memory_format=torch.channels_last)
                 self.nets.append((net, theirs))
 
-    def grams(self, rgb: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Gram matrices of `rgb` [N, 3, H, W] at `layers`, [N, C, C] each, and the features at `deepest`."""
+    def measure(self, rgb: Tensor) -> Measured:
+        """What losses compare of `rgb` [N, 3, H, W] in [0, 1]."""
         return self._measured(self._taps(rgb))
 
-    def grams_and_moments(self, rgb: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
-        """As `grams`, and means and deviations over space of all features that it took, [N, D]."""
+    def measure_with_moments(self, rgb: Tensor) -> tuple[Measured, Tensor]:
+        """As `measure`, and means and deviations over space of all features that it took, [N, D]."""
         taps = self._taps(rgb)
-        return *self._measured(taps), _moments(taps)
+        return self._measured(taps), _moments(taps)
 
     def moments(self, rgb: Tensor) -> Tensor:
-        """The last of `grams_and_moments` alone."""
+        """The last of `measure_with_moments` alone."""
         return _moments(self._taps(rgb))
 
     def grams_and_points(
@@ -72,22 +92,27 @@ class Judge:
             net, x = taps[layer]
             some = sampled(x.flatten(2), count, generator)[..., None]
             points.append(net.mapped({layer: some})[layer][..., 0].float())
-        return self._measured(taps)[0], points
+        return self._measured(taps).grams, points
 
     def _taps(self, rgb: Tensor) -> Taps:
-        half = rgb.to(self.dtype, memory_format=torch.channels_last)
-        return {layer: (net, x) for net, theirs in self.nets for layer, x in net(half, theirs).items()}
+        typed = rgb.to(self.dtype, memory_format=torch.channels_last)
+        return {layer: (net, x) for net, theirs in self.nets for layer, x in net(typed, theirs).items()}
 
-    def _measured(self, taps: Taps) -> tuple[list[Tensor], Tensor]:
-        found: dict[str, Tensor] = {}
+    def _measured(self, taps: Taps) -> Measured:
+        seconds: dict[str, Tensor] = {}
+        strokes: dict[str, Tensor] = {}
         for layer, (net, x) in taps.items():
+            linear = net.linear_map(layer)
+            if layer == self.deepest or layer in self.strokes:
+                x, linear = net.mapped({layer: x})[layer], None
             if layer == self.deepest:
-                deep = net.mapped({layer: x})[layer]
-                found[layer] = gram(deep) if layer in self.layers else deep
-            else:
-                # The Gram matrix of a linear map follows from the small one; wide features are never made.
-                found[layer] = gram(x, net.linear_map(layer))
-        return [found[layer] for layer in self.layers], deep
+                deep = x
+            # The Gram matrix of a linear map follows from the small one; wide features are never made.
+            if layer in self.layers or layer in self.strokes:
+                mean, seconds[layer] = _seen(x, linear)
+            if layer in self.strokes:
+                strokes[layer] = correlations(mean, seconds[layer])
+        return Measured([seconds[layer] for layer in self.layers], [strokes[layer] for layer in self.strokes], deep)
 
     def floors(self, styles: Tensor) -> list[float]:
         """For `unlike`, a layer each: a tenth of what `styles` have on average.
@@ -95,13 +120,13 @@ class Judge:
         A black picture has next to no Gram matrix: relative to itself alone, it would outweigh all others.
         """
         with torch.no_grad():
-            return [0.1 * float(squared(each).mean()) for each in self.grams(styles)[0]]
+            return [0.1 * float(squared(each).mean()) for each in self.measure(styles).grams]
 
     def deep(self, rgb: Tensor) -> Tensor:
         """Features of `rgb` at `deepest`."""
         net = next(net for net, theirs in self.nets if self.deepest in theirs)
-        half = rgb.to(self.dtype, memory_format=torch.channels_last)
-        return net.mapped(net(half, [self.deepest]))[self.deepest]
+        typed = rgb.to(self.dtype, memory_format=torch.channels_last)
+        return net.mapped(net(typed, [self.deepest]))[self.deepest]
 
 
 def _moments(taps: Taps) -> Tensor:
@@ -109,15 +134,15 @@ def _moments(taps: Taps) -> Tensor:
     return torch.cat([part for x in rows for part in (x.mean(2), x.std(2, correction=0))], 1)
 
 
-def gram(x: Tensor, linear: tuple[Tensor, Tensor] | None = None) -> Tensor:
-    """Second moments over space of `x` [N, C, H, W], or of `matrix x + bias`; [N, D, D]."""
-    rows = x.permute(0, 2, 3, 1).flatten(1, 2)
-    second = (rows.mT @ rows).float() / rows.shape[1]
+def _seen(x: Tensor, linear: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
+    """Mean [N, D] and second moments [N, D, D] over space of `x` [N, C, H, W], or of `matrix x + bias`; float32."""
+    mean, second = (part.float() for part in mean_and_second(x))
     if linear is None:
-        return second
+        return mean, second
     matrix, bias = (part.float() for part in linear)
-    cross = (rows.float().mean(1) @ matrix.T)[:, :, None] * bias
-    return matrix @ second @ matrix.T + cross + cross.mT + bias[:, None] * bias
+    shift = mean @ matrix.T
+    cross = shift[:, :, None] * bias
+    return shift + bias, matrix @ second @ matrix.T + cross + cross.mT + bias[:, None] * bias
 
 
 def sampled(x: Tensor, count: int, generator: torch.Generator) -> Tensor:

@@ -1,6 +1,8 @@
 """What trainings of nets that hold their styles share: pictures, losses, and what is written of them.
 
     style    alpha times the mean over relu1_1, 2_1, 3_1, 4_1 of |G(o) - G(s)|^2 / |G(s)|^2,  G = F F^T / (h w)
+    strokes  alpha times the mean over relu2_1, 3_1, 4_1, 5_1 of |P(o) - P(s)|^2 / |P(c) - P(s)|^2, P the correlations
+             of features, blind to color and contrast; below the line, the mean over photographs
     content  |N(o) - N(c)|^2 / |N(c)|^2,  N = relu4_1 with each channel at zero mean and unit deviation
 
 in features of a fixed network. With `--scaling mean` they are Johnson's: mean squared errors of features, and of Gram
@@ -24,7 +26,7 @@ from stylecli.media.resize import resize, short_side
 from stylecli.nets.transformer import IDENTITY
 from stylecli.settings.train_fast import TrainFastSettings
 from stylecli.training.data import Crops, find_pictures
-from stylecli.training.judge import Judge, shift, unlike
+from stylecli.training.judge import Judge, shift, squared, unlike
 from stylecli.training.recipes import recipe
 
 
@@ -52,11 +54,18 @@ class PaintingTask:
             device,
             settings.style_layers,
             settings.content_layer,
+            settings.strokes_layers if settings.strokes_weight else (),
         )
         with torch.inference_mode():
-            found = [self.judge.grams(self._picture(path))[0] for path in self.pictures.values()]
+            found = [self.judge.measure(self._picture(path)) for path in self.pictures.values()]
+            photos = self.judge.measure(self.content(0).to(self.device)).strokes
         # Out of inference mode again: the losses are differentiated.
-        self.grams = [torch.cat([grams[layer] for grams in found]).clone() for layer in range(len(found[0]))]
+        self.grams = [torch.cat(layer).clone() for layer in zip(*(each.grams for each in found), strict=True)]
+        self.strokes = [torch.cat(layer).clone() for layer in zip(*(each.strokes for each in found), strict=True)]
+        self.photos = [
+            torch.stack([squared(photo - style).mean() for style in layer])
+            for photo, layer in zip(photos, self.strokes, strict=True)
+        ]
 
     def _picture(self, path: Path) -> Tensor:
         pixels = read_picture(path).pixels
@@ -65,7 +74,7 @@ class PaintingTask:
         return resize(pixels, size)[None].to(self.device)
 
     def compared(self, output: Tensor, content: Tensor, style: Tensor, alpha: Tensor) -> dict[str, Tensor]:
-        """Style, content and roughness of `output` [N, 3, H, W] in [0, 1], each with its weight.
+        """Style, strokes, content and roughness of `output` [N, 3, H, W] in [0, 1], each with its weight.
 
         Args:
             output: What was painted.
@@ -75,19 +84,28 @@ class PaintingTask:
         """
         with torch.no_grad():
             own = self.judge.deep(content)
-        given, deep = self.judge.grams(output)
+        seen = self.judge.measure(output)
+        given, deep = seen.grams, seen.deep
         s = self.settings
         wanted = [grams[style] for grams in self.grams]
         if s.scaling == "mean":
             distances = torch.stack(
                 [(g - w).square().mean((1, 2)) / len(w[0]) ** 2 for g, w in zip(given, wanted, strict=True)]
             )
-            strokes, structure = distances.sum(0), (deep.float() - own.float()).square().mean((1, 2, 3))
+            looks, structure = distances.sum(0), (deep.float() - own.float()).square().mean((1, 2, 3))
         else:
             distances = torch.stack(list(map(unlike, given, wanted)))
-            strokes, structure = distances.mean(0), shift(deep, own)
+            looks, structure = distances.mean(0), shift(deep, own)
         assert s.style_weight is not None
-        losses = {"style": s.style_weight * (strokes * alpha).mean(), "content": s.content_weight * structure.mean()}
+        losses = {"style": s.style_weight * (looks * alpha).mean(), "content": s.content_weight * structure.mean()}
+        if s.strokes_weight:
+            distances = torch.stack(
+                [
+                    squared(now - goal[style]) / photo[style]
+                    for now, goal, photo in zip(seen.strokes, self.strokes, self.photos, strict=True)
+                ]
+            )
+            losses["strokes"] = s.strokes_weight * (distances.mean(0) * alpha).mean()
         return losses | ({"tv": s.tv_weight * nine_point(output)} if s.tv_weight else {})
 
     def about(self, title: str, paper: str, row: Mapping[str, float]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torch import Generator, Tensor, rand
 
+from stylecli.training.augment import restyle
 from stylecli.training.data import Crops, find_pictures
 
 
@@ -26,18 +27,15 @@ class PairSource:
     """
 
     def __init__(self, content: tuple[str, ...], style: tuple[str, ...], size: int, batch: int, seed: int) -> None:
-        self.content, self.style = (
-            Crops(tuple(find_pictures([Path(folder) for folder in folders])), size, batch, each, zoom=1.5)
-            for folders, each in ((content, seed), (style, seed + 1))
-        )
+        contents, styles = (tuple(find_pictures([Path(folder) for folder in folders])) for folders in (content, style))
+        self.content = Crops(contents, size, batch, seed, zoom=2.0)
+        self.style = Crops(styles, size, batch, seed + 1, zoom=2.0, augment=restyle)
         self.seed = seed
 
     def batches(self, first: int, last: int, *, strengths: bool) -> Iterator[Pairs]:
-        """Steps `first` to `last`; with `strengths` half the alphas are 1, the others anywhere, one of them 0."""
+        """Steps `first` to `last`; with `strengths` a quarter of the alphas are anywhere, the others 1."""
         both = zip(self.content.ahead(first, last), self.style.ahead(first, last), strict=True)
         for step, (content, style) in enumerate(both, first):
             alpha = rand(len(content), generator=Generator().manual_seed(self.seed + step))
-            alpha[: (len(alpha) + 1) // 2 if strengths else None] = 1
-            if strengths:
-                alpha[-1] = 0
+            alpha[: len(alpha) - max(len(alpha) // 4, 1) if strengths else None] = 1
             yield Pairs(content, style, alpha[:, None, None, None])

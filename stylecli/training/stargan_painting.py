@@ -56,12 +56,12 @@ class Painting:
         """Weighted `style`, `content`, `range` and `domain` of what was made, all pictures in [-1, 1]."""
         seen, outside = visible(_shown(fake.float()))
         with torch.no_grad():
-            wanted, own = self.judge.grams(_shown(reference))[0], self.judge.deep(_shown(content))
-        grams, deep, moments = self.judge.grams_and_moments(seen)
-        style = torch.stack(list(map(unlike, grams, wanted, self.floors)))
+            wanted, own = self.judge.measure(_shown(reference)).grams, self.judge.deep(_shown(content))
+        made, moments = self.judge.measure_with_moments(seen)
+        style = torch.stack(list(map(unlike, made.grams, wanted, self.floors)))
         terms = {
             "style": self.settings.painting_weight * style.mean(),
-            "content": self.settings.content_weight * shift(deep, own).mean(),
+            "content": self.settings.content_weight * shift(made.deep, own).mean(),
             "range": outside,
         }
         if self.telling:

@@ -1,0 +1,97 @@
+"""From one pass to optimization: steps of `gatys` that start from the picture of a network.
+
+The objective is that of `gatys` with its defaults, and the descent begins where the network ended, at the size of its
+picture: what a network got right it keeps, and a few steps mend the touch. A style at less than full strength counts
+that much less here too.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from stylecli.backends.gatys import Gatys
+from stylecli.backends.result import Result
+from stylecli.device import Device
+from stylecli.losses.statistics import Statistics
+from stylecli.media.resize import resize
+from stylecli.progress import Listener
+from stylecli.settings.gatys import GatysSettings
+
+Look = Mapping[str, Statistics]
+"""What `gatys` knows of a style: moments of the encoder's features, by layer."""
+
+
+class Refiner:
+    """Refines pictures; the encoder is opened with the first one."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.settings = GatysSettings(init="network", min_size=0)
+        self.gatys: Gatys | None = None
+
+    def refined(
+        self,
+        result: Result,
+        content: Tensor,
+        styles: Sequence[Tensor | Look],
+        steps: int,
+        *,
+        alpha: float = 1.0,
+        style_size: int | None = None,
+        blend: Sequence[float] | None = None,
+        masks: Sequence[Tensor] | None = None,
+        listener: Listener,
+    ) -> Result:
+        """`result` after `steps` more.
+
+        Args:
+            result: A network's, whole: its image is [3, H, W] in [0, 1], or uint8, as the new one is.
+            content: [3, h, w], likewise, of any size; the part that the image shows is taken.
+            styles: Pictures [3, h, w] of any size, or what is known of them.
+            steps: At the size of the image; none give `result` itself.
+            alpha: Strength of the style.
+            style_size: Short side of the style pictures.
+            blend: Share of each style; equal by default.
+            masks: One a style, [1, H, W] in [0, 1].
+            listener: Told of every step.
+
+        Raises:
+            MemoryLimitError: A descent at this size does not fit.
+        """
+        if not (steps and alpha):
+            return result
+        if result.window:
+            top, left, height, width = result.window
+            content = content[:, top : top + height, left : left + width]
+        # Networks of one pass run in inference mode, and what they make cannot be differentiated.
+        with torch.inference_mode(False), torch.no_grad():
+            self.gatys = self.gatys or Gatys(self.settings, self.device)
+            start, picture, *pictures = (_copied(each) for each in (result.image, content, *styles))
+            height, width = start.shape[1:]
+            if picture.shape[1:] != start.shape[1:]:
+                picture = resize(picture, (height, width))
+            made = self.gatys.run(
+                picture,
+                pictures,
+                self._settings(steps, alpha, style_size),
+                blend=blend,
+                masks=masks and [mask.clone() for mask in masks],
+                init=start,
+                listener=listener,
+            )
+        image = made.image if result.image.is_floating_point() else made.image.mul(255).round().byte()
+        return replace(result, image=image, losses=made.losses, interrupted=made.interrupted)
+
+    def _settings(self, steps: int, alpha: float, style_size: int | None) -> GatysSettings:
+        known = self.settings
+        weights = {"style_weight": alpha * known.style_weight, "strokes_weight": alpha * known.strokes_weight}
+        return replace(known, steps=steps, style_size=style_size, **weights)
+
+
+def _copied(look: Tensor | Look) -> Tensor | Look:
+    """Outside of inference mode; pictures as floats in [0, 1]."""
+    if isinstance(look, Tensor):
+        return look.clone() if look.is_floating_point() else look.float().div(255)
+    return {layer: Statistics(*(part.clone() for part in moments)) for layer, moments in look.items()}

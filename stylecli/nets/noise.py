@@ -1,0 +1,42 @@
+"""Noise that a network gets beside a photo, so that its strokes have something to begin with in flat areas.
+
+A convolution of a constant is a constant, and enlarged it is a pattern that repeats with the network's own period. As
+in texture networks (Ulyanov et al. 2016, arXiv 1603.03417), noise breaks that. It is the same in every run for one size
+of the picture, and known at every pixel before a network runs, so that tiles see what the whole picture sees.
+"""
+
+import torch
+from torch import Generator, Tensor
+
+PERIODS = (4, 8, 16, 32)
+"""Distances in pixels between the independent values of each octave; all octaves are equally loud."""
+DEVIATION = 0.2
+ROWS = 256
+
+
+def noise_like(rgb: Tensor, seed: int = 0) -> Tensor:
+    """Smooth noise [N, 1, H, W] for pictures [N, C, H, W], in the type of these: [0, 1] with mean 0.5, or uint8 levels.
+
+    Args:
+        rgb: Its size, type and device are taken.
+        seed: Another one gives other noise; the pictures of one call get different ones.
+    """
+    count, _, height, width = rgb.shape
+    made = torch.empty(count, 1, height, width, dtype=torch.uint8)
+    for picture, plane in enumerate(made[:, 0]):
+        generator = Generator().manual_seed(seed + picture)
+        lattices = [(p, torch.randn(height // p + 2, width // p + 2, generator=generator)) for p in PERIODS]
+        for top in range(0, height, ROWS):
+            rows = torch.arange(top, min(top + ROWS, height))
+            octaves = [_between(_between(lattice, rows, p, 0), torch.arange(width), p, 1) for p, lattice in lattices]
+            # A value between four independent ones has 4/9 of their variance, on the mean.
+            loud = DEVIATION * 1.5 / len(PERIODS) ** 0.5
+            plane[top : top + ROWS] = torch.stack(octaves).sum(0).mul_(loud).add_(0.5).clamp_(0, 1).mul_(255).round_()
+    return made.to(rgb.device) if rgb.dtype == torch.uint8 else made.to(rgb.device, rgb.dtype).div_(255)
+
+
+def _between(lattice: Tensor, places: Tensor, period: int, axis: int) -> Tensor:
+    """`lattice`, whose values lie `period` pixels apart along `axis`, at whole pixels `places`."""
+    before = places // period
+    share = ((places % period) / period).reshape((-1, 1) if axis == 0 else (1, -1))
+    return torch.lerp(lattice.index_select(axis, before), lattice.index_select(axis, before + 1), share)

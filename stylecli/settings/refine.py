@@ -1,0 +1,27 @@
+"""The option of methods of one pass whose pictures may be refined by `gatys`."""
+
+from dataclasses import dataclass
+
+from stylecli.settings.fields import option
+
+ENCODER = "encoder"
+"""The weights that refining looks through."""
+
+
+@dataclass(frozen=True)
+class Refined:
+    """Steps of optimization that go on from the network's picture."""
+
+    refine: int = option(
+        0,
+        "then as many steps of gatys, from the network's picture: nearer to the style, and slower",
+        unit="steps",
+        minimum=0,
+        sweep=True,
+        panel="Look",
+    )
+
+    @property
+    def also(self) -> tuple[str, ...]:
+        """Names of the weights that a run uses beside the network's."""
+        return (ENCODER,) if self.refine else ()
