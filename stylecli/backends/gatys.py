@@ -4,10 +4,12 @@ Gatys, Ecker, Bethge 2016, "Image style transfer using convolutional neural netw
 
     x* = argmin_x  content_weight * sum_l c_l |N(f_l(x)) - N(f_l(content))|^2 / |N(f_l(content))|^2
                  + style_weight   * sum_l s_l D(S(f_l(x)), S(f_l(style))) / D(0, S(f_l(style)))
+                 + strokes_weight * sum_l |P_l(x) - P_l(style)|^2 / |P_l(style)|^2
                  + tv_weight      * TV(x)
 
 f_l features at layer l, S their moments over space, D a distance of `losses/style.py`, N zero mean and unit deviation a
-channel. Coarse to fine: each size starts from the enlarged result of the one before, as crowsonkb's tool does.
+channel, P_l correlations of the channels over space: Gram matrices are mostly color and contrast, correlations tell
+which forms go together. Coarse to fine: each size starts from the enlarged result of the one before, as crowsonkb's tool does.
 
 Differs from the paper: losses are relative to their targets, so that weights mean the same for every network, layer and
 picture; the content is compared without its channels' means and deviations, which belong to the style. `--recipe`
@@ -19,6 +21,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +30,7 @@ from torch import Tensor
 from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.store import resolve, sha256
 from stylecli.device import Device, wide
+from stylecli.errors import UsageError
 from stylecli.losses import total_variation
 from stylecli.losses.statistics import Statistics
 from stylecli.media import color
@@ -73,19 +77,28 @@ class Gatys:
 
     def __init__(self, settings: GatysSettings, device: Device) -> None:
         self.style_layers = parse_layers(settings.style_layers)
+        self.strokes_layers = parse_layers(settings.strokes_layers)
         self.content_layers = parse_layers(settings.content_layers)
         self.device = device
         self.recipe = GATYS_RECIPES[settings.recipe]
         path = resolve(settings.weights)
         self.weights = {settings.weights: sha256(path)}
-        self.net = load_vgg(
+        load = partial(
+            load_vgg,
             path,
-            [*self.style_layers, *self.content_layers],
             pixels=settings.pixels,
             pooling=settings.pooling,
             pool_scale=_pool_scale(settings),
             first_padding=settings.first_padding,
         )
+        layers = [*self.style_layers, *self.content_layers]
+        try:
+            self.net = load([*layers, *self.strokes_layers])
+        except UsageError:
+            if settings.strokes_weight:
+                raise
+            # Other jobs may ask for strokes, this one does not: a network that ends above them will do.
+            self.net = load(layers)
         # Weights in the layout of the features spare a reordering at every convolution.
         self.net = self.net.to(device.torch).to(memory_format=torch.channels_last)
 
@@ -255,14 +268,15 @@ class _Run:
             settings.scaling,
             settings.normalize_weights,
             settings.normalize_gradients,
-            settings.strokes_weight,
         )
         masks = None
         if self.masks is not None:
             masks = [
                 resize(mask, (content.shape[2], content.shape[3]), filter="box").to(content) for mask in self.masks
             ]
-        layers = (*method.content_layers, *method.style_layers)
+        strokes = method.strokes_layers if settings.strokes_weight else {}
+        looks = [*dict.fromkeys([*method.style_layers, *strokes])]
+        layers = (*method.content_layers, *looks)
         coarse = size < self.sizes[-1]
         check_fits(content.shape[2:], net, layers, "content", "--min-size {}" if coarse else "--size {} enlarges it")
         styles: list[Mapping[str, Tensor | Statistics]] = []
@@ -271,14 +285,14 @@ class _Run:
                 styles.append(style)
                 continue
             sized = self._sized(style, self._style_size(style, size)).to(content)
-            check_fits(
-                sized.shape[2:], net, method.style_layers, "style", "--style-size {} enlarges it", size / self.sizes[-1]
-            )
-            styles.append(net(sized, method.style_layers))
+            check_fits(sized.shape[2:], net, looks, "style", "--style-size {} enlarges it", size / self.sizes[-1])
+            styles.append(net(sized, looks))
         terms = content_terms(
             net, net(content, method.content_layers), method.content_layers, settings.content_weight, matching
         )
         terms += style_terms(net, styles, self.blend, method.style_layers, settings.style_weight, matching, masks)
+        matching = Matching("correlations")
+        terms += style_terms(net, styles, self.blend, strokes, settings.strokes_weight, matching, masks, name="strokes")
         if settings.tv_weight:
             variation = total_variation.nine_point if self.recipe.nine_point else total_variation.absolute
             terms.append(Term("tv", settings.tv_weight, variation))
@@ -308,7 +322,9 @@ class _Run:
             noise = torch.randn(shape, generator=self.generator).to(content)
             return noise * 0.001 if network else noise * 0.25 + 0.5
         elif kind == "style-stats":
-            moments = [torch.stack([style.mean((1, 2)), style.std((1, 2))]) for style in self.styles]
+            moments = [
+                torch.stack([each.mean((1, 2)), each.std((1, 2))]) for each in self.styles if isinstance(each, Tensor)
+            ]
             mean, deviation = torch.stack(moments).mean(0).to(content)[:, None, :, None, None]
             start = torch.randn(shape, generator=self.generator).to(content) * deviation + mean
         else:

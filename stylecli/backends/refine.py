@@ -68,13 +68,14 @@ class Refiner:
         # Networks of one pass run in inference mode, and what they make cannot be differentiated.
         with torch.inference_mode(False), torch.no_grad():
             self.gatys = self.gatys or Gatys(self.settings, self.device)
-            start, picture, *pictures = (_copied(each) for each in (result.image, content, *styles))
+            start, picture = _floats(result.image), _floats(content)
+            looks = [_floats(style) if isinstance(style, Tensor) else _copied(style) for style in styles]
             height, width = start.shape[1:]
             if picture.shape[1:] != start.shape[1:]:
                 picture = resize(picture, (height, width))
             made = self.gatys.run(
                 picture,
-                pictures,
+                looks,
                 self._settings(steps, alpha, style_size),
                 blend=blend,
                 masks=masks and [mask.clone() for mask in masks],
@@ -86,12 +87,19 @@ class Refiner:
 
     def _settings(self, steps: int, alpha: float, style_size: int | None) -> GatysSettings:
         known = self.settings
-        weights = {"style_weight": alpha * known.style_weight, "strokes_weight": alpha * known.strokes_weight}
-        return replace(known, steps=steps, style_size=style_size, **weights)
+        return replace(
+            known,
+            steps=steps,
+            style_size=style_size,
+            style_weight=alpha * known.style_weight,
+            strokes_weight=alpha * known.strokes_weight,
+        )
 
 
-def _copied(look: Tensor | Look) -> Tensor | Look:
-    """Outside of inference mode; pictures as floats in [0, 1]."""
-    if isinstance(look, Tensor):
-        return look.clone() if look.is_floating_point() else look.float().div(255)
+def _floats(picture: Tensor) -> Tensor:
+    """A copy outside of inference mode, in [0, 1]."""
+    return picture.clone() if picture.is_floating_point() else picture.float().div(255)
+
+
+def _copied(look: Look) -> Look:
     return {layer: Statistics(*(part.clone() for part in moments)) for layer, moments in look.items()}

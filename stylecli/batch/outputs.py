@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from stylecli.batch.record import ENCODING, Record, loads, make
 from stylecli.errors import OutputError, StyleCliError
 from stylecli.files import is_stream, present
 from stylecli.remote import Remote, place
+from stylecli.settings.values import completed
 
 
 def begin(job: Job, work: Any) -> Record | None:
@@ -74,7 +76,9 @@ def holds(job: Job, record: Record, *, overwrite: bool) -> bool:
     if not present([job.output]):
         return False
     try:
-        differs = loads(read_settings(job.output), job.output).differs(record)
+        stored = loads(read_settings(job.output), job.output)
+        stored = replace(stored, settings=completed(type(job.settings), stored.settings))
+        differs = stored.differs(record)
     except StyleCliError:
         differs = ["record"]
     if differs and not overwrite:

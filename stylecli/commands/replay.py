@@ -15,7 +15,7 @@ from stylecli.remote import place
 from stylecli.settings.audio import SOUNDS, SoundFiles
 from stylecli.settings.fields import option
 from stylecli.settings.shared import Machine, Outputs, Telling, argument, short
-from stylecli.settings.values import build
+from stylecli.settings.values import build, completed
 
 PANEL = "Tools"
 
@@ -60,7 +60,9 @@ def command(replay: Replay, compute: Machine, telling: Telling) -> ExitCode:
     if output.endswith(("/", os.sep)) or place(output).is_dir():
         output = str(place(output) / default)
     inputs = {role: tuple(_same(one) for one in some) for role, some in record.inputs.items()}
-    job = Job(1, record.method, inputs, build(settings_of(record.method), record.settings), output, encoding["format"])
+    kind = settings_of(record.method)
+    stored = completed(kind, record.settings)
+    job = Job(1, record.method, inputs, build(kind, stored), output, encoding["format"])
     guard([job, dataclasses.replace(job, inputs={"made": (Source(replay.made),)})], outputs)
     return run_jobs([job], outputs, _where(record, compute), telling, weights=record.weights)
 

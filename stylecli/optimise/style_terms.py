@@ -29,14 +29,12 @@ class Matching:
         scaling: `relative` (to the target; layer weights sum to one), `channels` or `mean`.
         normalize_weights: Divide each weight by its target's largest extent (neural-style).
         normalize_gradients: Multiply each gradient by its weight once more (neural-style).
-        strokes: Weight of correlations beside the style loss, relative to their target, from block 2 on.
     """
 
     style_loss: str = "gram"
     scaling: str = "relative"
     normalize_weights: bool = False
     normalize_gradients: bool = False
-    strokes: float = 0.0
 
     def term(self, name: str, weight: float, loss: Callable[[Tensor], Tensor], layer: str, extent: int) -> Term:
         """A term whose weight follows these rules."""
@@ -53,6 +51,7 @@ def style_terms(
     weight: float,
     matching: Matching,
     masks: Sequence[Tensor] | None = None,
+    name: str = "style",
 ) -> list[Term]:
     """One term a layer (and region) that pulls towards the styles.
 
@@ -64,6 +63,7 @@ def style_terms(
         weight: Of the whole style loss.
         matching: How to compare.
         masks: One a style, [1, H, W] in [0, 1]: its style works there alone. None mixes styles everywhere.
+        name: What the terms are called.
     """
     total = sum(layers.values()) if matching.scaling == "relative" else 1.0
     terms = []
@@ -79,14 +79,14 @@ def style_terms(
         extent = net.width(layer)
         if masks is None:
             loss = _StyleLoss(net, layer, features, blend, matching, None)
-            terms.append(matching.term(f"style {layer}", strength, loss, layer, extent))
+            terms.append(matching.term(f"{name} {layer}", strength, loss, layer, extent))
             continue
         # Strengths follow the areas, so that a small region is not pushed harder than a large one.
         cover = sum(float(mask.mean()) for mask in masks) or 1.0
         for index, (feature, mask, amount) in enumerate(zip(features, masks, blend, strict=True)):
             loss = _StyleLoss(net, layer, [feature], [1.0], matching, mask)
             part = strength * amount * float(mask.mean()) / cover * len(masks)
-            terms.append(matching.term(f"style {layer} in mask {index + 1}", part, loss, layer, extent))
+            terms.append(matching.term(f"{name} {layer} in mask {index + 1}", part, loss, layer, extent))
     return terms
 
 
@@ -130,7 +130,9 @@ class _StyleLoss:
         self.map = None if self.name == "wasserstein" else net.linear_map(layer)
         normal = [amount / sum(blend) for amount in blend]
         if self.name == "mmd-gaussian":
-            parts = [mmd.samples(feature, None, MMD_SAMPLES) for feature in features]
+            # Moments alone do not say where features lie.
+            whole = [feature for feature in features if isinstance(feature, Tensor)]
+            parts = [mmd.samples(feature, None, MMD_SAMPLES) for feature in whole]
             weights = [part.weights * amount for part, amount in zip(parts, normal, strict=True)]
             self.samples = mmd.Samples(torch.cat([part.points for part in parts]), torch.cat(weights))
             self.scale: float | Tensor = 1.0
@@ -140,8 +142,6 @@ class _StyleLoss:
         self.distance = DISTANCES[self.name]
         if self.name == "wasserstein":
             self.distance = partial(wasserstein, root=root_of(self.target))
-        # Edges and colors are all that block 1 knows.
-        self.strokes = 0.0 if layer.startswith("relu1") else matching.strokes
 
     def _moments(self, features: Tensor | Statistics, weights: Tensor | None) -> Statistics:
         found = statistics(features, weights) if isinstance(features, Tensor) else features
@@ -158,12 +158,7 @@ class _StyleLoss:
             self.weights = shrunk / shrunk.sum().clamp_min(1e-12)
         if self.name == "mmd-gaussian":
             return mmd.gaussian(mmd.samples(features, self.weights, MMD_SAMPLES), self.samples)
-        now = self._moments(features, self.weights)
-        distance = self.distance(now, self.target) * self.scale
-        if self.strokes:
-            relative = size_of("correlations", self.target)
-            distance = distance + self.strokes * DISTANCES["correlations"](now, self.target) / relative
-        return distance
+        return self.distance(self._moments(features, self.weights), self.target) * self.scale
 
 
 def content_terms(

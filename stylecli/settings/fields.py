@@ -16,6 +16,7 @@ def option(
     sweep: bool = False,
     panel: str = "",
     empty: str = "",
+    before: Any = ...,
 ) -> Any:
     """A dataclass field that is also a command-line option (`style_weight` becomes `--style-weight`).
 
@@ -30,6 +31,7 @@ def option(
         sweep: The option may be given several times, or as `first:last:count`, to span a grid of jobs.
         panel: Heading in `--help` under which the option stands.
         empty: The word for no value (None), where a preset may have set one.
+        before: What records of before there was the option stand for; left out, the default.
     """
     return field(
         default=default,
@@ -43,5 +45,6 @@ def option(
             "sweep": sweep,
             "panel": panel,
             "empty": empty,
+            "before": default if before is ... else before,
         },
     )

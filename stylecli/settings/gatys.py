@@ -36,13 +36,14 @@ class GatysSettings:
     seed: int = option(0, "seed of all randomness", minimum=0, maximum=2**63 - 1, sweep=True)
 
     style_weight: float = option(1.0, "weight of the style loss", minimum=0, sweep=True, panel="Look")
-    content_weight: float = option(0.065, "weight of the content loss", minimum=0, sweep=True, panel="Look")
+    content_weight: float = option(0.085, "weight of the content loss", minimum=0, sweep=True, panel="Look")
     strokes_weight: float = option(
-        0.0,
-        "weight of correlations of features beside each style loss: the touch, blind to color",
+        0.3,
+        "weight of the strokes: correlations of features, which are blind to color and contrast",
         minimum=0,
         sweep=True,
         panel="Look",
+        before=0.0,
     )
     tv_weight: float = option(
         0.01, "weight of the total variation: smoother pictures", minimum=0, sweep=True, panel="Look"
@@ -60,6 +61,7 @@ class GatysSettings:
         "layers of the style, as LAYER or LAYER:WEIGHT, with commas",
         panel="Losses",
     )
+    strokes_layers: str = option("relu2_1,relu3_1,relu4_1,relu5_1", "layers of the strokes, likewise", panel="Losses")
     content_layers: str = option("relu4_1", "layers of the content, likewise", panel="Losses")
     scaling: str = option(
         "relative",
@@ -90,7 +92,7 @@ class GatysSettings:
     )
 
     optimizer: str = option("lbfgs", "how to descend", choices=("lbfgs", "adam"), panel="Optimisation")
-    steps: int = option(50, "steps at the final size", minimum=1, sweep=True, panel="Optimisation")
+    steps: int = option(44, "steps at the final size", minimum=1, sweep=True, panel="Optimisation")
     coarse_steps: int | None = option(
         None, "steps at every smaller size; default: those of the final size", minimum=1, panel="Optimisation"
     )
@@ -123,7 +125,7 @@ class GatysSettings:
         return {} if self.init in INITS else {"init": self.init}
 
     def __post_init__(self) -> None:
-        for name in ("style_layers", "content_layers"):
+        for name in ("style_layers", "strokes_layers", "content_layers"):
             parse_layers(getattr(self, name), "--" + name.replace("_", "-"))
 
 

@@ -42,6 +42,7 @@ _CAFFE = {
     "history": 100,
     "min_size": 0,
     "learning_rate": 1.0,
+    "strokes_weight": 0.0,
 }
 GATYS_RECIPES = {
     "stylecli": Recipe("ours"),
@@ -82,6 +83,7 @@ GATYS_RECIPES = {
             "style_loss": "wasserstein",
             "style_layers": "relu1_1:256,relu2_1:64,relu3_1:16,relu4_1:4,relu5_1:1",
             "style_weight": 1 / 341,
+            "strokes_weight": 0.0,
             "content_layers": "relu4_2",
             "content_weight": 0.015,
             "tv_weight": 2.0,

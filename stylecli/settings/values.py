@@ -158,6 +158,12 @@ def build(settings: type[T], given: Mapping[str, Any]) -> T:
     return made
 
 
+def completed(settings: type, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record holds, and for options that are younger than it what was done before they were there."""
+    young = {field.name: field.metadata.get("before") for field in dataclasses.fields(settings)}
+    return {**young, **stored}
+
+
 def _checked(field: "dataclasses.Field[Any]", kind: Kind, value: Any) -> Any:
     low, high, choices = (field.metadata.get(key) for key in ("minimum", "maximum", "choices"))
     if choices and value not in choices:

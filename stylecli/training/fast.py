@@ -100,8 +100,8 @@ class FastTask(PaintingTask):
         names = ((IDENTITY,) if s.identity else ()) + tuple(self.pictures)
         if len(s.blocks) > len(s.widths):
             raise UsageError("--blocks: more numbers than --widths", "one for each size, the smallest first")
-        shape = {"pixels": 1.0, "colors": s.colors, "noise": s.noise, "looks": looks_of(self.encoder)}
-        net = TransformerNet(TransformerConfig(names, s.widths, s.blocks, s.stem, s.norm, **shape))
+        shape = TransformerConfig(names, s.widths, s.blocks, s.stem, s.norm, pixels=1.0, colors=s.colors, noise=s.noise)
+        net = TransformerNet(dataclasses.replace(shape, looks=looks_of(self.encoder)))
         self._remember(net)
         looks = {name: value for name, value in net.state_dict().items() if name.startswith("look_")}
         for name, norm in net.norms.items():
