@@ -45,7 +45,7 @@ def test_more_steps_come_nearer_to_the_style(cli: Cli, picture: Callable[..., Pa
 def test_the_encoder_is_in_the_record_of_what_was_refined_alone(
     cli: Cli, picture: Callable[..., Path], tiny_adain: Path
 ):
-    from stylecli.media.metadata import read_settings
+    from stylecli.media.stored_settings import read_settings
 
     picture("a.png", size=(64, 64)), picture("wave.png", size=(64, 64), seed=3)
     cli("adain", "a.png", "--style", "wave.png", "--weights", tiny_adain, "--refine", "0", "--refine", "1")

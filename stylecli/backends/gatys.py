@@ -9,7 +9,8 @@ Gatys, Ecker, Bethge 2016, "Image style transfer using convolutional neural netw
 
 f_l features at layer l, S their moments over space, D a distance of `losses/style.py`, N zero mean and unit deviation a
 channel, P_l correlations of the channels over space: Gram matrices are mostly color and contrast, correlations tell
-which forms go together. Coarse to fine: each size starts from the enlarged result of the one before, as crowsonkb's tool does.
+which forms go together. Coarse to fine: each size starts from the enlarged result of the one before, as crowsonkb's
+tool does.
 
 Differs from the paper: losses are relative to their targets, so that weights mean the same for every network, layer and
 picture; the content is compared without its channels' means and deviations, which belong to the style. `--recipe`
