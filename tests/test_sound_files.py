@@ -1,5 +1,6 @@
 """Sound files of every make: order of channels, headers that were never finished, junk, cuts, FFmpeg's kinds."""
 
+import contextlib
 import io
 import struct
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import soundfile
 import torch
 
-from stylecli.errors import InputError
+from stylecli.errors import InputError, OutputError
 from stylecli.media import riff
 from stylecli.media.audio import read_sound, write_sound
 from stylecli.media.channels import USUAL
@@ -179,3 +180,27 @@ def test_floats_beyond_full_scale_are_neither_clipped_nor_limited(tmp_path: Path
     assert np.abs(soundfile.read(tmp_path / "a.wav")[0] - loud[:, 0]).max() < 1e-6
     assert "clipped" in read_sound(encoded(np.clip(loud, -1, 1), "WAV", "PCM_16")).notes[0]
     assert "clipped" in read_sound(encoded(np.clip(loud, -1, 1), "WAV", "FLOAT")).notes[0]
+
+
+def test_damage_that_libsndfile_would_not_survive_or_would_print(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    samples = torch.from_numpy(WAVES[:, :1].T.copy())
+    with pytest.raises(OutputError, match="ogg cannot hold 250000 Hz"):
+        write_sound(samples, tmp_path / "a.ogg", 250_000, format="ogg")
+    loud = read_sound(encoded(np.full((100, 1), 3e38, np.float32), "WAV", "FLOAT"))
+    assert loud.samples.abs().max() == 0
+    assert loud.notes[0].startswith("100 samples are no numbers")
+    named = read_sound(riff.with_tags(WAV, {"title": "A" * 50_000}))
+    assert len(named.tags["title"]) == 10_000
+    assert named.notes == ("its title cut to 10,000 characters",)
+    assert write_sound(named.samples, tmp_path / "a.flac", RATE, format="flac", tags=named.tags) == ()
+    aiff = bytearray(encoded(WAVES[:, :1], "AIFF", "PCM_16"))
+    random = np.random.default_rng(0)
+    for _ in range(60):
+        data = bytearray(aiff[: random.integers(60, 3000)])
+        for place in random.integers(12, 60, 4):
+            data[place] = random.integers(256)
+        with contextlib.suppress(InputError):
+            read_sound(bytes(data))
+    assert capfd.readouterr().err == ""

@@ -24,6 +24,13 @@ from stylecli.media.stored_settings import IN_COMMENT
 CEILING = 10 ** (-0.1 / 20)
 """Highest peak that is written: 0.1 dB below full scale, for lossy decoders overshoot."""
 
+LOUDEST = 1e6
+LONGEST_TAG = 10_000
+"""Characters; writers of other formats refuse longer ones."""
+
+RATES = {"ogg": (1, 200_000)}
+"""Samples a second that an encoder can be given; beyond these it ends the process."""
+
 FULL = 0.999
 """Samples at or above this are taken for clipped where two or more stand in a row."""
 
@@ -69,10 +76,11 @@ def read_sound(source: str | Path | bytes, *, name: str | None = None) -> Sound:
     if not len(samples):
         raise InputError(f"{name}: no samples in it", "record or copy it again")
     notes = [*decoded.notes]
-    bad = ~np.isfinite(samples)
+    # Full scale is 1: what lies a million times beyond it is damage, and has no square.
+    bad = ~(np.abs(samples) < LOUDEST)
     if bad.any():
         samples[bad] = 0
-        notes.append(f"{int(bad.sum()):,} samples are no numbers: taken as silence")
+        notes.append(f"{int(bad.sum()):,} samples are no numbers, or beyond all loudness: taken as silence")
     floats = decoded.subtype in ("FLOAT", "DOUBLE")
     full = np.abs(samples) >= FULL
     # Floats have no full scale: what goes beyond it was not cut off there.
@@ -82,7 +90,8 @@ def read_sound(source: str | Path | bytes, *, name: str | None = None) -> Sound:
     bits = "32f" if floats else "24" if decoded.subtype in ("PCM_24", "PCM_32") else "16"
     tags = dict(decoded.tags)
     tags["comment"] = tags.get("comment", "").partition(IN_COMMENT)[0].rstrip("\n")
-    kept = {key: value for key, value in tags.items() if value and key != "software"}
+    kept = {key: value[:LONGEST_TAG] for key, value in tags.items() if value and key != "software"}
+    notes += [f"its {key} cut to {LONGEST_TAG:,} characters" for key in kept if len(tags[key]) > LONGEST_TAG]
     planes = torch.from_numpy(np.ascontiguousarray(samples.T))
     return Sound(planes, decoded.rate, bits, kept, tuple(notes), decoded.mask)
 
@@ -181,6 +190,9 @@ def _encoded(
         frames, note = to_vorbis(frames, mask)
     unusual = mask and mask != USUAL.get(count)
     extensible = format == "wav" and (count > 2 or unusual)
+    low, high = RATES.get(format, (1, rate))
+    if not low <= rate <= high:
+        raise OutputError(f"{name}: {format} cannot hold {rate} Hz", "write a .wav")
     buffer = BytesIO()
     kind = "WAVEX" if extensible else _FORMATS[format]
     try:

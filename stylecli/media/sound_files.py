@@ -25,6 +25,14 @@ _KBPS = {
 """Of layer III, by version: 3 for MPEG 1, 2 and 0 for its halves."""
 
 
+class _Bytes(BytesIO):
+    """Goes where damaged files send it, as far as it reaches: errors in libsndfile's callbacks are printed."""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        base = {0: 0, 1: self.tell(), 2: len(self.getbuffer())}[whence]
+        return super().seek(min(max(base + offset, 0), 2**62))
+
+
 @dataclass(frozen=True)
 class Decoded:
     """What a file holds.
@@ -70,7 +78,7 @@ def decode(data: bytes) -> Decoded:
 def _by_libsndfile(data: bytes, notes: list[str]) -> Decoded:
     import soundfile
 
-    with mute(), soundfile.SoundFile(BytesIO(data)) as file:
+    with mute(), soundfile.SoundFile(_Bytes(data)) as file:
         blocks, wrong = [], None
         try:
             while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
@@ -100,7 +108,7 @@ def _until_damage(data: bytes) -> list[np.ndarray]:
 
     blocks, at, size = [], 0, BLOCK // 2
     while size:
-        with soundfile.SoundFile(BytesIO(data)) as file:
+        with soundfile.SoundFile(_Bytes(data)) as file:
             try:
                 file.seek(at)
                 while len(block := file.read(size, dtype="float32", always_2d=True)):

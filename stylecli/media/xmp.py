@@ -8,6 +8,9 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 NAMESPACE = "https://stylecli.org/ns/1.0/"
+MOST = 8
+"""Mentions of settings in a packet; more of them are no work of ours, and slow to take out."""
+
 _OURS = re.compile(
     rb'<rdf:Description rdf:about="" xmlns:stylecli="[^"]*"><stylecli:settings>.*?</rdf:Description>'
     rb'|<stylecli:settings>.*?</stylecli:settings>|\sstylecli:settings="[^"]*"',
@@ -22,6 +25,8 @@ FRESH = (
 def clean_xmp(xmp: bytes) -> bytes | None:
     """The XMP packet to carry: upright, without older settings of ours; None when it is not well formed."""
     if parsed(xmp) is None:
+        return None
+    if xmp.count(b"stylecli:settings") > MOST:
         return None
     return re.sub(rb"(tiff:Orientation(?:\s*=\s*[\"']|>)\s*)[2-8]", rb"\g<1>1", _OURS.sub(b"", xmp))
 
