@@ -165,7 +165,8 @@ def resolve(
 def cast(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """Both in the type that autocast would give them anew for every picture."""
     kind = weight.device.type
-    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
+    known = kind != "mps" and torch.is_autocast_enabled(kind)
+    dtype = torch.get_autocast_dtype(kind) if known else weight.dtype
     return weight.to(dtype), bias.to(dtype)
 
 

@@ -361,7 +361,8 @@ def a_step(name: str, given: Given, steps: tuple[int, int], make: Callable[..., 
 def test_a_step_of_gatys_hardly_waits(loss: str, given: Given):
     _, syncs, ups = a_step(loss, given, (5, 9), gatys, style_loss=loss, tv_weight=1.0)
     assert syncs <= 4
-    assert ups == 0
+    # Constants that the first run copied are there in the second.
+    assert ups <= 0
 
 
 PRECISIONS = [torch.float32, torch.float16]
@@ -476,3 +477,13 @@ def test_doctor_proves_networks_on_the_device(monkeypatch: pytest.MonkeyPatch):
     for row in rows:
         assert 0 < row["half"] < 0.02
         assert row["difference"] < row["half"]
+
+
+def test_large_pictures_are_counted_in_half_precision():
+    from stylecli.nets.segments import moments
+
+    with torch.inference_mode():
+        assert float(moments(torch.ones(1, 1, 300, 300, dtype=torch.bfloat16)).positions) == 90000
+        with make_believe.device():
+            found = moments(torch.ones(1, 1, 300, 300, dtype=torch.float16, device="cuda"))
+            assert float(found.positions) == 90000

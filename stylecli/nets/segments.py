@@ -45,7 +45,9 @@ class Ask(Protocol):
 def moments(x: Tensor, share: Tensor | None = None, full: bool = False) -> Moments:
     """Moments of `x` [N, C, H, W], each position counted by `share` [N, 1, H, W]; with `full` covariance or without."""
     if share is None and not full:
-        count = x.new_full((len(x), 1, 1, 1), x.shape[2] * x.shape[3])
+        # float16 does not count to 2^16.
+        exact = torch.promote_types(x.dtype, torch.float32)
+        count = x.new_full((len(x), 1, 1, 1), x.shape[2] * x.shape[3], dtype=exact)
         if x.is_cpu and not torch.compiler.is_compiling():
             mean, variance = _Measured.apply(x)
         else:
