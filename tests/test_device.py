@@ -320,7 +320,7 @@ def test_it_runs_from_files_in_threads(given: Given, tmp_path: Path):
         grid = (build(settings_of("adain"), {"weights": given.adain}),)
         styles = Styles((str(given.pictures / "b/0.png"),))
         plan = plan_files("adain", Contents((str(given.pictures / "a"),)), styles, grid, outputs)
-        run_files(plan, outputs, Compute(device=device, jobs=2, threads=1, precision="float32"), Quiet())
+        run_files(plan, outputs, Compute(device=device, jobs=2, threads=1), Quiet())
         return torch.stack(
             [read_picture(str(path)).pixels[:, :40, :40] for path in sorted(tmp_path.glob(f"{device}/*.png"))]
         )
@@ -329,7 +329,8 @@ def test_it_runs_from_files_in_threads(given: Given, tmp_path: Path):
     with make_believe.device() as machine:
         made = painted("cuda")
     assert len(made) == 3
-    assert float((made - expected).abs().max()) <= 1.5 / 255
+    # In half precision on CUDA, which random weights stretch more than learned ones.
+    assert float((made - expected).abs().max()) <= 6.5 / 255
     assert machine.launches > 300
 
 

@@ -66,7 +66,8 @@ def choose(backend: Any, device: "Device", count: int, wanted: int | None, say: 
     else:
         at_once = 1
     if at_once > 1:
-        backend.device = replace(device, jobs=at_once)
+        # Its own, for it may have chosen a type of numbers.
+        backend.device = replace(backend.device, jobs=at_once)
     if not on_cpu:
         # A GPU is done sooner than files are read and written: every core does that.
         cores = os.cpu_count() or 1
