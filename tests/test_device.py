@@ -227,6 +227,8 @@ def training(kind: str, *, again: bool = False, **more: Any) -> Use:
 LOOK: dict[str, Any] = {"teacher": lambda given: given.encoder, "crop": 64, "batch": 4}
 PHOTOS: dict[str, Any] = {"content": lambda given: (str(given.pictures / "a"),)}
 BOTH: dict[str, Any] = {"style": lambda given: (str(given.pictures / "b"),), **PHOTOS, **LOOK}
+# Deeper, crops so small leave 16 places or fewer, whose correlations double what rounding does.
+BOTH["strokes_layers"] = ("relu2_1", "relu3_1")
 FOLDERS: dict[str, Any] = {
     "content": lambda given: (str(given.pictures),),
     "size": "16",

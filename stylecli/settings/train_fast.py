@@ -38,9 +38,9 @@ class TrainFastSettings(Stroked):
     style_size: int = option(512, "short side of the style pictures, if they are larger", unit="px", minimum=64)
 
     style_weight: float | None = option(
-        None, "weight of the style; default 8 for a net, 18 for a style more", minimum=0, panel="Losses"
+        None, "weight of the style; default 14 for a net, 30 for a style more", minimum=0, panel="Losses"
     )
-    content_weight: float = option(1.0, "weight of the content", minimum=0, panel="Losses")
+    content_weight: float = option(6.0, "weight of the content", minimum=0, panel="Losses")
     pixel_weight: float = option(5.0, "weight of giving the picture back where alpha is low", minimum=0, panel="Losses")
     tv_weight: float = option(0.0, "weight of the total variation: smoother pictures", minimum=0, panel="Losses")
     style_layers: tuple[str, ...] = option(

@@ -38,7 +38,7 @@ class Stroked(Judged):
     """Of trainings of networks that paint."""
 
     strokes_weight: float = option(
-        6.0, "weight of the strokes: correlations of features, relative to those of photos", minimum=0, panel="Losses"
+        9.0, "weight of the strokes: correlations of features, relative to those of photos", minimum=0, panel="Losses"
     )
     strokes_layers: tuple[str, ...] = option(
         ("relu2_1", "relu3_1", "relu4_1", "relu5_1"),

@@ -50,7 +50,7 @@ def run(settings: TrainFastSettings, device: Device, listener: Listener) -> Path
         steps=settings.steps or (10000 if whole else 400),
         batch=settings.batch or (8 if whole else 4),
         learning_rate=(1e-3 if whole else 3e-2) if settings.learning_rate is None else settings.learning_rate,
-        style_weight=(8.0 if whole else 18.0) if settings.style_weight is None else settings.style_weight,
+        style_weight=(14.0 if whole else 30.0) if settings.style_weight is None else settings.style_weight,
     )
     assert settings.steps is not None
     assert settings.learning_rate is not None
