@@ -196,11 +196,14 @@ def plan_morphs(jobs: Sequence[Job], settings: Any, outputs: Outputs) -> list[Jo
 def _differing(job: Job, jobs: Sequence[Job]) -> str:
     """The settings that vary among `jobs`, with their values in `job`."""
     names = [f.name for f in fields(job.settings) if len({str(getattr(each.settings, f.name)) for each in jobs}) > 1]
-    values = {name: getattr(job.settings, name) for name in names}
-    return ", ".join(
-        f"{name.replace('_', '-')} {value:.3g}" if isinstance(value, float) else f"{name.replace('_', '-')} {value}"
-        for name, value in values.items()
-    )
+    return ", ".join(f"{name.replace('_', '-')} {_said(getattr(job.settings, name))}" for name in names)
+
+
+def _said(value: object) -> str:
+    """A value as the user would have written it."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _own(path: Path, stem: str, groups: Sequence[object]) -> Path:
