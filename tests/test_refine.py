@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
+import psutil
 import pytest
 import torch
 from conftest import Result
@@ -105,8 +105,10 @@ def test_the_colors_of_the_content(kept: str, tiny_adain: Path):
 
 
 def test_memory_that_is_not_there(cli: Cli, picture: Callable[..., Path], tiny_adain: Path):
-    picture("a.png", size=(900, 900)), picture("wave.png", size=(64, 64), seed=3)
+    picture("a.png", size=(1600, 1600)), picture("wave.png", size=(64, 64), seed=3)
+    # Enough for tiles of the network beside what this process holds, too little for a descent.
+    limit = f"{psutil.Process().memory_info().rss // 2**20 + 600}M"
     words = ("adain", "a.png", "--style", "wave.png", "--weights", tiny_adain, "--device", "cpu")
-    done = cli(*words, "--refine", 2, "--max-memory", "900M")
+    done = cli(*words, "--refine", 2, "--max-memory", limit)
     assert (done.exit_code, "needs about" in done.stderr) == (4, True), done.stderr
-    assert np.array_equal(Path("a_adain_wave.png").exists(), False)
+    assert not list(Path().glob("a_adain*"))
