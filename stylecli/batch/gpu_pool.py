@@ -1,6 +1,5 @@
 """Runs a plan on all GPUs of this machine, a process each: the same files, the same order of reports, one record."""
 
-import multiprocessing
 import os
 import pickle
 import queue
@@ -100,7 +99,10 @@ class _Pool:
     def __init__(self, jobs: Sequence[Job], opening: Opening, names: Sequence[str], stopped: threading.Event) -> None:
         self.jobs, self.stopped, self.told = jobs, stopped, False
         # A process that has used a GPU cannot be forked.
-        context = multiprocessing.get_context("spawn")
+        # Imported by runs that have several GPUs, not by every command.
+        from multiprocessing import get_context
+
+        context = get_context("spawn")
         self.answers: Any = context.Queue()
         self.missing: set[int] = set(range(len(jobs)))
         self.hands: dict[str, Any] = {}
