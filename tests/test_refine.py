@@ -7,13 +7,18 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from conftest import Result
+from conftest import Result as Ended
 from PIL import Image
 from torch import Tensor
 
 from stylecli import api
+from stylecli.backends.refine import Refiner
+from stylecli.backends.result import Result
+from stylecli.device import Device
+from stylecli.errors import MemoryLimitError
+from stylecli.progress import silent
 
-Cli = Callable[..., Result]
+Cli = Callable[..., Ended]
 
 
 def blurred(height: int, width: int, seed: int) -> Tensor:
@@ -112,3 +117,12 @@ def test_memory_that_is_not_there(cli: Cli, picture: Callable[..., Path], tiny_a
     done = cli(*words, "--refine", 2, "--max-memory", limit)
     assert (done.exit_code, "needs about" in done.stderr) == (4, True), done.stderr
     assert not list(Path().glob("a_adain*"))
+
+
+def test_jobs_at_once_share_the_memory():
+    refiner = Refiner(Device(torch.device("cpu"), max_memory=2**30))
+    picture = torch.rand(3, 64, 64)
+    with pytest.raises(MemoryLimitError):
+        refiner.refined(Result(picture), picture, [picture], 1, jobs=1000, listener=silent)
+    refiner = Refiner(Device(torch.device("cpu"), max_memory=2**30))
+    assert refiner.refined(Result(picture), picture, [picture], 1, jobs=1, listener=silent).image.shape == (3, 64, 64)

@@ -124,6 +124,7 @@ class Adain:
             own,
             [self._shown(style, seen.x, settings) for style in styles] if settings.refine else (),
             settings.refine,
+            jobs=self.device.jobs,
             alpha=settings.alpha,
             style_size=settings.style_size,
             blend=blend,

@@ -86,9 +86,14 @@ class Fast:
             image = self._painted(content[None], mix, settings.recipe == "stylecli", listener)[0]
         result = Result(image)
         if settings.refine and settings.alpha:
-            looks = [self._look(mix)]
             result = self.refiner.refined(
-                result, content, looks, settings.refine, alpha=settings.alpha, listener=listener
+                result,
+                content,
+                [self._look(mix)],
+                settings.refine,
+                jobs=self.device.jobs,
+                alpha=settings.alpha,
+                listener=listener,
             )
         return replace(result, image=_colored(result.image, content, settings.preserve_color))
 

@@ -38,6 +38,7 @@ class Refiner:
         styles: Sequence[Tensor | Look],
         steps: int,
         *,
+        jobs: int = 1,
         alpha: float = 1.0,
         style_size: int | None = None,
         blend: Sequence[float] | None = None,
@@ -51,6 +52,7 @@ class Refiner:
             content: [3, h, w], likewise, of any size; the part that the image shows is taken.
             styles: Pictures [3, h, w] of any size, or what is known of them.
             steps: At the size of the image; none give `result` itself.
+            jobs: How many of them share memory.
             alpha: Strength of the style.
             style_size: Short side of the style pictures.
             blend: Share of each style; equal by default.
@@ -67,7 +69,7 @@ class Refiner:
             content = content[:, top : top + height, left : left + width]
         # Networks of one pass run in inference mode, and what they make cannot be differentiated.
         with torch.inference_mode(False), torch.no_grad():
-            self.gatys = self.gatys or Gatys(self.settings, self.device)
+            self.gatys = self.gatys or Gatys(self.settings, replace(self.device, jobs=jobs))
             start, picture = _floats(result.image), _floats(content)
             looks = [_floats(style) if isinstance(style, Tensor) else _copied(style) for style in styles]
             height, width = start.shape[1:]

@@ -154,6 +154,7 @@ class Stargan:
             content,
             styles,
             settings.refine,
+            jobs=self.device.jobs,
             alpha=settings.alpha,
             blend=shares,
             listener=listener,

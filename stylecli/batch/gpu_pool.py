@@ -98,10 +98,10 @@ class _Pool:
 
     def __init__(self, jobs: Sequence[Job], opening: Opening, names: Sequence[str], stopped: threading.Event) -> None:
         self.jobs, self.stopped, self.told = jobs, stopped, False
-        # A process that has used a GPU cannot be forked.
         # Imported by runs that have several GPUs, not by every command.
         from multiprocessing import get_context
 
+        # A process that has used a GPU cannot be forked.
         context = get_context("spawn")
         self.answers: Any = context.Queue()
         self.missing: set[int] = set(range(len(jobs)))

@@ -28,7 +28,7 @@ from stylecli.progress import Listener
 from stylecli.settings.train_adain import TrainAdainSettings
 from stylecli.training.adain_published import PublishedTask
 from stylecli.training.any_style import AnyStyleTask
-from stylecli.training.judge import Judge, shift, squared, unlike, visible
+from stylecli.training.judge import Judge, shift, squared, strokes_apart, unlike, visible
 from stylecli.training.loop import Schedule, train
 from stylecli.training.pairs import Pairs
 
@@ -119,13 +119,11 @@ class AdainTask(AnyStyleTask):
             own = self.judge.deep(content[seen])
         given = self.judge.measure(output[seen])
         looks = torch.stack(list(map(unlike, given.grams, wanted.grams, self.floors)))
-        strokes = torch.stack(
-            [squared(a - b) / photo for a, b, photo in zip(given.strokes, wanted.strokes, self.photos, strict=True)]
-        )
+        strokes = strokes_apart(given.strokes, wanted.strokes, self.photos)
         n, s, squares = len(content), self.settings, strength[seen].square()
         return {
             "style": s.style_weight * (looks.mean(0) * squares).sum() / n,
-            "strokes": s.strokes_weight * (strokes.mean(0) * squares).sum() / n,
+            "strokes": s.strokes_weight * (strokes * squares).sum() / n,
             "content": s.content_weight * shift(given.deep, own).sum() / n,
             "pixels": s.pixel_weight * ((raw.float() - content).abs().mean((1, 2, 3)) * (1 - strength)).sum() / n,
             "range": outside,

@@ -165,6 +165,18 @@ def unlike(given: Tensor, wanted: Tensor, floor: float = 0.0) -> Tensor:
     return (squared(given - wanted) / (squared(wanted) + floor)).log1p()
 
 
+def strokes_apart(given: list[Tensor], wanted: list[Tensor], photos: list[Tensor]) -> Tensor:
+    """Mean over layers of |given - wanted|^2 of correlations, relative to what photographs have there; [N].
+
+    Args:
+        given: [N, C, C] a layer.
+        wanted: Likewise.
+        photos: What photographs have at each layer: one number, or one each, [N].
+    """
+    layers = zip(given, wanted, photos, strict=True)
+    return torch.stack([squared(now - goal) / photo for now, goal, photo in layers]).mean(0)
+
+
 def shift(deep: Tensor, own: Tensor) -> Tensor:
     """How far features `deep` are from those of the content, relative to them, whatever their means and contrasts."""
     goal = normalized(own.float())

@@ -26,7 +26,7 @@ from stylecli.media.resize import resize, short_side
 from stylecli.nets.transformer import IDENTITY
 from stylecli.settings.train_fast import TrainFastSettings
 from stylecli.training.data import Crops, find_pictures
-from stylecli.training.judge import Judge, shift, squared, unlike
+from stylecli.training.judge import Judge, shift, squared, strokes_apart, unlike
 from stylecli.training.recipes import recipe
 
 
@@ -99,13 +99,8 @@ class PaintingTask:
         assert s.style_weight is not None
         losses = {"style": s.style_weight * (looks * alpha).mean(), "content": s.content_weight * structure.mean()}
         if s.strokes_weight:
-            distances = torch.stack(
-                [
-                    squared(now - goal[style]) / photo[style]
-                    for now, goal, photo in zip(seen.strokes, self.strokes, self.photos, strict=True)
-                ]
-            )
-            losses["strokes"] = s.strokes_weight * (distances.mean(0) * alpha).mean()
+            goals, photos = ([rows[style] for rows in part] for part in (self.strokes, self.photos))
+            losses["strokes"] = s.strokes_weight * (strokes_apart(seen.strokes, goals, photos) * alpha).mean()
         return losses | ({"tv": s.tv_weight * nine_point(output)} if s.tv_weight else {})
 
     def about(self, title: str, paper: str, row: Mapping[str, float]) -> dict[str, Any]:
