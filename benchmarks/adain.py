@@ -26,13 +26,13 @@ from torch import nn
 
 from stylecli.backends.adain import Adain
 from stylecli.batch.pictures import PictureWork
-from stylecli.checkpoints.networks import NETWORKS
+from stylecli.checkpoints.layouts.networks import NETWORKS
 from stylecli.checkpoints.save import save_network
 from stylecli.device import resolve
-from stylecli.folders import plan_files
 from stylecli.nets.adain import AdaIN, MirrorDecoder
 from stylecli.nets.vgg import VGG, VGGConfig
 from stylecli.progress import silent
+from stylecli.runs import plan_files
 from stylecli.settings.adain import AdainSettings
 from stylecli.settings.shared import Contents, Outputs, Styles
 

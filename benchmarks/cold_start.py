@@ -18,7 +18,7 @@ from typing import Any
 
 from table import Row, finish, parser
 
-from stylecli import cli, folders
+from stylecli import cli, runs
 
 ROOT = Path(__file__).parents[1]
 CONTENT, STYLE = (str(ROOT / "stylecli/examples" / name) for name in ("harbor.jpg", "brushwork.jpg"))
@@ -38,7 +38,7 @@ def seconds(*words: str) -> float:
     return time.perf_counter() - start
 
 
-def computation(words: list[str], monkey: Any = folders) -> float:
+def computation(words: list[str], monkey: Any = runs) -> float:
     """The backend's part of a command that runs in this process, the third time."""
     spent, build = [], monkey.build_backend
 

@@ -31,7 +31,7 @@ from stylecli.media.images import read_picture
 from stylecli.media.resize import resize
 from stylecli.nets.vgg import VGG
 from stylecli.training.data import find_pictures
-from stylecli.training.squares import window
+from stylecli.training.square_dataset import window
 
 VIEWS = 6
 LAYERS = ("relu2_1", "relu3_1", "relu4_1", "relu5_1")

@@ -24,14 +24,14 @@ from torch import Tensor, nn
 
 from stylecli.backends.fast import Fast
 from stylecli.batch.pictures import PictureWork
+from stylecli.checkpoints.layouts.transformer import stored_config
 from stylecli.checkpoints.load import build
 from stylecli.checkpoints.onnx import save_onnx
 from stylecli.checkpoints.save import save_network
-from stylecli.checkpoints.transformer_formats import stored_config
 from stylecli.device import resolve
-from stylecli.folders import plan_files
 from stylecli.nets.transformer import Layer, TransformerConfig, TransformerNet
 from stylecli.progress import silent
+from stylecli.runs import plan_files
 from stylecli.settings.fast import FastSettings
 from stylecli.settings.shared import Contents, Outputs
 

@@ -20,8 +20,8 @@ from table import Row, finish, parser
 from torch import Tensor, nn
 
 from stylecli.backends.gatys import Gatys
+from stylecli.checkpoints.layouts.vgg import stored_config
 from stylecli.checkpoints.save import save_network
-from stylecli.checkpoints.vgg_formats import stored_config
 from stylecli.device import resolve
 from stylecli.nets.vgg import BLOCKS, VGG, VGGConfig
 from stylecli.settings.gatys import GatysSettings, parse_layers

@@ -29,7 +29,7 @@ def prepare_streams() -> None:
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
     elif isinstance(sys.stderr, TextIOWrapper) and sys.stderr.fileno() == 2:
-        # Readers of pictures and sound mute the descriptor itself, see `media.opening.mute`.
+        # Readers of pictures and sound mute the descriptor itself, see `media.safe_open.mute`.
         encoding = sys.stderr.encoding
         sys.stderr = TextIOWrapper(
             os.fdopen(os.dup(2), "wb"), encoding, newline=None, line_buffering=True, write_through=True

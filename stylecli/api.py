@@ -1,4 +1,4 @@
-"""The Python API: methods on paths, PIL images or tensors; `stylecli.folders` does files in, files out.
+"""The Python API: methods on paths, PIL images or tensors; `stylecli.runs` does files in, files out.
 
     from stylecli import api
 

@@ -45,7 +45,7 @@ def run(args: Sequence[str] | None = None) -> int:
     except Exception as error:
         if traceback and not hasattr(error, "format_message"):
             raise
-        from stylecli.commands._telling import complain
+        from stylecli.commands._report import complain
 
         told = _usage(error) or explain(error)
         try:

@@ -28,8 +28,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save
 
+from stylecli.checkpoints.layouts.vgg import stored_config
 from stylecli.checkpoints.save import save_network
-from stylecli.checkpoints.vgg_formats import stored_config
 from stylecli.media.images import write_picture
 from stylecli.nets.vgg import VGG, VGGConfig
 

@@ -15,14 +15,14 @@ import torch
 
 from stylecli import settings as settings_package
 from stylecli.batch import names, record
-from stylecli.checkpoints.container import read_tensors
+from stylecli.checkpoints.containers.detect import read_tensors
 from stylecli.checkpoints.load import build, check_finite, describe
 from stylecli.errors import StyleCliError
 from stylecli.media.audio import read_sound
 from stylecli.media.images import read_picture
 from stylecli.media.masks import read_mask
 from stylecli.media.stored_settings import read_settings
-from stylecli.settings import seeds, values
+from stylecli.settings import lists, values
 from stylecli.settings.adain import AdainSettings
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -86,11 +86,11 @@ def options(data: bytes) -> None:
     readers: list[Callable[[], Any]] = [
         lambda: values.sweep(field, kind, word.split("\n")),
         lambda: values.parse(field, kind, word),
-        lambda: seeds.integers(word, "--seeds"),
-        lambda: seeds.sources(word, "--rows"),
-        lambda: seeds.numbers(word, "--psi"),
-        lambda: seeds.words(word, "--domains"),
-        lambda: seeds.layers(word, (4, 8, 8, 16, 16, 32, 32, 64, 64)),
+        lambda: lists.integers(word, "--seeds"),
+        lambda: lists.sources(word, "--rows"),
+        lambda: lists.numbers(word, "--psi"),
+        lambda: lists.words(word, "--domains"),
+        lambda: lists.layers(word, (4, 8, 8, 16, 16, 32, 32, 64, 64)),
         lambda: names.fill(word, method="adain", ext="png", index=1, inputs={}, settings=AdainSettings()),
         lambda: record.loads(word, "fuzz"),
     ]

@@ -13,10 +13,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from stylecli.checkpoints import formats
+from stylecli.checkpoints.layouts import table
+from stylecli.checkpoints.layouts.vgg import CAFFE_FIRST, CAFFE_MEAN, stored_config
 from stylecli.checkpoints.load import check_finite, converted, describe, load_vgg, prove
 from stylecli.checkpoints.save import save_network
-from stylecli.checkpoints.vgg_formats import CAFFE_FIRST, CAFFE_MEAN, stored_config
 from stylecli.errors import UsageError, WeightsError
 from stylecli.nets.vgg import BLOCKS, VGG, VGGConfig
 
@@ -250,8 +250,8 @@ def test_what_is_wrong_is_said(tmp_path: Path, change: Callable[[State], State],
 
 
 def test_another_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    row = formats.Format("a decoder", "adain", {"x": (1,)}, lambda tensors, config: (None, tensors))
-    monkeypatch.setattr(formats, "FORMATS", (*formats.FORMATS, row))
+    row = table.Format("a decoder", "adain", {"x": (1,)}, lambda tensors, config: (None, tensors))
+    monkeypatch.setattr(table, "FORMATS", (*table.FORMATS, row))
     torch.save({"x": torch.zeros(1)}, path := tmp_path / "a.pth")
     with pytest.raises(WeightsError, match="holds a decoder, not a vgg"):
         converted(path, "vgg")

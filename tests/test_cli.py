@@ -367,13 +367,13 @@ def build(settings, device):
 from stylecli.commands._options import from_settings
 from stylecli.commands._run import run
 from stylecli.settings.negate import NegateSettings
-from stylecli.settings.shared import Compute, Contents, Outputs, Styles, Telling
+from stylecli.settings.shared import Compute, Contents, Outputs, Styles, Reporting
 
 @from_settings
 def command(contents: Contents, styles: Styles, grid: tuple[NegateSettings, ...], outputs: Outputs, compute: Compute,
-            telling: Telling) -> int:
+            reporting: Reporting) -> int:
     """Turn CONTENT dark."""
-    return run("negate", contents, styles, grid, outputs, compute, telling)
+    return run("negate", contents, styles, grid, outputs, compute, reporting)
 ''',
 }
 

@@ -210,7 +210,7 @@ def test_libtiff_says_nothing_on_the_terminal(tmp_path: Path) -> None:
     code = f"""
 import io, sys
 from stylecli.media.decode import _by_pillow
-from stylecli.media.opening import decoding
+from stylecli.media.safe_open import decoding
 data = open({str(tmp_path / "c.tif")!r}, "rb").read()
 try:
     with decoding(data, "c.tif"):

@@ -20,11 +20,11 @@ from torch import Tensor
 from stylecli.batch.failures import out_of_memory
 from stylecli.device import Device, resolve, together
 from stylecli.errors import MemoryLimitError
-from stylecli.folders import plan_files, run_files
 from stylecli.media.audio import Sound
 from stylecli.media.images import quantize, read_picture
 from stylecli.methods import build_backend, settings_of
 from stylecli.progress import silent
+from stylecli.runs import plan_files, run_files
 from stylecli.settings.shared import Compute, Contents, Outputs, Styles
 from stylecli.settings.values import build
 

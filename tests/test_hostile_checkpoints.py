@@ -19,11 +19,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
-from stylecli.checkpoints.container import read_tensors
+from stylecli.checkpoints.containers.detect import read_tensors
+from stylecli.checkpoints.containers.torch_files import LEGACY_MAGIC
+from stylecli.checkpoints.layouts.vgg import stored_config
 from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.save import save_network
-from stylecli.checkpoints.torch_files import LEGACY_MAGIC
-from stylecli.checkpoints.vgg_formats import stored_config
 from stylecli.cli import run
 from stylecli.errors import WeightsError
 from stylecli.nets.vgg import VGG, VGGConfig

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
 from stylecli.errors import InputError, OutputError, UsageError
-from stylecli.media import opening
+from stylecli.media import safe_open
 from stylecli.media.images import Picture, picture_format, quantize, read_picture, write_picture
 from stylecli.media.masks import read_mask
 from stylecli.media.metadata import Carried
@@ -369,7 +369,7 @@ def test_damaged_bytes_only_raise_input_errors(seed: bytes, end: int, changes: l
     for at, value in changes:
         data[at % len(data)] = value
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(opening, "MAX_PIXELS", 1_000_000)
+        patch.setattr(safe_open, "MAX_PIXELS", 1_000_000)
         got = read_or_told(bytes(data))
     if isinstance(got, str):
         assert got.startswith("x: ")

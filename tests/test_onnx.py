@@ -9,9 +9,9 @@ import pytest
 import torch
 from conftest import Result
 
+from stylecli.checkpoints.layouts.transformer import stored_config
 from stylecli.checkpoints.load import build
 from stylecli.checkpoints.save import save_network
-from stylecli.checkpoints.transformer_formats import stored_config
 from stylecli.nets.transformer import TransformerConfig, TransformerNet
 
 runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from stylecli.commands._options import from_settings
 from stylecli.errors import UsageError
 from stylecli.settings.fields import option
-from stylecli.settings.shared import Compute, Outputs, Styles, Telling
+from stylecli.settings.shared import Compute, Outputs, Reporting, Styles
 from stylecli.settings.values import build, check, kinds, parse, sweep
 
 
@@ -46,7 +46,7 @@ def grid() -> Callable[..., tuple[Demo, ...]]:
     seen: list[tuple[Demo, ...]] = []
 
     @from_settings
-    def command(grid: tuple[Demo, ...], telling: Telling) -> None:
+    def command(grid: tuple[Demo, ...], reporting: Reporting) -> None:
         seen.append(grid)
 
     app = typer.Typer()
@@ -246,7 +246,7 @@ def test_styles_give_usage_errors_only(words: list[str], blend: bool):
         lambda: Compute(precision="half"),
         lambda: Compute(max_memory="4X"),
         lambda: Compute(max_memory="0"),
-        lambda: Telling(quiet=True, verbose=True),
+        lambda: Reporting(quiet=True, verbose=True),
     ],
 )
 def test_groups_refuse_what_does_not_fit(make: Callable[[], object]):

@@ -44,8 +44,8 @@ def files(folder: str) -> dict[str, bytes]:
 
 
 def another_network() -> None:
+    from stylecli.checkpoints.layouts.vgg import stored_config
     from stylecli.checkpoints.save import save_network
-    from stylecli.checkpoints.vgg_formats import stored_config
     from stylecli.nets.vgg import VGG, VGGConfig
 
     torch.manual_seed(1)

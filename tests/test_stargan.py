@@ -14,12 +14,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from stylecli import api
+from stylecli.checkpoints.layouts.stargan import stored_config
 from stylecli.checkpoints.load import build, describe, prove
 from stylecli.checkpoints.save import save_network
-from stylecli.checkpoints.stargan_formats import stored_config
 from stylecli.errors import InputError, UsageError, WeightsError
 from stylecli.media.faces import CELEBA, aligned, read_mean_face, similarity
-from stylecli.media.squares import square
+from stylecli.media.fit_square import square
 from stylecli.media.stored_settings import read_settings
 from stylecli.nets.fan import FAN, landmarks
 from stylecli.nets.stargan import StarGAN

@@ -16,8 +16,8 @@ from torch import Tensor
 from stylecli import api
 from stylecli.checkpoints.load import build
 from stylecli.media.faces import aligned, read_mean_face, similarity
+from stylecli.media.fit_square import square
 from stylecli.media.images import write_picture
-from stylecli.media.squares import square
 from stylecli.nets.fan import landmarks
 from stylecli.nets.stargan import StarGAN
 from stylecli.nets.stargan_style import StarGANDiscriminator

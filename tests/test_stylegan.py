@@ -19,10 +19,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from stylecli import api
-from stylecli.checkpoints.container import read_tensors
+from stylecli.checkpoints.containers.detect import read_tensors
+from stylecli.checkpoints.layouts.stylegan2 import stored_config
 from stylecli.checkpoints.load import build, describe, prove
 from stylecli.checkpoints.save import save_network
-from stylecli.checkpoints.stylegan2_formats import stored_config
 from stylecli.errors import InputError, UsageError, WeightsError
 from stylecli.losses.perceptual_path_length import filtered_mean, slerp
 from stylecli.media.stored_settings import read_settings
@@ -30,7 +30,7 @@ from stylecli.nets.style_generator import StyleGenerator
 from stylecli.nets.stylegan1 import StyleGAN1, StyleGAN1Config
 from stylecli.nets.stylegan2 import StyleGAN2, StyleGAN2Config
 from stylecli.nets.upfirdn import SMOOTH, double, smooth
-from stylecli.settings import seeds as lists
+from stylecli.settings import lists
 
 Make = Callable[..., str]
 

@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from stylecli import api
+from stylecli.checkpoints.layouts.texture_net import stored_config
 from stylecli.checkpoints.load import build, converted, prove
 from stylecli.checkpoints.save import save_network
-from stylecli.checkpoints.texture_formats import stored_config
 from stylecli.errors import UsageError
 from stylecli.media.images import read_picture
 from stylecli.media.resize import resize_seamless

@@ -9,7 +9,7 @@ import torch
 from conftest import Result
 from torch import Tensor
 
-from stylecli.checkpoints.container import read_tensors
+from stylecli.checkpoints.containers.detect import read_tensors
 from stylecli.errors import WeightsError
 
 FUNCTION, NIL = struct.pack("<i", 6), struct.pack("<i", 0)

@@ -9,7 +9,7 @@ import torch
 from conftest import Result
 from PIL import Image
 
-from stylecli.checkpoints.container import read_tensors
+from stylecli.checkpoints.containers.detect import read_tensors
 from stylecli.checkpoints.load import describe, prove
 
 CPU = ("--device", "cpu")
@@ -36,7 +36,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "Step", lambda i, *_: (_ for _ in ()).throw(KeyboardInterrupt) if i == 3 else None)
-        patch.setattr("stylecli.commands._telling.silent", lambda step: None)
+        patch.setattr("stylecli.commands._report.silent", lambda step: None)
         assert cli(*words, "--output", "parts").exit_code == 130
     assert len(Path("parts/log.jsonl").read_text().splitlines()) == 3  # the snapshot is of step 2
     cli(*words, "--output", "parts")

@@ -21,8 +21,8 @@ from stylecli.nets.stargan_style import StarGANDiscriminator
 from stylecli.progress import silent
 from stylecli.settings.train_stargan import TrainStarganSettings
 from stylecli.training import stargan
+from stylecli.training.domain_classifier import domain_classifier
 from stylecli.training.domains import DomainPictures
-from stylecli.training.telling import telling
 
 SMALL = {"size": "16", "channels": 4, "most_channels": 8, "hidden": 8, "style_dim": 4, "latent_dim": 2, "batch": 2}
 
@@ -109,7 +109,7 @@ def test_what_tells_domains_learns_them():
     random = torch.Generator().manual_seed(0)
     domains = torch.arange(300) % 3
     moments = 0.01 * torch.randn(300, 8, generator=random) + 0.02 * torch.randn(3, 8, generator=random)[domains] + 5
-    told = telling(moments[:150], domains[:150], 3)
+    told = domain_classifier(moments[:150], domains[:150], 3)
     assert (told(moments[150:]).argmax(1) == domains[150:]).float().mean() > 0.9
     assert not told.weight.requires_grad
 

@@ -12,9 +12,9 @@ from goldens import SHARED
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from stylecli.checkpoints.layouts.transformer import stored_config
 from stylecli.checkpoints.load import build, describe, prove
 from stylecli.checkpoints.save import save_network
-from stylecli.checkpoints.transformer_formats import stored_config
 from stylecli.errors import UsageError, WeightsError
 from stylecli.media.tiles import stream
 from stylecli.nets.transformer import TransformerConfig, TransformerNet

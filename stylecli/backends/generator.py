@@ -23,7 +23,7 @@ from stylecli.device import Device
 from stylecli.errors import UsageError, WeightsError
 from stylecli.nets.style_generator import StyleGenerator
 from stylecli.progress import Listener, Step
-from stylecli.settings import seeds as lists
+from stylecli.settings import lists
 from stylecli.settings import stylegan as options
 
 DRAWS = 4096

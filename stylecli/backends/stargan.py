@@ -30,7 +30,7 @@ from stylecli.checkpoints.store import resolve, sha256
 from stylecli.device import Device, fetched
 from stylecli.errors import InputError, UsageError, WeightsError
 from stylecli.media.faces import CELEBA, aligned, read_mean_face
-from stylecli.media.squares import Square, square
+from stylecli.media.fit_square import Square, square
 from stylecli.nets.fan import FAN, SIDE, landmarks
 from stylecli.nets.stargan import StarGAN
 from stylecli.nets.stargan_generator import Encoded

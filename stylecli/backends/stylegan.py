@@ -28,7 +28,7 @@ from stylecli.nets import lpips
 from stylecli.nets.vgg import VGG
 from stylecli.optimise.projection import Search, project
 from stylecli.progress import Listener, Step
-from stylecli.settings import seeds as lists
+from stylecli.settings import lists
 from stylecli.settings import stylegan as options
 
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_1", "relu5_1")

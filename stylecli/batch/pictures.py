@@ -11,9 +11,9 @@ from stylecli.batch.failures import out_of_memory
 from stylecli.batch.inputs import Source
 from stylecli.batch.jobs import STDOUT, Job
 from stylecli.batch.outputs import begin, check_free, noted
+from stylecli.batch.picture_cache import PictureCache
 from stylecli.batch.record import Record, hashed
 from stylecli.batch.runner import Made, Outcome
-from stylecli.batch.shelf import Shelf
 from stylecli.errors import InputError
 from stylecli.files import binary_stdout
 from stylecli.progress import Listener
@@ -57,8 +57,8 @@ class PictureWork:
     backend: Any
     outputs: Files
     compute: dict[str, Any]
-    contents: Shelf = dataclasses.field(default_factory=lambda: Shelf(2**25))
-    others: Shelf = dataclasses.field(default_factory=lambda: Shelf(2**28))
+    contents: PictureCache = dataclasses.field(default_factory=lambda: PictureCache(2**25))
+    others: PictureCache = dataclasses.field(default_factory=lambda: PictureCache(2**28))
 
     def __call__(self, job: Job, listener: Listener) -> Outcome:
         """Does a job as a whole.

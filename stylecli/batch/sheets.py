@@ -134,8 +134,8 @@ def _stored(path: str) -> str | None:
 
 def _table(jobs: Sequence[Job], found: Callable[[str], "Tensor | None"]) -> "Tensor":
     """Results in a plain table, below their contents and beside their styles as the method saw them."""
+    from stylecli.media.fit_square import square
     from stylecli.media.grids import CELL, table
-    from stylecli.media.squares import square
 
     fit = getattr(jobs[0].settings, "fit", "pad")
     rows: dict[tuple[Any, Any], list[Tensor | None]] = {}

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from stylecli.checkpoints.container import read_tensors
+from stylecli.checkpoints.containers.detect import read_tensors
 from stylecli.errors import InputError, OutputError, WeightsError
 from stylecli.files import atomic_write, is_stream
 from stylecli.nets.style_generator import StyleGenerator

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stylecli.checkpoints.container import Contents, read_tensors, reading
+from stylecli.checkpoints.containers.detect import Contents, read_tensors, reading
 from stylecli.checkpoints.header import SAMPLE, Description, printable
-from stylecli.checkpoints.identify import identify
-from stylecli.checkpoints.networks import NETWORKS
+from stylecli.checkpoints.layouts.identify import identify
+from stylecli.checkpoints.layouts.networks import NETWORKS
 from stylecli.device import Device
 from stylecli.errors import WeightsError
 from stylecli.nets.vgg import VGG, check_layer, deepest_of

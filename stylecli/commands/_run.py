@@ -7,9 +7,9 @@ from typing import Any
 
 from stylecli.batch.inputs import forget_pipes
 from stylecli.batch.jobs import STDOUT, Job
-from stylecli.commands._telling import Teller, line
+from stylecli.commands._report import Reporter, line
 from stylecli.errors import ExitCode, UsageError
-from stylecli.settings.shared import Compute, Contents, Files, Machine, Telling, Weighted
+from stylecli.settings.shared import Compute, Contents, Files, Machine, Reporting, Weighted
 
 
 def run(
@@ -19,24 +19,24 @@ def run(
     grid: Sequence[Any],
     outputs: Files,
     compute: Compute,
-    telling: Telling,
+    reporting: Reporting,
 ) -> ExitCode:
-    """Plans the jobs of a method and does them; see `folders.plan_files` and `folders.run_files`."""
-    from stylecli.folders import plan_files
+    """Plans the jobs of a method and does them; see `runs.plan_files` and `runs.run_files`."""
+    from stylecli.runs import plan_files
 
-    planned = partial(plan_files, method, contents, styles, grid, say=Teller(telling).say)
-    if contents.watch and not telling.dry_run:
+    planned = partial(plan_files, method, contents, styles, grid, say=Reporter(reporting).say)
+    if contents.watch and not reporting.dry_run:
         from stylecli.commands._watch import watch
 
-        return watch(planned, contents, outputs, compute, telling)
-    return run_jobs(planned(outputs), outputs, compute, telling)
+        return watch(planned, contents, outputs, compute, reporting)
+    return run_jobs(planned(outputs), outputs, compute, reporting)
 
 
 def run_jobs(
     jobs: Sequence[Job],
     outputs: Files,
     compute: Machine,
-    telling: Telling,
+    reporting: Reporting,
     *,
     weights: Mapping[str, str] | None = None,
 ) -> ExitCode:
@@ -45,16 +45,16 @@ def run_jobs(
     Raises:
         UsageError: `--json` and the picture both want stdout.
     """
-    from stylecli.folders import run_files
+    from stylecli.runs import run_files
 
-    if telling.dry_run:
+    if reporting.dry_run:
         for job in jobs:
-            print(json.dumps(line(job)) if telling.json else _sentence(job, jobs))
+            print(json.dumps(line(job)) if reporting.json else _sentence(job, jobs))
         return ExitCode.DONE
-    if telling.json and jobs[0].output == STDOUT:
+    if reporting.json and jobs[0].output == STDOUT:
         raise UsageError("--json: stdout is taken by -o -", "write the picture to a file")
     try:
-        return run_files(jobs, outputs, compute, Teller(telling), weights=weights, reraise=telling.traceback)
+        return run_files(jobs, outputs, compute, Reporter(reporting), weights=weights, reraise=reporting.traceback)
     finally:
         forget_pipes()
 

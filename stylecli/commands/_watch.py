@@ -7,27 +7,27 @@ from pathlib import Path
 
 from stylecli.batch.inputs import STDIN, Source
 from stylecli.batch.jobs import STDOUT, Job
-from stylecli.commands._telling import Teller, complain
+from stylecli.commands._report import Reporter, complain
 from stylecli.errors import ExitCode, StyleCliError, UsageError
-from stylecli.settings.shared import Compute, Contents, Files, Telling
+from stylecli.settings.shared import Compute, Contents, Files, Reporting
 
 
 def watch(
-    plan: Callable[..., list[Job]], contents: Contents, outputs: Files, compute: Compute, telling: Telling
+    plan: Callable[..., list[Job]], contents: Contents, outputs: Files, compute: Compute, reporting: Reporting
 ) -> ExitCode:
     """Does what is there and then what comes, with the network held; files that hold their result are skipped.
 
-    `plan` is `folders.plan_files` from `outputs` on.
+    `plan` is `runs.plan_files` from `outputs` on.
 
     Raises:
         UsageError: No folder to watch, or results would land in one.
         KeyboardInterrupt: Ctrl-C while nothing is computed.
     """
-    from stylecli.folders import arrivals, run_files
+    from stylecli.runs import arrivals, run_files
 
     _check(contents, outputs)
     outputs = replace(outputs, output=f"{(outputs.output or '.').rstrip('/')}/", skip_existing=True)
-    teller = Teller(telling)
+    teller = Reporter(reporting)
 
     def planned(sources: Sequence[Source]) -> list[Job]:
         try:
@@ -38,7 +38,7 @@ def watch(
 
     teller.say(f"watching {', '.join(word for word in contents.content if Path(word).is_dir())}; Ctrl-C ends it")
     coming = filter(None, map(planned, arrivals(contents, outputs)))
-    return run_files(next(coming), outputs, compute, teller, later=coming, reraise=telling.traceback)
+    return run_files(next(coming), outputs, compute, teller, later=coming, reraise=reporting.traceback)
 
 
 def _check(contents: Contents, outputs: Files) -> None:

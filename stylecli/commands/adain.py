@@ -4,7 +4,7 @@ from stylecli.commands._options import from_settings
 from stylecli.commands._run import run
 from stylecli.errors import ExitCode
 from stylecli.settings.adain import AdainSettings
-from stylecli.settings.shared import Compute, Contents, Outputs, Styles, Telling
+from stylecli.settings.shared import Compute, Contents, Outputs, Reporting, Styles
 
 
 @from_settings
@@ -14,7 +14,7 @@ def command(
     grid: tuple[AdainSettings, ...],
     outputs: Outputs,
     compute: Compute,
-    telling: Telling,
+    reporting: Reporting,
 ) -> ExitCode:
     """Paint CONTENT in the style of --style in one pass (Huang, Belongie 2017), at strength --alpha.
 
@@ -26,4 +26,4 @@ def command(
       stylecli adain photos/ -r --style a.jpg:0.3 --style b.jpg:0.7 --blend -o out/
       stylecli adain photo.jpg --style a.jpg --mask sky.png --style b.jpg --mask ground.png
     """
-    return run("adain", contents, styles, grid, outputs, compute, telling)
+    return run("adain", contents, styles, grid, outputs, compute, reporting)

@@ -4,7 +4,7 @@ from stylecli.commands._options import from_settings
 from stylecli.commands._run import run
 from stylecli.errors import ExitCode, UsageError
 from stylecli.settings.audio import AudioSettings, SoundFiles
-from stylecli.settings.shared import Compute, Contents, Styles, Telling
+from stylecli.settings.shared import Compute, Contents, Reporting, Styles
 
 
 @from_settings
@@ -14,7 +14,7 @@ def command(
     grid: tuple[AudioSettings, ...],
     outputs: SoundFiles,
     compute: Compute,
-    telling: Telling,
+    reporting: Reporting,
 ) -> ExitCode:
     """Give CONTENT the sound of --style (Ulyanov, Lebedev 2016), in the content's rate and channels.
 
@@ -28,4 +28,4 @@ def command(
     """
     if styles.mask:
         raise UsageError("--mask: for pictures", "--blend mixes the styles of sounds")
-    return run("audio", contents, styles, grid, outputs, compute, telling)
+    return run("audio", contents, styles, grid, outputs, compute, reporting)

@@ -7,7 +7,7 @@ from stylecli.commands._options import from_settings
 from stylecli.commands._run import run
 from stylecli.errors import ExitCode
 from stylecli.settings.fast import Blending, FastContents, FastSettings
-from stylecli.settings.shared import Compute, Outputs, Telling
+from stylecli.settings.shared import Compute, Outputs, Reporting
 
 
 @from_settings
@@ -17,7 +17,7 @@ def command(
     grid: tuple[FastSettings, ...],
     outputs: Outputs,
     compute: Compute,
-    telling: Telling,
+    reporting: Reporting,
 ) -> ExitCode:
     """Paint CONTENT in a style that the network has learned (Johnson 2016, Dumoulin 2017).
 
@@ -30,8 +30,8 @@ def command(
       stylecli fast photos/ -r --style great_wave:0.3 --style udnie:0.7 --blend -o out/
     """
     if contents.list_styles:
-        return _list(grid[0].weights, as_json=telling.json, preview=contents.preview)
-    return run("fast", contents, None, blending.arranged(grid), outputs, compute, telling)
+        return _list(grid[0].weights, as_json=reporting.json, preview=contents.preview)
+    return run("fast", contents, None, blending.arranged(grid), outputs, compute, reporting)
 
 
 def _list(weights: str, *, as_json: bool, preview: bool) -> ExitCode:

@@ -4,7 +4,7 @@ from stylecli.commands._options import from_settings
 from stylecli.commands._run import run
 from stylecli.errors import ExitCode
 from stylecli.settings.gatys import GatysSettings
-from stylecli.settings.shared import Compute, Contents, Outputs, Styles, Telling
+from stylecli.settings.shared import Compute, Contents, Outputs, Reporting, Styles
 
 
 @from_settings
@@ -14,7 +14,7 @@ def command(
     grid: tuple[GatysSettings, ...],
     outputs: Outputs,
     compute: Compute,
-    telling: Telling,
+    reporting: Reporting,
 ) -> ExitCode:
     """Paint CONTENT in the style of --style by optimization (Gatys, Ecker, Bethge 2016).
 
@@ -25,4 +25,4 @@ def command(
       stylecli gatys photo.jpg --style wave.jpg --style-weight 0.5:2:4 -o sweep/
       stylecli gatys photos/ -r --style a.jpg:0.3 --style b.jpg:0.7 --blend -o out/
     """
-    return run("gatys", contents, styles, grid, outputs, compute, telling)
+    return run("gatys", contents, styles, grid, outputs, compute, reporting)

@@ -14,7 +14,7 @@ from stylecli.errors import ExitCode, InputError, UsageError
 from stylecli.remote import place
 from stylecli.settings.audio import SOUNDS, SoundFiles
 from stylecli.settings.fields import option
-from stylecli.settings.shared import Machine, Outputs, Telling, argument, short
+from stylecli.settings.shared import Machine, Outputs, Reporting, argument, short
 from stylecli.settings.values import build, completed
 
 PANEL = "Tools"
@@ -37,7 +37,7 @@ class Replay:
 
 
 @from_settings
-def command(replay: Replay, compute: Machine, telling: Telling) -> ExitCode:
+def command(replay: Replay, compute: Machine, reporting: Reporting) -> ExitCode:
     """Run again what made OUTPUT: the same inputs, weights and settings, the same file bit for bit on one machine.
 
     Inputs are looked up as they were named, so run it in the same folder; one that has changed since is an error.
@@ -64,7 +64,7 @@ def command(replay: Replay, compute: Machine, telling: Telling) -> ExitCode:
     stored = completed(kind, record.settings)
     job = Job(1, record.method, inputs, build(kind, stored), output, encoding["format"])
     guard([job, dataclasses.replace(job, inputs={"made": (Source(replay.made),)})], outputs)
-    return run_jobs([job], outputs, _where(record, compute), telling, weights=record.weights)
+    return run_jobs([job], outputs, _where(record, compute), reporting, weights=record.weights)
 
 
 def _same(stored: dict[str, object]) -> Source:

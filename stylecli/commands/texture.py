@@ -7,7 +7,7 @@ from stylecli.batch.inputs import expand
 from stylecli.commands._options import from_settings
 from stylecli.commands._run import run
 from stylecli.errors import ExitCode, UsageError
-from stylecli.settings.shared import Compute, Outputs, Styles, Telling
+from stylecli.settings.shared import Compute, Outputs, Reporting, Styles
 from stylecli.settings.texture import Exemplars, TextureSettings
 
 
@@ -17,7 +17,7 @@ def command(
     grid: tuple[TextureSettings, ...],
     outputs: Outputs,
     compute: Compute,
-    telling: Telling,
+    reporting: Reporting,
 ) -> ExitCode:
     """Make more of the material in EXEMPLAR (Gatys 2015), or let a generator draw it (Ulyanov 2016).
 
@@ -31,17 +31,17 @@ def command(
       stylecli texture --method net --style bark --out-size 4096x4096
     """
     if exemplars.list:
-        return _list(as_json=telling.json)
+        return _list(as_json=reporting.json)
     net, words = grid[0].method == "net", exemplars.content
     if net and words:
         raise UsageError(f"{words[0]}: a net needs no exemplar", "leave it out, or --method net")
     if not net and not words:
         raise UsageError("EXEMPLAR: missing", "name a picture of a material, or say --method net --style NAME")
     if not (exemplars.blend or grid[0].guide):
-        return run("texture", exemplars, None, grid, outputs, compute, telling)
+        return run("texture", exemplars, None, grid, outputs, compute, reporting)
     mixed = Styles(style=words, blend=True)
     first = expand(mixed.weighted(), recursive=exemplars.recursive)[0]
-    return run("texture", replace(exemplars, content=(first.path,)), mixed, grid, outputs, compute, telling)
+    return run("texture", replace(exemplars, content=(first.path,)), mixed, grid, outputs, compute, reporting)
 
 
 def _list(*, as_json: bool) -> ExitCode:

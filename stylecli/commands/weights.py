@@ -114,7 +114,7 @@ def check(
         if as_json:
             print(json.dumps(row | {"error": error and error.message, "hint": error and error.hint}), flush=True)
         elif error:
-            from stylecli.commands._telling import complain
+            from stylecli.commands._report import complain
 
             complain(error.message, error.hint)
         else:
@@ -161,8 +161,8 @@ def convert(
     if target.exists() and (target.samefile(path) or not overwrite):
         hint = "choose another name" if target.samefile(path) else "add --overwrite to replace it"
         raise UsageError(f"{target}: exists", hint)
+    from stylecli.checkpoints.layouts.networks import NETWORKS
     from stylecli.checkpoints.load import build, check_finite, describe
-    from stylecli.checkpoints.networks import NETWORKS
     from stylecli.checkpoints.save import save_network
 
     check_finite(path)

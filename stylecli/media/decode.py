@@ -11,9 +11,9 @@ from PIL import ExifTags, Image
 from stylecli.media import png, tiff
 from stylecli.media.coded import ADOBE_RGB, in_bmp, in_boxes
 from stylecli.media.metadata import Carried, clean_exif
-from stylecli.media.opening import decoding, is_tiff, mute, opened
 from stylecli.media.png_chunks import MAGIC
 from stylecli.media.profiles import to_srgb
+from stylecli.media.safe_open import decoding, is_tiff, mute, opened
 from stylecli.media.stored import Stored
 from stylecli.media.xmp import clean_xmp
 

@@ -6,7 +6,7 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from stylecli.media import opening
+from stylecli.media import safe_open
 from stylecli.media.coded import by_gamma, coded
 from stylecli.media.png_chunks import MAGIC, XMP, chunks, text, unpacked
 from stylecli.media.stored import Stored
@@ -21,7 +21,7 @@ def read(data: bytes) -> Stored:
         Exception: Of any kind, for damaged files.
     """
     width, height = struct.unpack(">II", data[16:24])
-    if width * height > opening.MAX_PIXELS:
+    if width * height > safe_open.MAX_PIXELS:
         raise Image.DecompressionBombError
     pixels = imagecodecs.png_decode(_plain(data))
     gray = pixels.ndim == 2 or pixels.shape[2] < 3

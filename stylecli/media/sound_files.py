@@ -10,7 +10,7 @@ import numpy as np
 
 from stylecli.media import riff
 from stylecli.media.channels import USUAL, from_vorbis
-from stylecli.media.opening import mute
+from stylecli.media.safe_open import mute
 
 BLOCK = 2**18
 """Samples that are read at once: of a damaged file, those before the damage are kept."""

@@ -40,7 +40,7 @@ def read_settings(source: str | Path | bytes) -> str | None:
         xmp = png_text(data, XMP)
         return settings_in(xmp) if xmp else None
     # Pillow is loaded only for what has no chunks of ours.
-    from stylecli.media.opening import decoding, opened
+    from stylecli.media.safe_open import decoding, opened
 
     with decoding(data, name), opened(data) as image:
         xmp, comment = image.info.get("xmp"), image.info.get("comment")
@@ -81,7 +81,7 @@ def _of_sound(data: bytes) -> str | None:
     """The settings in a sound file's comment; None when it holds none."""
     import soundfile
 
-    from stylecli.media.opening import mute
+    from stylecli.media.safe_open import mute
 
     try:
         with mute(), soundfile.SoundFile(BytesIO(data)) as file:

@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 from PIL import ExifTags, Image
 
-from stylecli.media import opening
+from stylecli.media import safe_open
 from stylecli.media.coded import by_gamma
 from stylecli.media.icc import SRGB_PRIMARIES, written
 from stylecli.media.stored import Stored
@@ -100,7 +100,7 @@ def _pixels(page: tifffile.TiffPage, data: bytes) -> tuple[np.ndarray, np.ndarra
     if photometric == "YCBCR" and page.compression not in {6, 7, 33003, 33005, 33007, 34892}:
         # Of these kinds of JPEG tifffile makes RGB; the rest is libtiff's.
         raise NotImplementedError(f"{bits}-bit ycbcr color")
-    if page.imagewidth * page.imagelength > opening.MAX_PIXELS or page.size > 8 * opening.MAX_PIXELS:
+    if page.imagewidth * page.imagelength > safe_open.MAX_PIXELS or page.size > 8 * safe_open.MAX_PIXELS:
         raise Image.DecompressionBombError
     if any(at + length > len(data) for at, length in zip(page.dataoffsets, page.databytecounts, strict=True)):
         raise EOFError("truncated")

@@ -3,7 +3,7 @@
     w = f_n(... f_1([z / rms(z), e_c / rms(e_c)])),   f(x) = lrelu_0.2(W x + b),   e_c = the embedding of class c
 
 Weights are the effective ones: the learning-rate multiplier, the equalized scale and the gain of the activation, which
-implementations apply when they run, are multiplied in when a file is read (`checkpoints.stylegan_formats`); a leaky
+implementations apply when they run, are multiplied in when a file is read (`checkpoints.layouts.stylegan1`); a leaky
 ReLU lets a positive factor through.
 """
 

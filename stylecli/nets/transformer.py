@@ -23,7 +23,7 @@ zeros, transposed convolutions, epsilon 1e-3, no ReLU but a norm and 150 tanh + 
 
 With `noise` the net sees a fourth channel, see `nets/noise.py`.
 
-How the convolutions on the way up are computed is in `nets/phases.py`.
+How the convolutions on the way up are computed is in `nets/subpixel.py`.
 """
 
 from collections.abc import Iterator
@@ -37,8 +37,8 @@ from torch import Tensor, nn
 
 from stylecli.errors import UsageError
 from stylecli.nets.noise import noise_like
-from stylecli.nets.phases import interleaved, paired, phases
 from stylecli.nets.segments import Ask, Segment, measured
+from stylecli.nets.subpixel import interleaved, paired, phases
 
 IDENTITY = "identity"
 """The style that is the photo itself."""

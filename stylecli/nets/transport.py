@@ -27,8 +27,8 @@ from torch import Tensor, nn
 from stylecli.device import cast
 from stylecli.nets.any_style import AnyStyle, Decoding, Modulation, Style, Target
 from stylecli.nets.gaussians import transport
-from stylecli.nets.phases import interleaved, phases
 from stylecli.nets.segments import Moments, moments
+from stylecli.nets.subpixel import interleaved, phases
 from stylecli.nets.vgg import VGG, VGGConfig
 
 LEVELS = {"relu2_1": 2, "relu3_1": 4, "relu4_1": 8}

@@ -247,15 +247,15 @@ class Compute(Machine):
 
 
 @dataclass(frozen=True)
-class Telling:
+class Reporting:
     """What the user is told, and where."""
 
-    json: bool = option(False, "one JSON object a job on stdout, in place of the path", panel="Telling")
-    quiet: bool = short("-q", option(False, "only errors", panel="Telling"))
-    verbose: bool = short("-v", option(False, "also notes, losses and seconds of each job", panel="Telling"))
-    dry_run: bool = option(False, "print the jobs and do nothing", panel="Telling")
-    no_progress: bool = option(False, "no progress bar on a terminal", panel="Telling")
-    traceback: bool = option(False, "show where an error comes from", panel="Telling")
+    json: bool = option(False, "one JSON object a job on stdout, in place of the path", panel="Reporting")
+    quiet: bool = short("-q", option(False, "only errors", panel="Reporting"))
+    verbose: bool = short("-v", option(False, "also notes, losses and seconds of each job", panel="Reporting"))
+    dry_run: bool = option(False, "print the jobs and do nothing", panel="Reporting")
+    no_progress: bool = option(False, "no progress bar on a terminal", panel="Reporting")
+    traceback: bool = option(False, "show where an error comes from", panel="Reporting")
 
     def __post_init__(self) -> None:
         """Refuses to be loud and silent at once."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from stylecli.errors import UsageError
-from stylecli.settings import seeds as lists
+from stylecli.settings import lists
 from stylecli.settings.fields import option
 from stylecli.settings.shared import argument
 

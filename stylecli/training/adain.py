@@ -28,9 +28,9 @@ from stylecli.progress import Listener
 from stylecli.settings.train_adain import TrainAdainSettings
 from stylecli.training.adain_published import PublishedTask
 from stylecli.training.any_style import AnyStyleTask
-from stylecli.training.judge import Judge, shift, squared, strokes_apart, unlike, visible
 from stylecli.training.loop import Schedule, train
 from stylecli.training.pairs import Pairs
+from stylecli.training.teacher_features import TeacherFeatures, shift, squared, strokes_apart, unlike, visible
 
 
 def run(settings: TrainAdainSettings, device: Device, listener: Listener) -> Path:
@@ -53,7 +53,7 @@ class AdainTask(AnyStyleTask):
 
     def __init__(self, settings: TrainAdainSettings, device: Device) -> None:
         super().__init__(settings, device)
-        self.judge = Judge(
+        self.judge = TeacherFeatures(
             settings.teacher, settings.deep_teacher, settings.pixels, device, strokes=settings.strokes_layers
         )
         self.model = self._network().to(memory_format=torch.channels_last).to(self.device)

@@ -16,17 +16,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylecli.checkpoints.adain_formats import build
+from stylecli.checkpoints.layouts.any_style import build
+from stylecli.checkpoints.layouts.networks import NETWORKS
 from stylecli.checkpoints.load import load_vgg
-from stylecli.checkpoints.networks import NETWORKS
 from stylecli.checkpoints.store import resolve
 from stylecli.device import Device
 from stylecli.nets.adain import DEEPEST, AdaIN
 from stylecli.nets.segments import moments
 from stylecli.settings.train_adain import TrainAdainSettings
 from stylecli.training.any_style import AnyStyleTask
-from stylecli.training.judge import LAYERS
 from stylecli.training.pairs import Pairs
+from stylecli.training.teacher_features import LAYERS
 
 
 class PublishedTask(AnyStyleTask):

@@ -25,7 +25,7 @@ class AnyStyleTask(ABC):
     """
 
     network: ClassVar[str]
-    """As `checkpoints.networks` calls it."""
+    """As `checkpoints.layouts.networks` calls it."""
     title: ClassVar[str]
 
     def __init__(self, settings: TrainAdainSettings, device: Device) -> None:

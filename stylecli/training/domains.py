@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from stylecli.errors import InputError
-from stylecli.training.squares import squares, window
+from stylecli.training.square_dataset import squares, window
 
 ROOM = 1.12
 """How much larger pictures are kept: the smallest crop, of 0.8 of a square, then is not enlarged."""

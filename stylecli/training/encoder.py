@@ -19,10 +19,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stylecli.checkpoints.layouts.vgg import pixels, stored_config
 from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.store import resolve
-from stylecli.checkpoints.vgg_formats import pixels, stored_config
 from stylecli.device import Device
 from stylecli.nets.vgg import VGG, VGGConfig
 from stylecli.nets.vgg_decoder import VGGDecoder

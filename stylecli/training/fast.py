@@ -1,6 +1,6 @@
 """`train fast`: an image transformation net of one or many styles, or the (gamma, beta) of one more.
 
-The losses are those of `training.painting`, at every alpha, and for nets that hold the photo as a style
+The losses are those of `training.painting_losses`, at every alpha, and for nets that hold the photo as a style
 
     pixels   1 - alpha times the mean of |o - c|
 
@@ -20,9 +20,9 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from stylecli.checkpoints import store
+from stylecli.checkpoints.layouts.transformer import stored_config
 from stylecli.checkpoints.load import converted, fill, load_vgg
 from stylecli.checkpoints.save import save_network
-from stylecli.checkpoints.transformer_formats import stored_config
 from stylecli.device import Device
 from stylecli.errors import UsageError
 from stylecli.losses.statistics import mean_and_second
@@ -34,9 +34,9 @@ from stylecli.settings.gatys import GatysSettings, parse_layers
 from stylecli.settings.refine import ENCODER
 from stylecli.settings.train_fast import TrainFastSettings
 from stylecli.training.fast_texture import FastTextureTask
-from stylecli.training.judge import visible
 from stylecli.training.loop import Schedule, train
-from stylecli.training.painting import PaintingTask
+from stylecli.training.painting_losses import PaintingTask
+from stylecli.training.teacher_features import visible
 
 ROWS = 5.0
 """Factor on the rate of (gamma, beta)."""

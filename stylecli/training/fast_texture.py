@@ -1,7 +1,7 @@
 """`train fast --network texture-net`: Ulyanov's nets that see the photo, and noise, at every scale.
 
 Ulyanov et al. 2016, "Texture networks", arXiv 1603.03417, section 3.4; instance norm and borders that are continued as
-in Ulyanov et al. 2017, "Improved texture networks", arXiv 1701.02096. The losses are those of `training.painting`.
+in Ulyanov et al. 2017, "Improved texture networks", arXiv 1701.02096. Losses: `training.painting_losses`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from stylecli.checkpoints.layouts.texture_net import stored_config
 from stylecli.checkpoints.save import save_network
-from stylecli.checkpoints.texture_formats import stored_config
 from stylecli.device import Device
 from stylecli.errors import UsageError
 from stylecli.nets.texture_net import TextureConfig, TextureNet, beside
 from stylecli.settings.train_fast import TrainFastSettings
-from stylecli.training.judge import visible
-from stylecli.training.painting import PaintingTask
+from stylecli.training.painting_losses import PaintingTask
+from stylecli.training.teacher_features import visible
 
 
 class FastTextureTask(PaintingTask):

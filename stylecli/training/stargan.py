@@ -23,9 +23,9 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from stylecli.checkpoints.layouts.stargan import stored_config
 from stylecli.checkpoints.load import converted, fill, load
 from stylecli.checkpoints.save import save_network
-from stylecli.checkpoints.stargan_formats import stored_config
 from stylecli.checkpoints.store import resolve
 from stylecli.device import Device
 from stylecli.errors import WeightsError

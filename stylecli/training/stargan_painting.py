@@ -1,9 +1,9 @@
-"""What `train stargan` may learn from the looks of references, beside the paper's losses; see `training.painting`.
+"""What `train stargan` may learn from the looks of references, beside the paper's losses: `training.painting_losses`.
 
 The first steps may do without the discriminator, which then meets a generator that paints already:
 
     G, E  painting_weight style(g, r) + content_weight content(g, x) + range(g)   with g = G(x, E_y(r))
-          + domain_weight cross_entropy(g taken for, y)   see `training.telling`
+          + domain_weight cross_entropy(g taken for, y)   see `training.domain_classifier`
           + cycle_weight |G(x, E_y(x)) - x|   on a quarter of the pictures, which are references of their own
     F     sliced_wasserstein(F_y(z), E_y(r)) over many z and r of one domain: drawn styles are as those of references
 """
@@ -18,10 +18,10 @@ from stylecli.device import Device
 from stylecli.losses.sliced import directions, sliced_wasserstein
 from stylecli.nets.stargan import StarGAN
 from stylecli.settings.train_stargan import TrainStarganSettings
+from stylecli.training.domain_classifier import domain_classifier
 from stylecli.training.domains import DomainPictures
-from stylecli.training.judge import Judge, shift, unlike, visible
 from stylecli.training.stargan_terms import Masks
-from stylecli.training.telling import telling
+from stylecli.training.teacher_features import TeacherFeatures, shift, unlike, visible
 
 DIRECTIONS = 128
 REAL = 300
@@ -42,15 +42,15 @@ class Painting:
 
     def __init__(self, settings: TrainStarganSettings, data: DomainPictures, device: Device) -> None:
         self.settings, self.half = settings, device.autocast
-        self.judge = Judge(settings.teacher, settings.deep_teacher, settings.pixels, device)
+        self.judge = TeacherFeatures(settings.teacher, settings.deep_teacher, settings.pixels, device)
         random, names = Generator().manual_seed(settings.seed), len(data.names)
         some = data.draw(torch.arange(4 * names) % names, random)
         self.floors = self.judge.floors(_shown(some.to(device.torch)))
-        self.telling: nn.Linear | None = None
+        self.classifier: nn.Linear | None = None
         if settings.domain_weight:
             domains = torch.arange(REAL * names) % names
             drawn = [self.judge.moments(_shown(data.draw(part, random).to(device.torch))) for part in domains.split(32)]
-            self.telling = telling(torch.cat(drawn), domains.to(device.torch), names)
+            self.classifier = domain_classifier(torch.cat(drawn), domains.to(device.torch), names)
 
     def losses(self, fake: Tensor, reference: Tensor, content: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Weighted `style`, `content`, `range` and `domain` of what was made, all pictures in [-1, 1]."""
@@ -64,8 +64,8 @@ class Painting:
             "content": self.settings.content_weight * shift(made.deep, own).mean(),
             "range": outside,
         }
-        if self.telling:
-            terms["domain"] = self.settings.domain_weight * F.cross_entropy(self.telling(moments), target)
+        if self.classifier:
+            terms["domain"] = self.settings.domain_weight * F.cross_entropy(self.classifier(moments), target)
         return terms
 
     def drawn(self, net: StarGAN, crowd: Tensor, domain: Tensor, random: Generator) -> Tensor:

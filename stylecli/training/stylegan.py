@@ -25,10 +25,10 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from stylecli.checkpoints.layouts.stylegan2 import stored_config
 from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.store import resolve
-from stylecli.checkpoints.stylegan2_formats import stored_config
 from stylecli.device import Device
 from stylecli.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty, path_lengths
 from stylecli.losses.frechet import frechet_distance
@@ -43,7 +43,7 @@ from stylecli.training.data import ahead
 from stylecli.training.differentiable import augment
 from stylecli.training.loop import Schedule, train
 from stylecli.training.recipes import recipe
-from stylecli.training.squares import squares
+from stylecli.training.square_dataset import squares
 
 MAPPING_RATE = 0.01
 """The mapping network learns slower: Karras et al. 2019, appendix C."""

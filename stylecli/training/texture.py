@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor, nn
 
+from stylecli.checkpoints.layouts.texture_net import stored_config
 from stylecli.checkpoints.save import save_network
-from stylecli.checkpoints.texture_formats import stored_config
 from stylecli.device import Device
 from stylecli.errors import UsageError
 from stylecli.losses.sliced import directions, sliced_wasserstein
@@ -28,9 +28,9 @@ from stylecli.nets.texture_net import TextureConfig, TextureNet, calibrated, siz
 from stylecli.optimise.octaves import halved
 from stylecli.progress import Listener
 from stylecli.settings.train_texture import TrainTextureSettings
-from stylecli.training.judge import Judge, sampled, unlike, visible
 from stylecli.training.loop import Schedule, train
 from stylecli.training.recipes import recipe
+from stylecli.training.teacher_features import TeacherFeatures, sampled, unlike, visible
 
 SAMPLES = 8
 STORED = 2**16
@@ -75,7 +75,9 @@ class TextureTask:
             _balance(net)
         self.model = net.to(memory_format=torch.channels_last).to(self.device).train()
         layers = settings.style_layers
-        self.judge = Judge(settings.teacher, settings.deep_teacher, settings.pixels, device, layers, max(layers))
+        self.judge = TeacherFeatures(
+            settings.teacher, settings.deep_teacher, settings.pixels, device, layers, max(layers)
+        )
         spread, axes = torch.linalg.eigh(torch.cov(self.exemplar.flatten(1)))
         self.whitening = (axes / (spread + FAINT).sqrt() @ axes.T).to(self.device)
         with torch.no_grad():

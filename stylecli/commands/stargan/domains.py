@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from stylecli.commands._options import from_settings
 from stylecli.errors import ExitCode
-from stylecli.settings.shared import Telling
+from stylecli.settings.shared import Reporting
 from stylecli.settings.stargan import StarganDomainsSettings
 
 
 @from_settings
-def command(settings: StarganDomainsSettings, telling: Telling) -> ExitCode:
+def command(settings: StarganDomainsSettings, reporting: Reporting) -> ExitCode:
     """List the domains that --domain takes, in the order of their numbers.
 
     \b
@@ -18,7 +18,7 @@ def command(settings: StarganDomainsSettings, telling: Telling) -> ExitCode:
       stylecli stargan domains --weights 100000_nets_ema.ckpt --domains cat,dog,wild
     """
     for index, name in enumerate(_names(settings)):
-        print(json.dumps({"index": index, "domain": name}) if telling.json else name)
+        print(json.dumps({"index": index, "domain": name}) if reporting.json else name)
     return ExitCode.DONE
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from stylecli.commands._options import from_settings
 from stylecli.commands._run import run
 from stylecli.errors import ExitCode
-from stylecli.settings import seeds as lists
-from stylecli.settings.shared import Compute, Contents, Outputs, Telling
+from stylecli.settings import lists
+from stylecli.settings.shared import Compute, Contents, Outputs, Reporting
 from stylecli.settings.stargan import StarganLatentSettings
 
 
@@ -16,7 +16,7 @@ def command(
     grid: tuple[StarganLatentSettings, ...],
     outputs: Outputs,
     compute: Compute,
-    telling: Telling,
+    reporting: Reporting,
 ) -> ExitCode:
     """Translate CONTENT to --domain, in a style of its own for each of --seeds (StarGAN v2, Choi et al. 2020).
 
@@ -26,4 +26,4 @@ def command(
       stylecli stargan latent cat.jpg --weights stargan-afhq --domain wild --seeds 0-7 --psi 0.7 -o wild/
     """
     each = [replace(one, seeds=str(seed)) for one in grid for seed in lists.integers(one.seeds, "--seeds")]
-    return run("stargan latent", contents, None, each, outputs, compute, telling)
+    return run("stargan latent", contents, None, each, outputs, compute, reporting)

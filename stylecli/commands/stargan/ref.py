@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from stylecli.commands._options import from_settings
+from stylecli.commands._report import Reporter
 from stylecli.commands._run import run, run_jobs
-from stylecli.commands._telling import Teller
 from stylecli.errors import ExitCode
-from stylecli.settings.shared import Compute, Contents, Telling
+from stylecli.settings.shared import Compute, Contents, Reporting
 from stylecli.settings.stargan import ReferenceOutputs, References, StarganRefSettings
 
 FRAMES = 24
@@ -19,7 +19,7 @@ def command(
     grid: tuple[StarganRefSettings, ...],
     outputs: ReferenceOutputs,
     compute: Compute,
-    telling: Telling,
+    reporting: Reporting,
 ) -> ExitCode:
     """Translate CONTENT to the domain of --reference, in its style (StarGAN v2, Choi et al. 2020).
 
@@ -34,15 +34,15 @@ def command(
       stylecli stargan ref cat.jpg --weights stargan-afhq --reference dog.jpg --domain dog --fit stretch
     """
     from stylecli.batch.sheets import plan_morphs, wants_singles
-    from stylecli.folders import plan_files
+    from stylecli.runs import plan_files
 
     still = tuple(replace(one, frames=None) for one in grid)
     if contents.watch:
-        return run("stargan ref", contents, references, still, outputs, compute, telling)
-    jobs = plan_files("stargan ref", contents, references, still, outputs, say=Teller(telling).say)
+        return run("stargan ref", contents, references, still, outputs, compute, reporting)
+    jobs = plan_files("stargan ref", contents, references, still, outputs, say=Reporter(reporting).say)
     clips = []
     if outputs.animate:
         clips = plan_morphs(jobs, replace(grid[0], frames=grid[0].frames or FRAMES), outputs)
     if not (wants_singles(outputs) or outputs.grid):
         jobs = []
-    return run_jobs([*jobs, *clips], replace(outputs, animate=None), compute, telling)
+    return run_jobs([*jobs, *clips], replace(outputs, animate=None), compute, reporting)

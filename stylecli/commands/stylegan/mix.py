@@ -3,12 +3,12 @@
 from stylecli.commands._options import from_settings
 from stylecli.commands.stylegan._run import run
 from stylecli.errors import ExitCode
-from stylecli.settings.shared import Compute, Files, Telling
+from stylecli.settings.shared import Compute, Files, Reporting
 from stylecli.settings.stylegan import StyleganMixSettings
 
 
 @from_settings
-def command(settings: StyleganMixSettings, outputs: Files, compute: Compute, telling: Telling) -> ExitCode:
+def command(settings: StyleganMixSettings, outputs: Files, compute: Compute, reporting: Reporting) -> ExitCode:
     """Style mixing (Karras et al. 2019, figure 3): each row with the styles of each column in some layers.
 
     \b
@@ -16,4 +16,4 @@ def command(settings: StyleganMixSettings, outputs: Files, compute: Compute, tel
       stylecli stylegan mix --weights ffhq.pkl --rows 85,100 --columns 55,821 --layers 0-6 -o mix.png
       stylecli stylegan mix --rows face.safetensors --columns 0-5 --layers middle,fine
     """
-    return run("mix", [("stylegan_mix", settings)], outputs, compute, telling)
+    return run("mix", [("stylegan_mix", settings)], outputs, compute, reporting)

@@ -3,14 +3,14 @@
 import json
 
 from stylecli.commands._options import from_settings
-from stylecli.commands._telling import Teller
+from stylecli.commands._report import Reporter
 from stylecli.errors import ExitCode
-from stylecli.settings.shared import Machine, Telling
+from stylecli.settings.shared import Machine, Reporting
 from stylecli.settings.stylegan import StyleganPplSettings
 
 
 @from_settings
-def command(settings: StyleganPplSettings, compute: Machine, telling: Telling) -> ExitCode:
+def command(settings: StyleganPplSettings, compute: Machine, reporting: Reporting) -> ExitCode:
     """Perceptual path length (Karras et al. 2019, section 4.1), by LPIPS or, without its weights, by the encoder.
 
     \b
@@ -19,7 +19,7 @@ def command(settings: StyleganPplSettings, compute: Machine, telling: Telling) -
     """
     from stylecli import api
 
-    teller = Teller(telling)
+    teller = Reporter(reporting)
     try:
         found = api.stylegan(
             "ppl",
@@ -34,5 +34,5 @@ def command(settings: StyleganPplSettings, compute: Machine, telling: Telling) -
     for note in found.notes:
         teller.say(note)
     value = found.losses["ppl"]
-    print(json.dumps({"ppl": value, "notes": found.notes}) if telling.json else f"{value:.4g}")
+    print(json.dumps({"ppl": value, "notes": found.notes}) if reporting.json else f"{value:.4g}")
     return ExitCode.DONE

@@ -5,16 +5,16 @@ from pathlib import Path
 from stylecli.commands._options import from_settings
 from stylecli.commands.stylegan._run import run
 from stylecli.errors import ExitCode
-from stylecli.settings.shared import Compute, Files, Telling
+from stylecli.settings.shared import Compute, Files, Reporting
 from stylecli.settings.stylegan import StyleganProjectSettings
 
 
 @from_settings
-def command(settings: StyleganProjectSettings, outputs: Files, compute: Compute, telling: Telling) -> ExitCode:
+def command(settings: StyleganProjectSettings, outputs: Files, compute: Compute, reporting: Reporting) -> ExitCode:
     """Find the w of each layer whose picture is nearest to PHOTO; they are written beside it as .safetensors.
 
     \b
       stylecli stylegan project face.jpg --weights ffhq.pkl
       stylecli stylegan mix --weights ffhq.pkl --rows face_stylegan.safetensors --columns 0-5
     """
-    return run("project", [(f"{Path(settings.photo).stem}_stylegan", settings)], outputs, compute, telling)
+    return run("project", [(f"{Path(settings.photo).stem}_stylegan", settings)], outputs, compute, reporting)

@@ -6,13 +6,13 @@ from pathlib import Path
 from stylecli.commands._options import from_settings
 from stylecli.commands.stylegan._run import run
 from stylecli.errors import ExitCode
-from stylecli.settings import seeds as lists
-from stylecli.settings.shared import Compute, Files, Telling
+from stylecli.settings import lists
+from stylecli.settings.shared import Compute, Files, Reporting
 from stylecli.settings.stylegan import StyleganSampleSettings
 
 
 @from_settings
-def command(settings: StyleganSampleSettings, outputs: Files, compute: Compute, telling: Telling) -> ExitCode:
+def command(settings: StyleganSampleSettings, outputs: Files, compute: Compute, reporting: Reporting) -> ExitCode:
     """Pictures of seeds or saved latents, one by one or on a sheet.
 
     \b
@@ -22,7 +22,7 @@ def command(settings: StyleganSampleSettings, outputs: Files, compute: Compute, 
       stylecli stylegan sample --seeds face.safetensors --noise random
     """
     wanted = [("stylegan_sheet", settings)] if settings.grid else _singles(settings)
-    return run("sample", wanted, outputs, compute, telling)
+    return run("sample", wanted, outputs, compute, reporting)
 
 
 def _singles(settings: StyleganSampleSettings) -> list[tuple[str, StyleganSampleSettings]]:

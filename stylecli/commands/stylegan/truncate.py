@@ -3,16 +3,16 @@
 from stylecli.commands._options import from_settings
 from stylecli.commands.stylegan._run import run
 from stylecli.errors import ExitCode
-from stylecli.settings.shared import Compute, Files, Telling
+from stylecli.settings.shared import Compute, Files, Reporting
 from stylecli.settings.stylegan import StyleganTruncateSettings
 
 
 @from_settings
-def command(settings: StyleganTruncateSettings, outputs: Files, compute: Compute, telling: Telling) -> ExitCode:
+def command(settings: StyleganTruncateSettings, outputs: Files, compute: Compute, reporting: Reporting) -> ExitCode:
     """The truncation trick on a strip (Karras et al. 2019, figure 8): psi from -1, an opposite, to 1, the picture.
 
     \b
       stylecli stylegan truncate --seeds 0-3
       stylecli stylegan truncate --weights ffhq.pkl --seeds 91 --psi 1,0.7,0.5,0,-0.5,-1 -o strip.png
     """
-    return run("truncate", [("stylegan_truncate", settings)], outputs, compute, telling)
+    return run("truncate", [("stylegan_truncate", settings)], outputs, compute, reporting)

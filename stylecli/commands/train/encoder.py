@@ -3,14 +3,14 @@
 from stylecli.commands._options import from_settings
 from stylecli.commands._training import run
 from stylecli.errors import ExitCode
-from stylecli.settings.shared import Machine, Telling
+from stylecli.settings.shared import Machine, Reporting
 from stylecli.settings.train_encoder import TrainEncoderSettings
 
 PANEL = "Training"
 
 
 @from_settings
-def command(settings: TrainEncoderSettings, compute: Machine, telling: Telling) -> ExitCode:
+def command(settings: TrainEncoderSettings, compute: Machine, reporting: Reporting) -> ExitCode:
     """Distill VGG-19 into a small encoder with the same layer names (Wang et al. 2020, arXiv 2003.08436).
 
     A folder that holds a training is gone on with: run the same command again. `weights.safetensors` in it opens with
@@ -20,4 +20,4 @@ def command(settings: TrainEncoderSettings, compute: Machine, telling: Telling) 
       stylecli weights pull vgg19
       stylecli train encoder --content photos/ --content paintings/ --output runs/encoder
     """
-    return run("encoder", settings, compute, telling)
+    return run("encoder", settings, compute, reporting)

@@ -1,16 +1,16 @@
 """Train a net that paints in one pass, or teach one a style of your own in minutes."""
 
 from stylecli.commands._options import from_settings
-from stylecli.commands._telling import Teller
+from stylecli.commands._report import Reporter
 from stylecli.errors import ExitCode
-from stylecli.settings.shared import Machine, Telling
+from stylecli.settings.shared import Machine, Reporting
 from stylecli.settings.train_fast import TrainFastSettings
 
 PANEL = "Training"
 
 
 @from_settings
-def command(settings: TrainFastSettings, compute: Machine, telling: Telling) -> ExitCode:
+def command(settings: TrainFastSettings, compute: Machine, reporting: Reporting) -> ExitCode:
     """Teach the net of `stylecli fast` a style of your own in minutes, or train a whole net of one or many styles.
 
     A folder that holds a training is gone on with: run the same command again. `weights.safetensors` in it opens with
@@ -23,11 +23,11 @@ def command(settings: TrainFastSettings, compute: Machine, telling: Telling) -> 
     """
     from stylecli import api
 
-    teller = Teller(telling)
+    teller = Reporter(reporting)
     try:
         path = api.train("fast", settings, compute, teller.bar_for("fast"))
     finally:
         teller.clear()
-    if not telling.quiet:
+    if not reporting.quiet:
         print(path)
     return ExitCode.DONE

@@ -3,14 +3,14 @@
 from stylecli.commands._options import from_settings
 from stylecli.commands._training import run
 from stylecli.errors import ExitCode
-from stylecli.settings.shared import Machine, Telling
+from stylecli.settings.shared import Machine, Reporting
 from stylecli.settings.train_stargan import TrainStarganSettings
 
 PANEL = "Training"
 
 
 @from_settings
-def command(settings: TrainStarganSettings, compute: Machine, telling: Telling) -> ExitCode:
+def command(settings: TrainStarganSettings, compute: Machine, reporting: Reporting) -> ExitCode:
     """Train StarGAN v2 (Choi et al. 2020) on the folders below DIR: each is a domain of its name.
 
     A folder that holds a training is gone on with: run the same command again. `weights.safetensors` in it opens with
@@ -20,4 +20,4 @@ def command(settings: TrainStarganSettings, compute: Machine, telling: Telling) 
       stylecli train stargan animals/ --output runs/animals --diversity-weight 2
       stylecli train stargan photos/ ukiyoe/ cubism/ --channels 32 --most-channels 128 --precision bfloat16
     """
-    return run("stargan", settings, compute, telling)
+    return run("stargan", settings, compute, reporting)

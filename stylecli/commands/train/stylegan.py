@@ -3,14 +3,14 @@
 from stylecli.commands._options import from_settings
 from stylecli.commands._training import run
 from stylecli.errors import ExitCode
-from stylecli.settings.shared import Machine, Telling
+from stylecli.settings.shared import Machine, Reporting
 from stylecli.settings.train_stylegan import TrainStyleganSettings
 
 PANEL = "Training"
 
 
 @from_settings
-def command(settings: TrainStyleganSettings, compute: Machine, telling: Telling) -> ExitCode:
+def command(settings: TrainStyleganSettings, compute: Machine, reporting: Reporting) -> ExitCode:
     """Train StyleGAN 2 (Karras et al. 2020), or 1, on the pictures below DIR, hundreds are enough to begin with.
 
     A folder that holds a training is gone on with: run the same command again. `weights.safetensors` in it opens with
@@ -20,4 +20,4 @@ def command(settings: TrainStyleganSettings, compute: Machine, telling: Telling)
       stylecli train stylegan paintings/ --output runs/stylegan
       stylecli train stylegan animals/ --by-folder --size 128 --mirror
     """
-    return run("stylegan", settings, compute, telling)
+    return run("stylegan", settings, compute, reporting)

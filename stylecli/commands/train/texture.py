@@ -3,14 +3,14 @@
 from stylecli.commands._options import from_settings
 from stylecli.commands._training import run
 from stylecli.errors import ExitCode
-from stylecli.settings.shared import Machine, Telling
+from stylecli.settings.shared import Machine, Reporting
 from stylecli.settings.train_texture import TrainTextureSettings
 
 PANEL = "Training"
 
 
 @from_settings
-def command(settings: TrainTextureSettings, compute: Machine, telling: Telling) -> ExitCode:
+def command(settings: TrainTextureSettings, compute: Machine, reporting: Reporting) -> ExitCode:
     """Train a generator that draws the material in EXEMPLAR (Ulyanov 2016, arXiv 1603.03417).
 
     A folder that holds a training is gone on with: run the same command again. `weights.safetensors` in it opens with
@@ -20,4 +20,4 @@ def command(settings: TrainTextureSettings, compute: Machine, telling: Telling) 
       stylecli train texture bark.jpg --output runs/bark
       stylecli texture --method net --weights runs/bark/weights.safetensors --out-size 2048x1024
     """
-    return run("texture", settings, compute, telling)
+    return run("texture", settings, compute, reporting)

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from stylecli.checkpoints.taking import Taking
+from stylecli.checkpoints.layouts.strict_state import ConsumedState
 from stylecli.errors import WeightsError
 from stylecli.nets.stylegan2 import GAIN, StyleGAN2Config
 from stylecli.nets.upfirdn import SMOOTH
@@ -66,7 +66,7 @@ def ours(tensors: State, options: Options) -> tuple[StyleGAN2Config, State]:
 
 def rosinality(tensors: State, options: Options) -> tuple[StyleGAN2Config, State]:
     """`g_ema` and, in converted files, `latent_avg`; the noise is missing in files from before it was a buffer."""
-    taking = Taking({name.removeprefix("g_ema."): value for name, value in tensors.items()})
+    taking = ConsumedState({name.removeprefix("g_ema."): value for name, value in tensors.items()})
     count = 1 + sum(name.startswith("convs.") and name.endswith(".conv.weight") for name in taking.left)
     state: State = {}
     index = 0
@@ -97,8 +97,8 @@ def rosinality(tensors: State, options: Options) -> tuple[StyleGAN2Config, State
 
 
 def nvlabs(tensors: State, options: Options) -> tuple[StyleGAN2Config, State]:
-    """`G_ema` of a pickle; `options` hold what its objects say beside their tensors, see `checkpoints.nvidia`."""
-    taking = Taking(tensors)
+    """`G_ema` of a pickle; `options` hold what its objects say beside their tensors, see `containers.nvidia`."""
+    taking = ConsumedState(tensors)
     multiplier = options.get("lr_multiplier", LR_MULTIPLIER)
     state: State = {}
     if "mapping.embed.weight" in taking:
@@ -133,7 +133,7 @@ def nvlabs(tensors: State, options: Options) -> tuple[StyleGAN2Config, State]:
 
 def tensorflow(tensors: State, options: Options) -> tuple[StyleGAN2Config, State]:
     """`Gs` of a pickle of TensorFlow's days: the layout of NVlabs' conversion, from which `nvlabs` goes on."""
-    taking = Taking(tensors)
+    taking = ConsumedState(tensors)
     theirs: State = {"mapping.w_avg": taking.take("dlatent_avg")}
     for name in [*taking.left]:
         if name == "lod" or name.endswith("/lod"):
@@ -181,7 +181,7 @@ def _pair(name: str, pair: tuple[Tensor, Tensor]) -> State:
     return {f"{name}.weight": pair[0], f"{name}.bias": pair[1]}
 
 
-def _modulated(taking: Taking, theirs: str, name: str, kernel: int) -> State:
+def _modulated(taking: ConsumedState, theirs: str, name: str, kernel: int) -> State:
     weight = taking.take(f"{theirs}.weight")[0]
     style, bias = taking.layer(f"{theirs}.modulation")
     return {
@@ -190,7 +190,7 @@ def _modulated(taking: Taking, theirs: str, name: str, kernel: int) -> State:
     }
 
 
-def _affine(taking: Taking, theirs: str, name: str) -> State:
+def _affine(taking: ConsumedState, theirs: str, name: str) -> State:
     weight, bias = taking.layer(f"{theirs}.affine")
     return _pair(f"{name}.affine", (weight / math.sqrt(weight.shape[1]), bias))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from stylecli.checkpoints import vgg_formats
+from stylecli.checkpoints.layouts import vgg
 from stylecli.errors import WeightsError
 from stylecli.nets.adain import DEEPEST, AdaIN, MirrorDecoder
 from stylecli.nets.transport import TransportConfig
@@ -40,7 +40,7 @@ def decoder(tensors: dict[str, Tensor], config: dict[str, Any]) -> tuple[Widths,
 
 def pair(tensors: dict[str, Tensor], config: dict[str, Any]) -> tuple[VGGConfig, dict[str, Tensor]]:
     """Our own file of both halves: `vgg.convs.conv1_1.weight`, `decoder.convs.conv1_1.weight`."""
-    built, _ = vgg_formats.ours({}, config.get("vgg", {}))
+    built, _ = vgg.ours({}, config.get("vgg", {}))
     return replace(built, widths=_vgg_widths(tensors, "vgg.convs."), maps=()), tensors
 
 

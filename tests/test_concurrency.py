@@ -11,8 +11,8 @@ from conftest import FakeGatys, Result
 from test_folders import Stages
 from test_runner import JOBS, Log
 
+from stylecli.batch.concurrency import Concurrency, choose
 from stylecli.batch.jobs import Job
-from stylecli.batch.pace import Pace, choose
 from stylecli.batch.runner import Made, run
 from stylecli.device import Device
 from stylecli.errors import ExitCode
@@ -100,8 +100,8 @@ def test_every_core_reads_and_writes_for_a_gpu(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("os.cpu_count", lambda: 6)
     device = Device(torch.device("cuda"), max_memory=2**32)
     backend = SimpleNamespace(shared=True, short=True, device=device)
-    assert choose(backend, device, 100, None, print) == Pace(1, 6, 2)
-    assert choose(backend, device, 100, 3, print) == Pace(3, 6, 2)
+    assert choose(backend, device, 100, None, print) == Concurrency(1, 6, 2)
+    assert choose(backend, device, 100, 3, print) == Concurrency(3, 6, 2)
 
 
 def test_each_thread_gets_its_threads():
@@ -113,7 +113,7 @@ def test_each_thread_gets_its_threads():
             return super().make(job, given, listener)
 
     try:
-        run(JOBS, Counting(), Log(), at_once=2, ready=Pace(2, 0, 2).ready)
+        run(JOBS, Counting(), Log(), at_once=2, ready=Concurrency(2, 0, 2).ready)
         assert found == [2, 2, 2]
     finally:
         torch.set_num_threads(1)

@@ -5,114 +5,105 @@ file's name; a training file's state dict is looked into. Conversion is total bo
 row's list of spares, and `load` checks that every parameter and buffer of ours was filled.
 """
 
-from stylecli.checkpoints import (
-    adain_formats,
-    lpips_formats,
-    stargan_formats,
-    stylegan1_formats,
-    stylegan2_formats,
-    texture_formats,
-    transformer_formats,
-    vgg_formats,
-)
 from stylecli.checkpoints.header import OURS
-from stylecli.checkpoints.layouts import Format
+from stylecli.checkpoints.layouts import any_style, lpips, stargan, stylegan1, stylegan2, texture_net, transformer, vgg
+from stylecli.checkpoints.layouts.format import Format
 
 FORMATS = (
     Format(
         OURS["vgg"],
         "vgg",
         {"convs.conv1_1.weight": (None, 3, 3, 3), "preprocess": (3, 3), "preprocess_bias": (3,)},
-        vgg_formats.ours,
+        vgg.ours,
         (r"sample\..+",),
     ),
     Format(
         "VGG, torchvision or Caffe-style",
         "vgg",
         {"features.0.weight": (64, 3, 3, 3), "features.2.weight": (64, 64, 3, 3), "features.5.weight": (128, 64, 3, 3)},
-        vgg_formats.numbered,
+        vgg.numbered,
         (r"classifier\.\d\.(weight|bias)",),
     ),
     Format(
         "VGG, Gatys' vgg_conv",
         "vgg",
         {"conv1_1.weight": (64, 3, 3, 3), "conv1_2.weight": (64, 64, 3, 3)},
-        vgg_formats.named,
+        vgg.named,
     ),
     Format(
         "LPIPS, its weights of channels",
         "lpips",
         {f"lin{index}.model.1.weight": (1, None, 1, 1) for index in range(5)},
-        lpips_formats.linear,
+        lpips.linear,
     ),
     Format(
         "VGG-19, normalised (AdaIN)",
         "vgg",
         {"0.weight": (3, 3, 1, 1), "2.weight": (64, 3, 3, 3), "5.weight": (64, 64, 3, 3), "9.weight": (128, 64, 3, 3)},
-        vgg_formats.normalised,
+        vgg.normalised,
     ),
     Format(
         "VGG-19, compressed by Collaborative Distillation",
         "vgg",
         {"conv0.weight": (3, 3, 1, 1), "conv11.weight": (None, 3, 3, 3), "conv12.weight": (None, None, 3, 3)},
-        vgg_formats.distilled,
+        vgg.distilled,
     ),
     Format(
         OURS["stylegan2"],
         "stylegan2",
         {"const": (None, 4, 4), "layers.0.strength": (), "rgbs.0.weight": (3, None, 1, 1)},
-        stylegan2_formats.ours,
+        stylegan2.ours,
         (r"sample\..+",),
     ),
     Format(
         "StyleGAN 2, rosinality, with a mean latent",
         "stylegan2",
         {"latent_avg": (None,), "g_ema.input.input": (1, None, 4, 4), "g_ema.to_rgb1.conv.weight": (1, 3, None, 1, 1)},
-        stylegan2_formats.rosinality,
+        stylegan2.rosinality,
         (r"(g|d)\..+",),
     ),
     Format(
         "StyleGAN 2, rosinality",
         "stylegan2",
         {"input.input": (1, None, 4, 4), "to_rgb1.conv.weight": (1, 3, None, 1, 1), "style.1.weight": (None, None)},
-        stylegan2_formats.rosinality,
+        stylegan2.rosinality,
     ),
     Format(
         "StyleGAN 2, NVlabs",
         "stylegan2",
         {"synthesis.b4.const": (None, 4, 4), "synthesis.b4.torgb.weight": (3, None, 1, 1)},
-        stylegan2_formats.nvlabs,
+        stylegan2.nvlabs,
     ),
     Format(
         "StyleGAN 2, TensorFlow",
         "stylegan2",
         {"synthesis/4x4/Const/const": (1, None, 4, 4), "synthesis/4x4/ToRGB/weight": (1, 1, None, 3)},
-        stylegan2_formats.tensorflow,
+        stylegan2.tensorflow,
     ),
     Format(
         "StyleGAN 3",
         "stylegan3",
         {"synthesis.input.freqs": (None, 2), "synthesis.input.phases": (None,)},
-        stylegan2_formats.refused("StyleGAN 3", "its continuous convolutions are another network"),
+        stylegan2.refused("StyleGAN 3", "its continuous convolutions are another network"),
     ),
     Format(
         OURS["stylegan1"],
         "stylegan1",
         {"const": (None, 4, 4), "layers.0.noise_weight": (None,), "rgb.weight": (3, None, 1, 1)},
-        stylegan1_formats.ours,
+        stylegan1.ours,
         (r"sample\..+",),
     ),
     Format(
         "StyleGAN 1, rosinality",
         "stylegan1",
         {"generator.progression.0.conv1.input": (1, None, 4, 4), "style.1.linear.weight_orig": (None, None)},
-        stylegan1_formats.rosinality,
+        stylegan1.rosinality,
     ),
     Format(
         "StyleGAN 1, genforce",
         "stylegan1",
         {"synthesis.layer0.const": (1, None, 4, 4), "synthesis.output0.weight": (3, None, 1, 1)},
-        stylegan1_formats.genforce,
+        stylegan1.genforce,
     ),
     Format(
         OURS["stargan"],
@@ -122,7 +113,7 @@ FORMATS = (
             "mapping.shared.0.weight": (None, None),
             "encoder.shared.0.weight": (None, 3, 3, 3),
         },
-        stargan_formats.ours,
+        stargan.ours,
         (r"sample\..+",),
     ),
     *(
@@ -134,7 +125,7 @@ FORMATS = (
                 f"mapping_network.{module}shared.0.weight": (None, None),
                 f"style_encoder.{module}shared.0.weight": (None, 3, 3, 3),
             },
-            stargan_formats.clovaai,
+            stargan.clovaai,
             # Files of trainings hold it too.
             (r"discriminator\..+",),
         )
@@ -144,14 +135,14 @@ FORMATS = (
         OURS["fan"],
         "fan",
         {"conv1.conv.weight": (64, 6, 7, 7), "bn1.weight": (64,), "l0.weight": (None, 256, 1, 1)},
-        stargan_formats.landmarks,
+        stargan.landmarks,
         (r"sample\..+",),
     ),
     Format(
         "landmarks of faces, clovaai's wing.ckpt",
         "fan",
         {"conv1.conv.weight": (64, 6, 7, 7), "bn1.running_mean": (64,), "l0.weight": (None, 256, 1, 1)},
-        stargan_formats.wing,
+        stargan.wing,
         # More hourglasses, of which only the first is used.
         (r"(m|top_m_|conv_last|bn_end|l|bl|al)[1-9]\..+", r"(bl|al)0\..+", r".+\.num_batches_tracked"),
     ),
@@ -163,41 +154,41 @@ FORMATS = (
             "decoder.conv1.weight": (3, None, 3, 3),
             "code_mean": (None,),
         },
-        adain_formats.transport,
+        any_style.transport,
         (r"sample\..+",),
     ),
     Format(
         OURS["adain"],
         "adain",
         {"vgg.convs.conv1_1.weight": (None, 3, 3, 3), "decoder.convs.conv1_1.weight": (3, None, 3, 3)},
-        adain_formats.pair,
+        any_style.pair,
         (r"sample\..+",),
     ),
     Format(
         "AdaIN decoder (pytorch-AdaIN)",
         "adain-decoder",
         {"1.weight": (None, None, 3, 3), "5.weight": (None, None, 3, 3), "28.weight": (3, None, 3, 3)},
-        adain_formats.numbered_decoder,
+        any_style.numbered_decoder,
     ),
     Format(
         OURS["adain-decoder"],
         "adain-decoder",
         {"convs.conv4_1.weight": (None, None, 3, 3), "convs.conv1_1.weight": (3, None, 3, 3)},
-        adain_formats.decoder,
+        any_style.decoder,
         (r"sample\..+",),
     ),
     Format(
         OURS["transformer"],
         "transformer",
         {"convs.down1.weight": (None, None, 9, 9), "convs.out.weight": (None, None, 9, 9)},
-        transformer_formats.ours,
+        transformer.ours,
         (r"sample\..+",),
     ),
     Format(
         "transformation net, pytorch/examples",
         "transformer",
         {"conv1.conv2d.weight": (None, 3, 9, 9), "deconv3.conv2d.weight": (3, None, 9, 9), "in1.weight": (None,)},
-        transformer_formats.examples,
+        transformer.examples,
         # Instance norms of PyTorch before 0.4 saved statistics that they did not use.
         (r"(res\d+\.)?in\d+\.(running_mean|running_var|num_batches_tracked)",),
     ),
@@ -205,7 +196,7 @@ FORMATS = (
         "transformation net, lengstrom/fast-style-transfer",
         "transformer",
         {"conv1.conv.weight": (None, 3, 9, 9), "conv4.conv.weight": (3, None, 9, 9), "conv4.norm.weight": (3,)},
-        transformer_formats.lengstrom,
+        transformer.lengstrom,
     ),
     Format(
         OURS["texture-net"],
@@ -215,7 +206,7 @@ FORMATS = (
             "out.weight": (3, None, 1, 1),
             "level1.norm1.weight": (None,),
         },
-        texture_formats.ours,
+        texture_net.ours,
         (r"sample\..+",),
     ),
     Format(
@@ -226,7 +217,7 @@ FORMATS = (
             "branch1.join.weight": (None,),
             "out.weight": (3, None, 1, 1),
         },
-        texture_formats.readable,
+        texture_net.readable,
         (r"sample\..+",),
     ),
     Format(
@@ -237,7 +228,7 @@ FORMATS = (
             "modules.3.running_mean": (None,),
             "modules.5.modules.2.weight": (None, None, 3, 3),
         },
-        texture_formats.torch7,
+        texture_net.torch7,
         # Statistics of training that are never used, and what was left over from the last pass.
         (r"(.+\.)?(running_mean|running_var|save_mean|save_std|output|f?grad\w+|finput|gradInput)",),
     ),
@@ -245,7 +236,7 @@ FORMATS = (
         "texture net, PyTorch port (JorgeGtz/TextureNets_implementation)",
         "texture-net",
         {"cb1_1.conv1.weight": (None, None, 3, 3), "up1.bn.weight": (None,), "last_conv.weight": (3, None, 1, 1)},
-        texture_formats.port,
+        texture_net.port,
         (r".+\.num_batches_tracked",),
     ),
 )

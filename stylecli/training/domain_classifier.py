@@ -12,7 +12,7 @@ RIDGE = 20.0
 ITERATIONS = 100
 
 
-def telling(moments: Tensor, domains: Tensor, count: int) -> nn.Linear:
+def domain_classifier(moments: Tensor, domains: Tensor, count: int) -> nn.Linear:
     """From `moments` [N, D] of pictures of `domains` [N], each below `count`: [N, D] to logits [N, count]."""
     mean, deviation = moments.mean(0), moments.std(0).clamp_min(1e-6)
     scaled = (moments - mean) / deviation

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylecli.checkpoints.pickle_globals import Record
-from stylecli.checkpoints.pickle_tensors import View
+from stylecli.checkpoints.containers.pickle_globals import Record
+from stylecli.checkpoints.containers.pickle_tensors import View
 from stylecli.errors import WeightsError
 
 DEEPEST = 64

@@ -8,7 +8,7 @@ from torch import Tensor
 from stylecli.errors import WeightsError
 
 
-class Taking:
+class ConsumedState:
     """A state dict that is used up.
 
     Args:

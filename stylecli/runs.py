@@ -12,12 +12,12 @@ from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from stylecli.batch import gpu_pool
+from stylecli.batch.concurrency import choose
 from stylecli.batch.generated import GeneratedWork
 from stylecli.batch.inputs import PICTURES, SOUNDS, Source, expand
 from stylecli.batch.jobs import Inputs, Job, guard, plan
 from stylecli.batch.ledger import folder_written, opened, tidy
 from stylecli.batch.outputs import weights_of
-from stylecli.batch.pace import choose
 from stylecli.batch.pictures import PictureWork
 from stylecli.batch.runner import Audience, Report, run
 from stylecli.batch.sheets import make_sheet, plan_sheets, wants_singles

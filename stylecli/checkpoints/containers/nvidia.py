@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stylecli.checkpoints.pickle_globals import Constructor, Record
+from stylecli.checkpoints.containers.pickle_globals import Constructor, Record
 from stylecli.errors import WeightsError
 
 NETWORK = "dnnlib.tflib.network.Network"

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stylecli.checkpoints.taking import Taking
+from stylecli.checkpoints.layouts.strict_state import ConsumedState
 from stylecli.errors import WeightsError
 from stylecli.nets.stargan_generator import StarGANConfig
 
@@ -84,7 +84,7 @@ def clovaai(tensors: State, options: Options) -> tuple[StarGANConfig, State]:
 
 def wing(tensors: State, options: Options) -> tuple[None, State]:
     """The landmarks' network; batch norms become factors and offsets."""
-    taking = Taking(tensors)
+    taking = ConsumedState(tensors)
     norms = [name.removesuffix(".running_mean") for name in tensors if name.endswith(".running_mean")]
     state: State = {}
     for name in norms:

@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-from stylecli.checkpoints.stylegan2_formats import LR_MULTIPLIER, check_size, read_config
-from stylecli.checkpoints.taking import Taking
+from stylecli.checkpoints.layouts.strict_state import ConsumedState
+from stylecli.checkpoints.layouts.stylegan2 import LR_MULTIPLIER, check_size, read_config
 from stylecli.errors import UsageError, WeightsError
 from stylecli.nets.stylegan1 import StyleGAN1Config
 from stylecli.nets.upfirdn import BINOMIAL
@@ -42,7 +42,7 @@ def rosinality(tensors: State, options: Options) -> tuple[StyleGAN1Config, State
     blocks = sizes.index(size) + 1
     above = re.compile(r"generator\.(?:progression|to_rgb)\.(\d+)\.")
     kept = {n: t for n, t in tensors.items() if not (m := above.match(n)) or int(m[1]) < blocks}
-    taking = Taking({n: t for n, t in kept.items() if "to_rgb" not in n or f".to_rgb.{blocks - 1}." in n})
+    taking = ConsumedState({n: t for n, t in kept.items() if "to_rgb" not in n or f".to_rgb.{blocks - 1}." in n})
     state: State = {"const": taking.take("generator.progression.0.conv1.input")[0]}
     for index in range(8):
         state |= _equalized(taking, f"style.{2 * index + 1}.linear", f"mapping.layers.{index}")
@@ -70,7 +70,7 @@ def rosinality(tensors: State, options: Options) -> tuple[StyleGAN1Config, State
 
 def genforce(tensors: State, options: Options) -> tuple[StyleGAN1Config, State]:
     """`generator_smooth`; its mapping has `lr_mul` 0.01 and a gain of sqrt(2) in its weights, not behind the ReLU."""
-    taking = Taking(tensors)
+    taking = ConsumedState(tensors)
     blocks = sum(name.startswith("synthesis.output") and name.endswith(".bias") for name in taking.left)
     state: State = {"const": taking.take("synthesis.layer0.const")[0], "w_avg": taking.take("truncation.w_avg")}
     index = 0
@@ -105,7 +105,7 @@ def genforce(tensors: State, options: Options) -> tuple[StyleGAN1Config, State]:
     return config, state
 
 
-def _equalized(taking: Taking, theirs: str, name: str) -> State:
+def _equalized(taking: ConsumedState, theirs: str, name: str) -> State:
     """A layer whose weights are scaled to He's deviation when it runs."""
     weight = taking.take(f"{theirs}.weight_orig")
     scale = math.sqrt(2 / weight[0].numel())

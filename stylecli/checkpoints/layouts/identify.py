@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from torch import Tensor
 
-from stylecli.checkpoints import formats
-from stylecli.checkpoints.layouts import Format
+from stylecli.checkpoints.layouts import table
+from stylecli.checkpoints.layouts.format import Format
 from stylecli.errors import WeightsError
 
 WRAPPERS = (
@@ -37,14 +37,14 @@ def identify(tensors: Mapping[str, Tensor]) -> tuple[Format, dict[str, Tensor]]:
     """
     seen = [*_views(tensors)]
     for view in seen:
-        matching = [known for known in formats.FORMATS if not known.missing(view)]
+        matching = [known for known in table.FORMATS if not known.missing(view)]
         if len(matching) > 1:
             raise WeightsError(f"matches several formats: {', '.join(known.name for known in matching)}")
         if matching:
             return matching[0], matching[0].used(view)
     if not tensors:
         raise WeightsError("no tensors in it")
-    pairs = [(known, known.missing(view)) for view in seen for known in formats.FORMATS]
+    pairs = [(known, known.missing(view)) for view in seen for known in table.FORMATS]
     closest, lacks = min(pairs, key=lambda pair: len(pair[1]) / len(pair[0].required))
     raise WeightsError(
         f"no known network: closest is {closest.name} ({'; '.join(lacks[:3])})",

@@ -14,7 +14,7 @@ from stylecli.batch.runner import Report
 from stylecli.commands._bars import Bars
 from stylecli.errors import Interrupted
 from stylecli.progress import Listener, Step, silent
-from stylecli.settings.shared import Telling
+from stylecli.settings.shared import Reporting
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 WIDEST = 500
 
 
-class Teller:
+class Reporter:
     """Tells of a run as the options say.
 
     stdout gets the path of every written file, or with `--json` one object a job; with `--quiet` no paths. stderr
     gets a progress bar when it is a terminal, notes, and at the end a table of failures.
     """
 
-    def __init__(self, telling: Telling) -> None:
-        self.telling = telling
+    def __init__(self, reporting: Reporting) -> None:
+        self.reporting = reporting
         self.total = self.ended = 0
         self.lock = Lock()
         self.bars: Bars | None = None
 
     def say(self, line: str) -> None:
         """A line on stderr, unless `--quiet`."""
-        if not self.telling.quiet:
+        if not self.reporting.quiet:
             print(shown(line), file=sys.stderr, flush=True)
 
     def begin(self, job: Job, total: int) -> Listener:
@@ -62,7 +62,7 @@ class Teller:
 
     @property
     def _visible(self) -> bool:
-        return not self.telling.quiet and not self.telling.no_progress and sys.stderr.isatty()
+        return not self.reporting.quiet and not self.reporting.no_progress and sys.stderr.isatty()
 
     def end(self, report: Report) -> None:
         """Prints the result of a job, and what is to be noted about it."""
@@ -75,9 +75,9 @@ class Teller:
 
     def _print(self, report: Report) -> None:
         job, outcome = report.job, report.outcome
-        if self.telling.json:
+        if self.reporting.json:
             print(json.dumps(line(job, report)), flush=True)
-        elif outcome and job.kept and not (outcome.skipped or self.telling.quiet or job.output == STDOUT):
+        elif outcome and job.kept and not (outcome.skipped or self.reporting.quiet or job.output == STDOUT):
             # Other programs get the name as it is.
             print(shown(job.output) if sys.stdout.isatty() else job.output, flush=True)
         if outcome:
@@ -85,15 +85,15 @@ class Teller:
                 self.say(f"{job.output}: skipped, it holds this result")
             for note in outcome.notes:
                 self.say(note)
-            if self.telling.verbose:
+            if self.reporting.verbose:
                 losses = "".join(f", {name} {value:.4g}" for name, value in outcome.losses.items())
                 self.say(f"{job.output}: {report.seconds:.1f} s{losses}")
 
     def made(self, path: str) -> None:
         """Prints the path of a sheet or clip."""
-        if self.telling.json:
+        if self.reporting.json:
             print(json.dumps({"output": path}), flush=True)
-        elif not self.telling.quiet:
+        elif not self.reporting.quiet:
             print(path, flush=True)
 
     def close(self, reports: Sequence[Report]) -> None:

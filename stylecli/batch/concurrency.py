@@ -15,7 +15,7 @@ ROOM = 2**30
 
 
 @dataclass(frozen=True)
-class Pace:
+class Concurrency:
     """How a plan is run.
 
     Attributes:
@@ -35,7 +35,7 @@ class Pace:
         set_num_threads(self.threads)
 
 
-def choose(backend: Any, device: "Device", count: int, wanted: int | None, say: Callable[[str], None]) -> Pace:
+def choose(backend: Any, device: "Device", count: int, wanted: int | None, say: Callable[[str], None]) -> Concurrency:
     """The pace for `count` jobs, and the backend's device told of it.
 
     One job on all cores waits for its slowest thread at every layer; several on a core each do not. So methods whose
@@ -71,8 +71,8 @@ def choose(backend: Any, device: "Device", count: int, wanted: int | None, say: 
     if not on_cpu:
         # A GPU is done sooner than files are read and written: every core does that.
         cores = os.cpu_count() or 1
-        return Pace(at_once, cores, max(1, threads // cores))
+        return Concurrency(at_once, cores, max(1, threads // cores))
     each = max(1, threads // at_once)
     # A limit on memory is kept by having few pictures at a time; threads on all cores are only disturbed.
     busy = each * at_once >= (os.cpu_count() or 1)
-    return Pace(at_once, 0 if busy or limited else AHEAD, each)
+    return Concurrency(at_once, 0 if busy or limited else AHEAD, each)

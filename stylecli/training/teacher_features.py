@@ -30,7 +30,7 @@ class Measured(NamedTuple):
     deep: Tensor
 
 
-class Judge:
+class TeacherFeatures:
     """The networks that losses look through, frozen.
 
     Args:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stylecli.checkpoints.pickle_tensors import MOST_AXES, Storage, View, rebuild
+from stylecli.checkpoints.containers.pickle_tensors import MOST_AXES, Storage, View, rebuild
 from stylecli.errors import WeightsError
 
 DEEPEST = 150

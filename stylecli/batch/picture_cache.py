@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from stylecli.media.images import Picture
 
 
-class Shelf:
+class PictureCache:
     """Pictures by the hash of their file; a thread that wants what another one is reading waits for it.
 
     Args:

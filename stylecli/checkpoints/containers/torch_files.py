@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stylecli.checkpoints.nvidia import KNOWN
-from stylecli.checkpoints.pickle_tensors import Storage, check_storage
-from stylecli.checkpoints.pickles import unpickle
+from stylecli.checkpoints.containers.nvidia import KNOWN
+from stylecli.checkpoints.containers.pickle_tensors import Storage, check_storage
+from stylecli.checkpoints.containers.pickles import unpickle
 from stylecli.errors import WeightsError
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C

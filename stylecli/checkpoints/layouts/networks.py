@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from stylecli.checkpoints import adain_formats, stargan_formats, stylegan2_formats, texture_formats, transformer_formats
-from stylecli.checkpoints.vgg_formats import stored_config
+from stylecli.checkpoints.layouts import any_style, stargan, stylegan2, texture_net, transformer
+from stylecli.checkpoints.layouts.vgg import stored_config
 from stylecli.nets.adain import MirrorDecoder
 from stylecli.nets.any_style import AnyStyle
 from stylecli.nets.fan import FAN
@@ -109,14 +109,14 @@ def _translated(net: StarGAN, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
 NETWORKS = {
     "vgg": Network(VGG, stored_config, _picture, _features),
     "lpips": Network(LPIPS, lambda widths: {"widths": widths}, lambda net: {}, lambda net, _: net()),
-    "stylegan1": Network(StyleGAN1, stylegan2_formats.stored_config, _latent, _generated),
-    "stylegan2": Network(StyleGAN2, stylegan2_formats.stored_config, _latent, _generated),
+    "stylegan1": Network(StyleGAN1, stylegan2.stored_config, _latent, _generated),
+    "stylegan2": Network(StyleGAN2, stylegan2.stored_config, _latent, _generated),
     "transport": Network(Transport, lambda config: {}, _picture, _painted),
-    "adain": Network(adain_formats.build, lambda config: {"vgg": stored_config(config)}, _picture, _painted),
+    "adain": Network(any_style.build, lambda config: {"vgg": stored_config(config)}, _picture, _painted),
     "adain-decoder": Network(MirrorDecoder, lambda widths: {"widths": widths}, _features_in, _decoded),
-    "stargan": Network(StarGAN, stargan_formats.stored_config, _translation, _translated),
+    "stargan": Network(StarGAN, stargan.stored_config, _translation, _translated),
     "fan": Network(lambda config: FAN(), lambda config: {}, _picture, lambda net, x: {"heat": net(x["input"])}),
-    "transformer": Network(TransformerNet, transformer_formats.stored_config, _picture, _transformed),
-    "texture-net": Network(TextureNet, texture_formats.stored_config, _noise, _drawn),
+    "transformer": Network(TransformerNet, transformer.stored_config, _picture, _transformed),
+    "texture-net": Network(TextureNet, texture_net.stored_config, _noise, _drawn),
 }
 """By the name that `Format.network` and our own files say."""

@@ -26,8 +26,8 @@ from stylecli.media.resize import resize, short_side
 from stylecli.nets.transformer import IDENTITY
 from stylecli.settings.train_fast import TrainFastSettings
 from stylecli.training.data import Crops, find_pictures
-from stylecli.training.judge import Judge, shift, squared, strokes_apart, unlike
 from stylecli.training.recipes import recipe
+from stylecli.training.teacher_features import TeacherFeatures, shift, squared, strokes_apart, unlike
 
 
 class PaintingTask:
@@ -47,7 +47,7 @@ class PaintingTask:
         self.content = Crops(contents, settings.crop, settings.batch, settings.seed, zoom=settings.zoom)
         self.pictures = _styles(settings.style)
         self.told = _told(self.pictures, settings.catalog)
-        self.judge = Judge(
+        self.judge = TeacherFeatures(
             settings.teacher,
             settings.deep_teacher,
             settings.pixels,

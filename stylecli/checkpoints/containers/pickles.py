@@ -11,7 +11,7 @@ import pickletools
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from stylecli.checkpoints.pickle_globals import Constructor, Foreign, Record, meaning, refuse
+from stylecli.checkpoints.containers.pickle_globals import Constructor, Foreign, Record, meaning, refuse
 from stylecli.errors import WeightsError
 
 MOST_OPCODES = 5_000_000

@@ -13,11 +13,11 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from stylecli.checkpoints.flatten import flatten
+from stylecli.checkpoints.containers.flatten import flatten
+from stylecli.checkpoints.containers.nvidia import understood
+from stylecli.checkpoints.containers.torch7 import read_torch7
+from stylecli.checkpoints.containers.torch_files import LEGACY_MAGIC, read_legacy, read_zip
 from stylecli.checkpoints.header import printable
-from stylecli.checkpoints.nvidia import understood
-from stylecli.checkpoints.torch7 import read_torch7
-from stylecli.checkpoints.torch_files import LEGACY_MAGIC, read_legacy, read_zip
 from stylecli.errors import StyleCliError, WeightsError
 
 HEAD = 512

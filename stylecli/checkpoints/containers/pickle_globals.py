@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from stylecli.checkpoints import pickle_tensors as tensors
+from stylecli.checkpoints.containers import pickle_tensors as tensors
 from stylecli.errors import WeightsError
 
 Constructor = Callable[..., Any]
