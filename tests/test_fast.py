@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Result, complaint
-from goldens import Golden, needs_goldens
+from goldens import Golden
 from PIL import Image
 
 from stylecli import api
@@ -143,7 +143,6 @@ def test_no_content_and_pictures_as_styles(cli: Cli, tiny_fast: Path):
         api.fast(torch.rand(3, 32, 32), torch.rand(3, 32, 32), weights=str(tiny_fast), style="wave")
 
 
-@needs_goldens
 @pytest.mark.parametrize("case", ["plain", "legacy_running", "odd_size"])
 def test_the_reference(case: str, tmp_path: Path, cli: Cli):
     golden = Golden(f"fast/{case}", tmp_path)

@@ -1,7 +1,6 @@
 """`stylegan`: lists, truncation, mixing, saved latents, clips, and what is wrong with an input, on tiny generators."""
 
 import json
-import pickle
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch.nn.functional as F
 from conftest import Result, complaint
 from hypothesis import given
 from hypothesis import strategies as st
+from nvidia_pickles import Persistent, Stub, pickled
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -313,49 +313,6 @@ def test_psi_out_of_range_is_noted(make: Make, cli: Callable[..., Result]):
     done = cli("stylegan", "sample", "--weights", make(), "--psi", "1.5")
     assert done.exit_code == 0
     assert "psi 1.5: beyond the range" in done.stderr
-
-
-class Persistent:
-    """Pickles as NVIDIA's modules do: a call with a dict that holds the source text of the class."""
-
-    def __init__(self, name: str, state: Any) -> None:
-        self.meta = {
-            "type": "class",
-            "version": 6,
-            "class_name": name,
-            "module_src": "raise SystemExit",
-            "state": state,
-        }
-
-    def __reduce__(self) -> Any:
-        return Stub("torch_utils.persistence", "_reconstruct_persistent_obj"), (self.meta,)
-
-
-class Stub:
-    """Pickles as a global of any name."""
-
-    def __init__(self, module: str, name: str) -> None:
-        self.__module__, self.__qualname__, self.__name__ = module, name, name
-
-    def __call__(self) -> None:
-        """Makes it pass for a function."""
-
-
-class Pickler(pickle._Pickler):
-    """Writes `Stub`s by their name, which no module has."""
-
-    def save(self, obj: Any, save_persistent_id: bool = True) -> Any:
-        if isinstance(obj, Stub):
-            return self.write(f"c{obj.__module__}\n{obj.__name__}\n".encode())
-        return super().save(obj, save_persistent_id)
-
-
-def pickled(tree: Any) -> bytes:
-    import io
-
-    file = io.BytesIO()
-    Pickler(file, 3).dump(tree)
-    return file.getvalue()
 
 
 def test_nothing_in_a_pickle_of_modules_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

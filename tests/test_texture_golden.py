@@ -1,11 +1,11 @@
-"""`texture` against what the original repositories computed (`../shared/golden/texture`)."""
+"""`texture` against what the original repositories computed (cases `texture`)."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from goldens import Golden, needs_goldens
+from goldens import Golden
 from torch import Tensor
 
 from stylecli.backends.texture import Textures
@@ -14,8 +14,6 @@ from stylecli.losses.statistics import statistics
 from stylecli.media.color import histogram
 from stylecli.settings.texture import TextureSettings
 from stylecli.settings.values import build
-
-pytestmark = needs_goldens
 
 
 def test_gatys_texture(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Result
-from goldens import SHARED, Golden, needs_goldens
+from goldens import SHARED, Golden
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -27,7 +27,6 @@ TEXTURES, STYLES = ("bricks", "pebble", "red_peppers", "windows"), ("mosaic", "p
 MEAN = np.array([0.40760392, 0.45795686, 0.48501961])
 
 
-@needs_goldens
 @pytest.mark.parametrize("case", ["pyramid_batchstats", "pyramid_eval"])
 def test_the_pyramid(case: str, tmp_path: Path):
     golden = Golden(f"texture/{case}", tmp_path)
