@@ -24,7 +24,7 @@ sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 import goldens  # noqa: E402
 
 from stylecli import __version__  # noqa: E402
-from stylecli.checkpoints.container import read_tensors  # noqa: E402
+from stylecli.checkpoints.containers.detect import read_tensors  # noqa: E402
 
 PEERS = ("microast",)
 """Not a reference: benchmarks compare speed with it."""
