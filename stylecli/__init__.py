@@ -1,3 +1,3 @@
 """Style transfer for pictures and sound, from the command line and from Python (`stylecli.api`)."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -4,7 +4,7 @@ import ast
 import os
 import pkgutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
@@ -77,6 +77,18 @@ def _usage(error: Exception) -> StyleCliError | None:
         return UsageError(f"{name}: no such option", hint if "mean" in hint else f"see {context.command_path} --help")
     text = error.format_message().rstrip(".")
     return UsageError(f"{text[:1].lower()}{text[1:]}", f"see {context.command_path} --help" if context else "")
+
+
+def commands(group: Any = None, words: str = "") -> Iterator[tuple[str, Any]]:
+    """(words, command) of each command in the order of the help, groups such as `train` before what is in them."""
+    group = group or typer.main.get_command(_app())
+    context = typer.Context(group)
+    for name in group.list_commands(context):
+        command = group.resolve_command(context, [name])[1]
+        path = f"{words} {name}".strip()
+        yield path, command
+        if hasattr(command, "list_commands"):
+            yield from commands(command, path)
 
 
 def lazy(package: str) -> type[TyperGroup]:
@@ -191,9 +203,23 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _help_all(wanted: bool) -> None:
+    if wanted:
+        for words, command in commands():
+            print(
+                f"# stylecli {words}\n",
+                command.get_help(typer.Context(command, info_name=f"stylecli {words}")),
+                sep="\n",
+            )
+        raise typer.Exit
+
+
 def _top(
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, metavar="", help="Show the version."
+    ),
+    help_all: bool = typer.Option(
+        False, "--help-all", callback=_help_all, is_eager=True, metavar="", help="Show the help of every command."
     ),
     traceback: bool = typer.Option(False, "--traceback", metavar="", help="Show where an error comes from."),
 ) -> None:
