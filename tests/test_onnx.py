@@ -12,6 +12,7 @@ from conftest import Result
 from stylecli.checkpoints.layouts.transformer import stored_config
 from stylecli.checkpoints.load import build
 from stylecli.checkpoints.save import save_network
+from stylecli.nets.noise import noise_like
 from stylecli.nets.transformer import TransformerConfig, TransformerNet
 
 runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -37,7 +38,7 @@ def test_any_size(several: bool, cli: Cli, tiny_fast: Path, tmp_path: Path):
     mix = torch.tensor([[0.2, 0.5, 0.3]])
     for height, width in ((40, 48), (37, 51), (65, 33)):
         rgb = torch.rand(1, 3, height, width)
-        given = {"content": rgb.numpy(), **({"mix": mix.numpy()} if several else {})}
+        given = {"content": rgb.numpy(), **({"mix": mix.numpy(), "noise": noise_like(rgb).numpy()} if several else {})}
         with torch.inference_mode():
             expected = net(rgb, mix) if several else net(rgb)
         np.testing.assert_allclose(session.run(["painted"], given)[0], expected.numpy(), atol=1e-4)

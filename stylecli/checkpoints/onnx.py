@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torch.export import Dim
 
 from stylecli.errors import UsageError
@@ -16,11 +17,25 @@ EXAMPLE = (1, 3, 40, 48)
 """Shape of the picture that the net is traced with; the numbers mean nothing."""
 
 
+class _Noisy(torch.nn.Module):
+    """A net that sees noise, which is drawn in a way that cannot be traced: it becomes an input."""
+
+    def __init__(self, net: TransformerNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, content: Tensor, noise: Tensor, mix: Tensor | None = None) -> Tensor:
+        """`content` [1, 3, H, W], `noise` [1, 1, H, W] and `mix` [1, S], as of `TransformerNet`."""
+        painted: Tensor = self.net(torch.cat([content, noise], 1), mix)
+        return painted
+
+
 def save_onnx(net: torch.nn.Module, path: Path) -> None:
     """Write `net` under `path`, whole or not at all.
 
-    Inputs: `content` [1, 3, H, W], RGB in [0, 1], and for several styles `mix` [1, S], the share of each; their names
-    stand in the metadata as `styles`. Output: `painted`, not clamped.
+    Inputs: `content` [1, 3, H, W], RGB in [0, 1]; of a net with noise `noise` [1, 1, H, W] in [0, 1], as
+    `nets.noise.noise_like` makes it; of several styles `mix` [1, S], the share of each, whose names stand in the
+    metadata as `styles`. Output: `painted`, not clamped.
 
     Raises:
         UsageError: Not a transformation net, or packages that it takes are not installed.
@@ -31,18 +46,23 @@ def save_onnx(net: torch.nn.Module, path: Path) -> None:
     if not (importlib.util.find_spec("onnx") and importlib.util.find_spec("onnxscript")):
         raise UsageError(f"{path}: takes packages that are not installed", "pip install 'stylecli[export]'")
     content, styles = torch.zeros(EXAMPLE), net.config.styles
-    several = len(styles) > 1
+    sizes = {2: Dim.AUTO, 3: Dim.AUTO}
+    inputs: dict[str, tuple[Tensor, dict[int, object] | None]] = {"content": (content, sizes)}
+    if net.config.noise:
+        inputs["noise"] = (content[:, :1], sizes)
+    if len(styles) > 1:
+        inputs["mix"] = (net.even(content), None)
     # With gradients the net works on fresh tensors, which can be traced.
     with torch.enable_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            net,
-            (content, net.even(content)) if several else (content,),
+            _Noisy(net) if net.config.noise else net,
+            tuple(example for example, _ in inputs.values()),
             dynamo=True,
             verbose=False,
-            input_names=["content", "mix"][: 1 + several],
+            input_names=list(inputs),
             output_names=["painted"],
-            dynamic_shapes=({2: Dim.AUTO, 3: Dim.AUTO}, None)[: 1 + several],
+            dynamic_shapes=tuple(shape for _, shape in inputs.values()),
         )
     assert program is not None
     model = program.model_proto

@@ -151,7 +151,8 @@ def convert(
     """Write any known format as our own safetensors, or a net of `fast` as ONNX.
 
     The new safetensors carry their config, where they came from, and a sample that proves them. ONNX is float32, for
-    pictures of any size: `content` [1, 3, H, W] in [0, 1] and, of several styles, `mix` [1, S], the share of each.
+    pictures of any size: `content` [1, 3, H, W] in [0, 1]; of several styles `mix` [1, S], the share of each; of nets
+    with noise `noise` [1, 1, H, W], as `stylecli.nets.noise.noise_like` makes it, or 0.5 everywhere.
     """
     path = store.resolve(source)
     if target.suffix not in (".safetensors", ".onnx"):
