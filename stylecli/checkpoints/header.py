@@ -80,6 +80,9 @@ def described(path: Path) -> Description | None:
             header = json.loads(file.read(min(length, store.LARGEST_HEADER)))
         entries = {name: each for name, each in header.items() if name != "__metadata__"}
         own = [each for name, each in entries.items() if not name.startswith(SAMPLE)]
+        shapes = [each["shape"] for each in own]
+        if any(len(shape) > 16 or not all(type(n) is int and 0 <= n < 2**63 for n in shape) for shape in shapes):
+            return None
         kinds = Counter(_TYPES.get(each["dtype"], str(each["dtype"])) for each in own)
         return Description(
             path,
@@ -88,7 +91,7 @@ def described(path: Path) -> Description | None:
             network,
             config,
             len(own),
-            sum(math.prod(map(int, each["shape"])) for each in own),
+            sum(map(math.prod, shapes)),
             tuple(name for name, _ in kinds.most_common()),
             path.stat().st_size,
             {key: value for key, value in said.items() if key not in ("network", "config")},

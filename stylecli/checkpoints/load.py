@@ -26,8 +26,11 @@ EXACT = 1e-3
 HALF = 0.05
 """The same in half precision."""
 
-LARGEST_SAMPLE = 2**22
-"""Values; a file from a stranger must not decide how long a check takes."""
+LARGEST_SAMPLE = 16
+"""Times what we store; a file from a stranger must not decide how long a check takes."""
+
+SPARE_NUMBERS = 64
+"""Of a config, beside four for each tensor: more would describe layers that are not there."""
 
 
 def load_vgg(
@@ -85,10 +88,7 @@ def converted(path: Path, network: str, options: dict[str, Any] | None = None) -
     """
     contents = read_tensors(path)
     with reading(path):
-        known, tensors = identify(contents.tensors)
-        if known.network != network:
-            raise WeightsError(f"holds {known.name}, not a {network}", "`stylecli weights list` names the others")
-        return known.convert(tensors, {**contents.told, **_said(contents).get("config", {}), **(options or {})})
+        return _converted(contents, options, network)[1:]
 
 
 def build(path: Path, options: dict[str, Any] | None = None) -> tuple[str, Any, torch.nn.Module]:
@@ -119,7 +119,7 @@ def fill(net: torch.nn.Module, state: dict[str, Tensor], source: str, *, spare_a
         spare_above: Tensors of layers that were cut off may be left over.
 
     Raises:
-        WeightsError: Something is missing, left over, or of another shape.
+        WeightsError: Something is missing, left over, of another shape, or no number.
     """
     wanted = net.state_dict()
     missing = sorted(set(wanted) - set(state))
@@ -130,6 +130,11 @@ def fill(net: torch.nn.Module, state: dict[str, Tensor], source: str, *, spare_a
             more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
             raise WeightsError(f"{source}: {printable(names[0])} {what}{more}")
     copies = {name: state[name].to(wanted[name].dtype, copy=True).contiguous() for name in wanted}
+    for name, copied in copies.items():
+        # A sum shows in a fraction of the time whether there is anything to look for.
+        if state[name].is_complex() or not copied.sum().isfinite():
+            with reading(Path(source)):
+                _check_numbers(name, copied if not state[name].is_complex() else state[name])
     net.load_state_dict(copies, assign=True)
 
 
@@ -169,8 +174,7 @@ def check_finite(path: Path) -> None:
     contents = read_tensors(path)
     with reading(path):
         for name, tensor in identify(contents.tensors)[1].items():
-            if tensor.is_floating_point() and not tensor.isfinite().all():
-                raise WeightsError(f"{name} holds a value that is not finite")
+            _check_numbers(name, tensor)
 
 
 def prove(path: Path, device: Device | None = None) -> float | None:
@@ -192,8 +196,10 @@ def prove(path: Path, device: Device | None = None) -> float | None:
         return None
     network, _, net = _build(path, contents)
     with reading(path), torch.inference_mode():
-        if max(tensor.numel() for tensor in sample.values()) > LARGEST_SAMPLE:
-            raise WeightsError("its sample is too large to be run")
+        for name, ours in NETWORKS[network].inputs(net).items():
+            theirs = sample.get(name, ours)
+            if len(theirs) > len(ours) or theirs.numel() > LARGEST_SAMPLE * ours.numel():
+                raise WeightsError("its sample is too large to be run")
         with device.autocast():
             given = NETWORKS[network].run(net.to(device.torch), sample)
         if not given or not set(given) <= set(sample):
@@ -208,11 +214,38 @@ def prove(path: Path, device: Device | None = None) -> float | None:
 
 def _build(path: Path, contents: Contents, options: dict[str, Any] | None = None) -> tuple[str, Any, torch.nn.Module]:
     with reading(path):
-        known, tensors = identify(contents.tensors)
-        config, state = known.convert(
-            tensors, {**contents.told, **_said(contents).get("config", {}), **(options or {})}
+        network, config, state = _converted(contents, options)
+    return network, config, _built(path, network, config, state)
+
+
+def _converted(
+    contents: Contents, options: dict[str, Any] | None, wanted: str = ""
+) -> tuple[str, Any, dict[str, Tensor]]:
+    """(network, config, state) of what a file holds; its copies in single precision are paid for first."""
+    known, tensors = identify(contents.tensors)
+    if wanted and known.network != wanted:
+        raise WeightsError(f"holds {known.name}, not a {wanted}", "`stylecli weights list` names the others")
+    config = _said(contents).get("config", {})
+    if _numbers_in(config) > SPARE_NUMBERS + 4 * len(tensors):
+        raise WeightsError(f"refused: a config of more layers than its {len(tensors)} tensors can fill")
+    contents.budget.take(sum(4 * tensor.numel() for tensor in tensors.values()), "its tensors, as single precision,")
+    return known.network, *known.convert(tensors, {**contents.told, **config, **(options or {})})
+
+
+def _numbers_in(config: Any) -> int:
+    if isinstance(config, dict | list):
+        return sum(_numbers_in(each) for each in (config.values() if isinstance(config, dict) else config))
+    return isinstance(config, int | float)
+
+
+def _check_numbers(name: str, tensor: Tensor) -> None:
+    if tensor.is_complex():
+        raise WeightsError(f"{printable(name)} holds complex numbers", "no network here is made of them")
+    # What has eight bits does no arithmetic, not even this.
+    if tensor.is_floating_point() and not (tensor.float() if tensor.itemsize == 1 else tensor).isfinite().all():
+        raise WeightsError(
+            f"{printable(name)} holds a value that is not finite", "damaged, or of a training that failed"
         )
-    return known.network, config, _built(path, known.network, config, state)
 
 
 def _built(path: Path, network: str, config: Any, state: dict[str, Tensor]) -> Any:

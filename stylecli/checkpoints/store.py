@@ -13,8 +13,8 @@ from stylecli.checkpoints.registry import ENTRIES, Entry
 from stylecli.errors import UsageError, WeightsError
 from stylecli.files import is_stream
 
-LARGEST_HEADER = 100_000_000
-"""Bytes; the limit of safetensors itself."""
+LARGEST_HEADER = 2**24
+"""Bytes; that of ten thousand tensors has a tenth."""
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,8 @@ def show(name: str = _NAME, as_json: bool = _JSON) -> None:
     rows: dict[str, Any] = {"name": name, **vars(described), "path": str(path), "sha256": store.sha256(path)}
     if known and known.entry:
         rows |= {"licence": known.entry.licence, "paper": known.entry.paper, "url": known.entry.urls[0]}
-    rows |= rows.pop("about")
+    # What was measured and what we know stand; the file may only add to it.
+    rows |= {key: value for key, value in rows.pop("about").items() if key not in rows}
     if as_json:
         print(json.dumps(rows, default=str))
         return

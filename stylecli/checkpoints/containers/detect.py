@@ -4,6 +4,7 @@ import json
 import mmap
 import re
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,11 +14,13 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from stylecli.checkpoints.containers.flatten import flatten
+from stylecli.budget import Budget, OverBudgetError
+from stylecli.checkpoints.containers.flatten import LONGEST, flatten
 from stylecli.checkpoints.containers.nvidia import understood
 from stylecli.checkpoints.containers.torch7 import read_torch7
 from stylecli.checkpoints.containers.torch_files import LEGACY_MAGIC, read_legacy, read_zip
 from stylecli.checkpoints.header import printable
+from stylecli.checkpoints.store import LARGEST_HEADER
 from stylecli.errors import StyleCliError, WeightsError
 
 HEAD = 512
@@ -34,6 +37,7 @@ class Contents:
         container: What kind of file it is.
         tree: The nested object of a pickle, without behavior.
         told: What the file says of its network beside tensors and metadata, for `Format.convert`.
+        budget: What the file may still cost those who go on with it.
     """
 
     tensors: dict[str, Tensor]
@@ -41,6 +45,7 @@ class Contents:
     container: str = "safetensors"
     tree: Any = None
     told: dict[str, Any] = field(default_factory=dict)
+    budget: Budget = field(default_factory=lambda: Budget.of(0))
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class Container:
 
     name: str
     told: Callable[[bytes], bool]
-    read: Callable[[Path, mmap.mmap], Contents] | None = None
+    read: Callable[[Path, mmap.mmap, Budget], Contents] | None = None
     hint: str = ""
 
 
@@ -75,7 +80,7 @@ def read_tensors(path: Path) -> Contents:
         kind = container_of(head)
         if kind.read is None:
             raise WeightsError(f"{kind.name}, not weights that can be read", kind.hint)
-        return kind.read(Path(path), mapping)
+        return kind.read(Path(path), mapping, Budget.of(len(mapping)))
 
 
 def container_of(head: bytes) -> Container:
@@ -106,6 +111,8 @@ def reading(path: Path) -> Iterator[None]:
         raise WeightsError(f"{path}: no such file") from error
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {(error.strerror or 'failed').lower()}") from error
+    except OverBudgetError as error:
+        raise WeightsError(f"{path}: refused: {printable(str(error))}", "no published network needs so much") from error
     except MemoryError as error:
         raise WeightsError(f"{path}: needs more memory than there is") from error
     except Exception as error:
@@ -113,15 +120,22 @@ def reading(path: Path) -> Iterator[None]:
         raise WeightsError(f"{path}: damaged: {text or type(error).__name__}", "fetch it again") from error
 
 
-def _safetensors(path: Path, mapping: mmap.mmap) -> Contents:
+def _safetensors(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
     (length,) = struct.unpack("<Q", mapping[:8])
     if length > len(mapping) - 8:
         raise WeightsError(f"truncated: a header of {length:,} bytes in a file of {len(mapping):,}", "fetch it again")
-    json.loads(mapping[8 : 8 + length], object_pairs_hook=_unique)
+    if length > LARGEST_HEADER:
+        raise WeightsError(f"refused: a header of {length:,} bytes")
     try:
+        # The library's own reader takes nothing but tensors and text, so it comes before a reader of any JSON.
         with safe_open(str(path), "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-            return Contents(tensors, dict(file.metadata() or {}))
+            json.loads(mapping[8 : 8 + length], object_pairs_hook=_unique)
+            names = file.keys()
+            budget.step(len(names))
+            if long := next((name for name in names if len(name) > LONGEST), None):
+                raise WeightsError(f"damaged: a tensor with a name of {len(long):,} characters")
+            tensors = {name: file.get_tensor(name) for name in names}
+            return Contents(tensors, dict(file.metadata() or {}), budget=budget)
     except SafetensorError as error:
         # Its reasons are names such as `InvalidOffset`.
         text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", str(error).rpartition("header: ")[2]).lower()
@@ -129,27 +143,26 @@ def _safetensors(path: Path, mapping: mmap.mmap) -> Contents:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> None:
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise WeightsError(f"damaged: {ascii(twice)[:60]} is there twice")
+    names = Counter(name for name, _ in pairs)
+    if len(names) < len(pairs):
+        raise WeightsError(f"damaged: {ascii(names.most_common(1)[0][0])[:60]} is there twice")
 
 
-def _zip(path: Path, mapping: mmap.mmap) -> Contents:
-    tree = read_zip(path, mapping)
-    return Contents(flatten(tree), container="PyTorch zip", tree=tree)
+def _zip(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
+    tree = read_zip(path, mapping, budget)
+    return Contents(flatten(tree, budget), container="PyTorch zip", tree=tree, budget=budget)
 
 
-def _pickle(path: Path, mapping: mmap.mmap) -> Contents:
-    head, tree = mapping[:HEAD], read_legacy(mapping)
+def _pickle(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
+    head, tree = mapping[:HEAD], read_legacy(mapping, budget)
     container = "PyTorch legacy" if LEGACY_MAGIC.to_bytes(10, "little") in head[:16] else "pickle"
-    tree, told = understood(tree)
-    return Contents(flatten(tree), container=container, tree=tree, told=told)
+    tree, told = understood(tree, budget)
+    return Contents(flatten(tree, budget), container=container, tree=tree, told=told, budget=budget)
 
 
-def _torch7(path: Path, mapping: mmap.mmap) -> Contents:
-    tree = read_torch7(mapping)
-    return Contents(flatten(tree), container="Torch 7", tree=tree)
+def _torch7(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
+    tree = read_torch7(mapping, budget)
+    return Contents(flatten(tree, budget), container="Torch 7", tree=tree, budget=budget)
 
 
 def _begins(*starts: bytes) -> Callable[[bytes], bool]:

@@ -7,33 +7,38 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stylecli.budget import Budget
 from stylecli.checkpoints.containers.pickle_globals import Record
 from stylecli.checkpoints.containers.pickle_tensors import View
 from stylecli.errors import WeightsError
 
 DEEPEST = 64
-MOST_VALUES = 500_000
+LONGEST = 1000
+"""Characters of a name."""
+
 _MODULE = ("_parameters", "_buffers", "_modules")
 """Where a pickled `nn.Module` keeps what its state dict would name without them."""
 
 
-def flatten(tree: Any) -> dict[str, Tensor]:
+def flatten(tree: Any, budget: Budget) -> dict[str, Tensor]:
     """Every tensor in `tree` under its dotted name; one that is there twice shares its memory.
 
     Raises:
         WeightsError: Nested without end, or two tensors of one name.
+        OverBudgetError: More values or longer names than the file can be worth.
     """
     found: dict[str, Tensor] = {}
     made: dict[int, Tensor] = {}
     waiting: list[tuple[int, tuple[str, ...], Any]] = [(0, (), tree)]
-    seen = 0
     while waiting:
         depth, path, value = waiting.pop()
-        seen += 1
-        if depth > DEEPEST or seen > MOST_VALUES:
+        if depth > DEEPEST:
             raise WeightsError("damaged: nested too deeply, or within itself")
         if isinstance(value, View | np.ndarray):
+            if sum(map(len, path)) > LONGEST:
+                raise WeightsError(f"damaged: a tensor with a name of more than {LONGEST} characters")
             name = ".".join(path)
+            budget.take(len(name), "names that")
             if name in found:
                 raise WeightsError(f"damaged: two tensors named {name[:120]}")
             if id(value) not in made:
@@ -41,7 +46,9 @@ def flatten(tree: Any) -> dict[str, Tensor]:
             found[name] = made[id(value)]
         else:
             # Backwards, so that the stack gives them in the order of the file.
-            waiting += [(depth + 1, (*path, key) if key else path, inner) for key, inner in [*_inside(value)][::-1]]
+            inside = [*_inside(value)]
+            budget.step(len(inside))
+            waiting += [(depth + 1, (*path, key) if key else path, inner) for key, inner in inside[::-1]]
     return found
 
 

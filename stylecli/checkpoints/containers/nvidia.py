@@ -8,8 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from stylecli.budget import Budget
 from stylecli.checkpoints.containers.pickle_globals import Constructor, Record
 from stylecli.errors import WeightsError
+
+DEEPEST = 4
+"""Components within components."""
 
 NETWORK = "dnnlib.tflib.network.Network"
 
@@ -25,14 +29,14 @@ KNOWN: dict[str, Constructor] = {"torch_utils.persistence._reconstruct_persisten
 """For `pickles.unpickle`."""
 
 
-def understood(tree: Any) -> tuple[Any, dict[str, Any]]:
+def understood(tree: Any, budget: Budget) -> tuple[Any, dict[str, Any]]:
     """(`tree` with plain names, what its generator says of itself); any other tree as it is.
 
     Raises:
         WeightsError: A network of NVIDIA's that is not supported.
     """
     if isinstance(tree, tuple) and tree and isinstance(tree[-1], Record) and tree[-1].name == NETWORK:
-        return {"Gs": _variables(tree[-1])}, _keywords(_attributes(tree[-1]).get("static_kwargs"))
+        return {"Gs": _variables(tree[-1], budget)}, _keywords(_attributes(tree[-1]).get("static_kwargs"))
     generator = tree.get("G_ema") if isinstance(tree, dict) else None
     return tree, _told(generator) if isinstance(generator, Record) else {}
 
@@ -71,15 +75,22 @@ def _inside(attributes: dict[str, Any]) -> list[Any]:
     return list(modules.values()) if isinstance(modules, dict) else []
 
 
-def _variables(network: Record) -> dict[str, Any]:
+def _variables(network: Record, budget: Budget, depth: int = 0) -> dict[str, Any]:
     """Name to array; those of components are `component/name`."""
     state = _attributes(network)
+    if depth > DEEPEST:
+        raise WeightsError("damaged: nested too deeply, or within itself")
     if state.get("version", 0) < 4:
         raise WeightsError("holds a StyleGAN 1 or ProGAN of TensorFlow", "genforce publishes StyleGAN 1 as .pth files")
-    found = {
-        str(name): np.array(value.state if isinstance(value, Record) else value, np.float32)
-        for name, value in state.get("variables", [])
-    }
+    found = {}
+    for name, value in state.get("variables", []):
+        numbers = value.state if isinstance(value, Record) else value
+        if not isinstance(numbers, np.ndarray | int | float):
+            raise WeightsError(f"damaged: {ascii(name)[:60]} is no array")
+        budget.step()
+        budget.take(np.asarray(numbers).size * 4)
+        found[str(name)] = np.array(numbers, np.float32)
     for component, inner in state.get("components", {}).items():
-        found |= {f"{component}/{name}": value for name, value in _variables(inner).items()}
+        budget.step()
+        found |= {f"{component}/{name}": value for name, value in _variables(inner, budget, depth + 1).items()}
     return found

@@ -44,12 +44,20 @@ class Storage:
     Attributes:
         dtype: Their type.
         count: How many.
-        fetch: Gives them, [count].
+        fetch: Gives them, [count]; it is called once.
+        made: What it gave: all tensors in a storage share its memory.
     """
 
     dtype: torch.dtype
     count: int
     fetch: Callable[[], Tensor]
+    made: Tensor | None = None
+
+    def numbers(self) -> Tensor:
+        """All of them, [count]."""
+        if self.made is None:
+            self.made = self.fetch()
+        return self.made
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +80,11 @@ class View:
 
     def tensor(self) -> Tensor:
         """The tensor itself; it shares memory with its storage."""
-        numbers = self.storage.fetch()
+        numbers = self.storage.numbers()
         if self.dtype is not self.storage.dtype:
             numbers = numbers.view(self.dtype)
-        return torch.as_strided(numbers, self.shape, self.strides, self.offset)
+        # Counted from where a window begins, not from the beginning of the memory that it lies in.
+        return torch.as_strided(numbers, self.shape, self.strides, numbers.storage_offset() + self.offset)
 
 
 def constant(name: str) -> torch.dtype | None:
@@ -89,8 +98,13 @@ def check_storage(dtype: Any, count: Any) -> None:
     Raises:
         WeightsError: Not a number type, or not a count.
     """
-    if not isinstance(dtype, torch.dtype) or type(count) is not int or count < 0:
+    if not isinstance(dtype, torch.dtype) or not is_count(count):
         raise WeightsError("damaged: a storage of no type or size")
+
+
+def is_count(value: Any) -> bool:
+    """Whether it can be an extent; arithmetic with numbers of millions of digits takes for ever."""
+    return type(value) is int and 0 <= value < 2**63
 
 
 def rebuild(storage: Any, offset: Any, shape: Any, strides: Any, dtype: torch.dtype | None = None) -> View:
@@ -102,7 +116,7 @@ def rebuild(storage: Any, offset: Any, shape: Any, strides: Any, dtype: torch.dt
     if not isinstance(storage, Storage) or not isinstance(shape, tuple) or not isinstance(strides, tuple):
         raise WeightsError("damaged: a tensor without a storage")
     numbers = (offset, *shape, *strides)
-    if len(shape) != len(strides) or len(shape) > MOST_AXES or any(type(n) is not int or n < 0 for n in numbers):
+    if len(shape) != len(strides) or len(shape) > MOST_AXES or not all(map(is_count, numbers)):
         raise WeightsError(f"damaged: a tensor of impossible shape {_short(shape)}")
     kept = dtype or storage.dtype
     count = storage.count * storage.dtype.itemsize // kept.itemsize
@@ -148,7 +162,7 @@ def array(state: Any, _: Any = ()) -> np.ndarray:
         raise WeightsError(f"refused: a NumPy array of {_short(code)}, not of numbers")
     dtype = np.dtype(code).newbyteorder(">") if swapped else np.dtype(code)
     data = data.encode("latin-1") if isinstance(data, str) else data
-    if any(type(extent) is not int or extent < 0 for extent in shape) or len(shape) > MOST_AXES:
+    if not isinstance(shape, tuple) or len(shape) > MOST_AXES or not all(map(is_count, shape)):
         raise WeightsError(f"damaged: an array of impossible shape {_short(shape)}")
     if math.prod(shape) * dtype.itemsize != len(data):
         raise WeightsError(f"damaged: an array {_short(shape)} with {len(data):,} bytes")

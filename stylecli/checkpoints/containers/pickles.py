@@ -11,13 +11,19 @@ import pickletools
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+from stylecli.budget import Budget
 from stylecli.checkpoints.containers.pickle_globals import Constructor, Foreign, Record, meaning, refuse
 from stylecli.errors import WeightsError
 
-MOST_OPCODES = 5_000_000
+SIZED: dict[type, int] = {str: 2, bytes: 2, bytearray: 2, list: 8, tuple: 8, dict: 8}
+"""Bytes of copies of each item: of numbers there are two, one to change and one in this machine's order."""
+
 KEYS = (str, bytes, int, float, bool, type(None))
 Persistent = Callable[[Any], Any]
 _MARK = object()
+RECORD = 512
+"""Bytes of what a call makes, beside its arguments."""
+
 _VALUES = (
     "INT BININT BININT1 BININT2 LONG LONG1 LONG4 STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 "
     "BYTEARRAY8 UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8 FLOAT BINFLOAT"
@@ -30,6 +36,7 @@ def unpickle(
     data: "bytes | mmap.mmap",
     persistent: Persistent | None = None,
     known: Mapping[str, Constructor] | None = None,
+    budget: Budget | None = None,
 ) -> Any:
     """The object that the pickle at the current position of `data` describes, made of plain values.
 
@@ -37,26 +44,27 @@ def unpickle(
         data: The bytes, or an open mapping, which is left behind the pickle's end.
         persistent: Gives the object for a persistent id; None where there can be none.
         known: More globals that have a meaning, `module.name` to what is called with the arguments.
+        budget: What may be spent; None for a file of the size of `data`.
 
     Returns:
         Numbers, text, bytes, lists, tuples, dicts, `Record`s, and what the constructors made.
 
     Raises:
-        WeightsError: A refused global, opcode or persistent id, or too many opcodes.
+        WeightsError: A refused global, opcode or persistent id.
+        OverBudgetError: Too many opcodes, or copies.
     """
-    return _Machine(persistent, known or {}).run(data)
+    return _Machine(persistent, known or {}, budget or Budget.of(len(data))).run(data)
 
 
 class _Machine:
-    def __init__(self, persistent: Persistent | None, known: Mapping[str, Constructor]) -> None:
-        self.persistent, self.known = persistent, known
+    def __init__(self, persistent: Persistent | None, known: Mapping[str, Constructor], budget: Budget) -> None:
+        self.persistent, self.known, self.budget = persistent, known, budget
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
 
     def run(self, data: "bytes | mmap.mmap") -> Any:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(cast("bytes", data))):
-            if count > MOST_OPCODES:
-                raise WeightsError(f"damaged: a pickle of more than {MOST_OPCODES:,} steps")
+        for opcode, argument, _ in pickletools.genops(cast("bytes", data)):
+            self.budget.step()
             if opcode.name == "STOP":
                 return self.stack.pop()
             self._step(opcode.name, argument)
@@ -116,7 +124,8 @@ class _Machine:
 
     def _tuple1(self, _: None, size: int = 1) -> None:
         taken = tuple(self.stack[-size:])
-        if len(taken) < size or _MARK in taken:
+        # By identity: arrays compare each of their numbers.
+        if len(taken) < size or any(each is _MARK for each in taken):
             raise WeightsError("damaged: a pickle whose stack runs empty")
         self.stack[-size:] = [taken]
 
@@ -204,11 +213,18 @@ class _Machine:
     def _call(self, what: Any, arguments: Any) -> None:
         if type(what) is not Foreign or type(arguments) is not tuple:
             raise WeightsError(f"refused: a pickle that calls {_named(what)}")
+        self._pay(arguments)
         self.stack.append(what.make(*arguments))
+
+    def _pay(self, arguments: tuple[Any, ...]) -> None:
+        """For what a constructor keeps or copies of its arguments, which a pickle can give again and again."""
+        sizes = (len(each) * SIZED[type(each)] for each in arguments if type(each) in SIZED)
+        self.budget.take(RECORD + sum(sizes), "what its pickle makes")
 
     def _build(self, _: None) -> None:
         state, target = self.stack.pop(), self.stack[-1]
         if isinstance(target, Record):
+            self._pay(state if isinstance(state, tuple) else ())
             target.set_state(state)
         elif not isinstance(target, dict):  # attributes of an OrderedDict, such as its _metadata, mean nothing to us
             raise WeightsError(f"refused: a pickle that changes {_named(target)}")

@@ -11,13 +11,12 @@ import struct
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from stylecli.budget import Budget
 from stylecli.checkpoints.containers.pickle_tensors import MOST_AXES, Storage, View, rebuild
 from stylecli.errors import WeightsError
 
 DEEPEST = 150
-MOST_OBJECTS = 1_000_000
 LONGEST = 2**16
 """Bytes of a text; names of classes and fields are all there is."""
 
@@ -34,13 +33,13 @@ NUMBERS = {
 _NUMERIC = re.compile(r"torch\.(?:Cuda)?(Double|Float|Half|Long|Int|Short|Char|Byte|)(Tensor|Storage)")
 
 
-def read_torch7(data: mmap.mmap) -> Any:
+def read_torch7(data: mmap.mmap, budget: Budget) -> Any:
     """The object in a Torch 7 file: numbers, text, dicts (of tables and objects) and `View`s.
 
     Raises:
         WeightsError: Truncated, damaged, nested too deeply, or with code in it.
     """
-    reader = _Reader(data)
+    reader = _Reader(data, budget)
     tree = reader.read(0)
     if reader.at != len(data):
         raise WeightsError(f"damaged: {len(data) - reader.at:,} bytes behind its end")
@@ -48,14 +47,14 @@ def read_torch7(data: mmap.mmap) -> Any:
 
 
 class _Reader:
-    def __init__(self, data: mmap.mmap) -> None:
-        self.data, self.at, self.count = data, 0, 0
+    def __init__(self, data: mmap.mmap, budget: Budget) -> None:
+        self.data, self.at, self.budget = data, 0, budget
         self.memo: dict[int, Any] = {}
 
     def read(self, depth: int) -> Any:
         """The next object."""
-        self.count += 1
-        if depth > DEEPEST or self.count > MOST_OBJECTS:
+        self.budget.step()
+        if depth > DEEPEST:
             raise WeightsError("damaged: nested too deeply, or without end")
         (tag,) = self.numbers("i")
         if tag == 0:
@@ -121,14 +120,8 @@ class _Reader:
         (count,) = self.numbers("q")
         start, size = self.at, count * dtype.itemsize
         self.skip(size)
-        made: list[Tensor] = []
-
-        def fetch() -> Tensor:
-            # Copied: a file's numbers need not begin where a processor wants them.
-            made[:] = made or [torch.frombuffer(bytearray(self.data[start : start + size]), dtype=dtype)]
-            return made[0]
-
-        return Storage(dtype, count, fetch)
+        # Copied: a file's numbers need not begin where a processor wants them.
+        return Storage(dtype, count, lambda: torch.frombuffer(bytearray(self.data[start : start + size]), dtype=dtype))
 
     def text(self) -> str:
         """Length and bytes."""

@@ -5,14 +5,17 @@ import mmap
 import struct
 import zipfile
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from stylecli.budget import Budget
 from stylecli.checkpoints.containers.nvidia import KNOWN
-from stylecli.checkpoints.containers.pickle_tensors import Storage, check_storage
+from stylecli.checkpoints.containers.pickle_tensors import Storage, check_storage, is_count
 from stylecli.checkpoints.containers.pickles import unpickle
 from stylecli.errors import WeightsError
 
@@ -21,25 +24,42 @@ LARGEST_PICKLE = 2**28
 EXPANSION = 20
 """A compressed member may be so many times as large as its bytes; real weights shrink by a tenth."""
 
+LARGEST_DIRECTORY = 2**23
+"""Bytes of a zip archive's list of members; that of the largest published checkpoint has a tenth."""
+
 _LOCAL_HEADER = 30
 
 
-def read_zip(path: Path, mapping: mmap.mmap) -> Any:
+class _Listing(io.FileIO):
+    """A file that gives no list of members that is too long, before objects are made of it."""
+
+    listing = True
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.listing and size and size > LARGEST_DIRECTORY:
+            raise WeightsError(f"damaged: a zip archive whose list of members has {size:,} bytes")
+        return super().read(size) or b""
+
+
+def read_zip(path: Path, mapping: mmap.mmap, budget: Budget) -> Any:
     """The object in a zip archive; its tensors are views of the mapped file, read when they are touched.
 
     Raises:
         WeightsError: Truncated, a bomb, names that are paths, or numbers that do not fit.
     """
-    try:
-        archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise WeightsError(f"truncated: a zip archive without its end ({len(mapping):,} bytes)") from error
-    with archive:
+    with ExitStack() as opened:
+        file = opened.enter_context(_Listing(path))
+        try:
+            archive = opened.enter_context(zipfile.ZipFile(file))
+        except zipfile.BadZipFile as error:
+            raise WeightsError(f"truncated: a zip archive without its end ({len(mapping):,} bytes)") from error
+        file.listing = False
         members = archive.infolist()
         names = {member.filename: member for member in members}
         if len(names) < len(members):
             raise WeightsError("damaged: a zip archive with two members of one name")
         for member in members:
+            budget.step()
             _check(member, len(mapping))
         heads = [name for name in names if name.count("/") < 2 and name.rpartition("/")[2] == "data.pkl"]
         if len(heads) != 1:
@@ -59,25 +79,28 @@ def read_zip(path: Path, mapping: mmap.mmap) -> Any:
                 raise WeightsError(f"damaged: storage {key} has {member.file_size:,} bytes, not {count:,} values")
             if member.compress_type == zipfile.ZIP_STORED:
                 return Storage(dtype, count, _stored(mapping, dtype, count, _start(member, mapping)))
+            budget.take(2 * member.file_size, f"storage {ascii(key)[:40]}")
             data = archive.read(member)
             return Storage(dtype, count, lambda: _numbers(data, dtype))
 
-        return unpickle(archive.read(heads[0]), _Persistent(storage))
+        budget.take(names[heads[0]].file_size)
+        return unpickle(archive.read(heads[0]), _Persistent(storage), budget=budget)
 
 
-def read_legacy(data: "bytes | mmap.mmap", nested: bool = False) -> Any:
+def read_legacy(data: "bytes | mmap.mmap", budget: Budget, nested: bool = False) -> Any:
     """The object in a file from before PyTorch 1.6, or in a plain pickle, whose storages are such files in turn.
 
     Raises:
         WeightsError: Truncated, or numbers that do not fit.
     """
     stream = io.BytesIO(data) if isinstance(data, bytes) else data
-    known = {} if nested else {"torch.storage._load_from_bytes": _nested, **KNOWN}
-    first = unpickle(stream, known=known)  # type: ignore[arg-type]
+    known = {} if nested else {"torch.storage._load_from_bytes": partial(_nested, budget), **KNOWN}
+    next_pickle = partial(unpickle, stream, budget=budget)  # type: ignore[arg-type]
+    first = next_pickle(known=known)
     if first != LEGACY_MAGIC:
         return first
-    unpickle(stream)  # type: ignore[arg-type]
-    system = unpickle(stream)  # type: ignore[arg-type]
+    next_pickle()
+    system = next_pickle()
     if isinstance(system, dict) and system.get("little_endian") is False:
         raise WeightsError("written on a big-endian machine", "save it again as safetensors there")
     waiting: dict[str, Storage] = {}
@@ -88,8 +111,8 @@ def read_legacy(data: "bytes | mmap.mmap", nested: bool = False) -> Any:
             raise WeightsError(f"damaged: storage {ascii(key)[:40]} is said to be two things")
         return found
 
-    tree = unpickle(stream, _Persistent(storage))  # type: ignore[arg-type]
-    for key in unpickle(stream):  # type: ignore[arg-type]
+    tree = next_pickle(_Persistent(storage))
+    for key in next_pickle():
         count = int.from_bytes(stream.read(8), "little")
         if key not in waiting or waiting[key].count != count:
             raise WeightsError(f"damaged: storage {ascii(key)[:40]} has {count:,} values, not what its tensors need")
@@ -124,13 +147,13 @@ class _Persistent:
         if len(said) == 5 or said[5] is None:
             return whole
         _, offset, size = said[5]
-        if type(offset) is not int or type(size) is not int or not 0 <= offset <= offset + size <= count:
+        if not is_count(offset) or not is_count(size) or offset + size > count:
             raise WeightsError(f"damaged: a window beyond storage {ascii(key)[:40]}")
-        return Storage(dtype, size, lambda: whole.fetch()[offset : offset + size])
+        return Storage(dtype, size, lambda: whole.numbers()[offset : offset + size])
 
 
-def _nested(data: Any) -> Storage:
-    made = read_legacy(data, nested=True) if isinstance(data, bytes) else None
+def _nested(budget: Budget, data: Any) -> Storage:
+    made = read_legacy(data, budget, nested=True) if isinstance(data, bytes) else None
     if not isinstance(made, Storage):
         raise WeightsError("refused: torch.storage._load_from_bytes of what is no storage")
     return made

@@ -100,9 +100,10 @@ def _translated(net: StarGAN, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     pictures = F.interpolate(inputs["input"] * 2 - 1, size=config.size, mode="bilinear")
     domains = torch.arange(config.domains, device=pictures.device)
     z = inputs["z"][: len(domains)]
-    style = net.encoder(pictures.expand(len(domains), -1, -1, -1), domains)
+    seen = net.encoder.features(pictures)
+    style = net.encoder.styled(seen.expand(len(domains), -1), domains)
     made = net.generator(pictures, style[:1], net.masks(pictures))
-    guessed = {"guess": net.encoder.guessed(net.encoder.features(pictures))} if config.guess else {}
+    guessed = {"guess": net.encoder.guessed(seen)} if config.guess else {}
     return {"mapped": net.mapping(z, domains), "style": style, "picture": F.adaptive_avg_pool2d(made, 16), **guessed}
 
 
