@@ -1,6 +1,13 @@
 """What a file from a stranger may cost: bytes that it makes us allocate, and steps that it makes us take."""
 
+import io
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+
+from stylecli.files import regular
 
 ALLOWANCE = 2**28
 """Bytes that any file may ask for, however small it is."""
@@ -52,3 +59,33 @@ class Budget:
         self.steps -= count
         if self.steps < 0:
             raise OverBudgetError(f"more than {STEPS:,} parts")
+
+
+LARGEST_DIRECTORY = 2**23
+"""Bytes of a zip archive's list of members; that of the largest published checkpoint has a tenth."""
+
+
+class _Archive(io.FileIO):
+    """A file that gives no list of members that is too long, before objects are made of it."""
+
+    listing = True
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.listing and size and size > LARGEST_DIRECTORY:
+            raise OverBudgetError(f"a zip archive whose list of members has {size:,} bytes")
+        return super().read(size) or b""
+
+
+@contextmanager
+def zip_opened(path: str | Path, budget: Budget) -> Iterator[zipfile.ZipFile]:
+    """A zip archive whose members are paid for with a step each.
+
+    Raises:
+        OverBudgetError: Too many of them.
+        BadZipFile: It is none.
+        OSError: It cannot be read, or is no regular file.
+    """
+    with _Archive(path, opener=regular) as file, zipfile.ZipFile(file) as archive:
+        file.listing = False
+        budget.step(len(archive.infolist()))
+        yield archive

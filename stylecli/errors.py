@@ -3,6 +3,15 @@
 from enum import IntEnum
 
 
+def printable(text: str) -> str:
+    """`text` on one line, and without what steers a terminal: names of files, and what files say, hold anything."""
+    # Bytes that are no text are for the stream to write.
+    return "".join(
+        each if each.isprintable() or "\udc80" <= each <= "\udcff" else each.encode("unicode_escape").decode()
+        for each in text
+    )
+
+
 class ExitCode(IntEnum):
     """What the process returns; scripts may rely on these numbers."""
 

@@ -4,9 +4,10 @@ import errno
 import os
 import re
 import secrets
+import stat
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
@@ -37,19 +38,79 @@ _UNREADABLE = {
 }
 
 
+LARGEST = 2**31
+"""Bytes that are taken of a file of pictures or sound, or of a pipe: some never end."""
+
+
+def regular(path: str | Path, flags: int) -> int:
+    """An opener for `open` that waits for nothing, and takes nothing but files: no device, pipe or socket.
+
+    Raises:
+        OSError: It is one of those.
+    """
+    return _opened(path, flags, lambda about: stat.S_ISREG(about.st_mode), "not a regular file")
+
+
+def own(path: str | Path, flags: int) -> int:
+    """An opener for files that we keep beside results: it follows no link, and takes no file with a second name.
+
+    A folder that comes from a stranger may have such links, to files of the user's.
+
+    Raises:
+        OSError: It is a link.
+    """
+    plain = lambda about: stat.S_ISREG(about.st_mode) and about.st_nlink < 2
+    return _opened(path, flags | getattr(os, "O_NOFOLLOW", 0), plain, "a link, or not a regular file")
+
+
+def _opened(path: str | Path, flags: int, fits: Callable[[os.stat_result], bool], why: str) -> int:
+    try:
+        opened = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.EINVAL, why, str(path)) from error
+        raise
+    if not fits(os.fstat(opened)):
+        os.close(opened)
+        raise OSError(errno.EINVAL, why, str(path))
+    return opened
+
+
 def read_bytes(source: str | Path | bytes, name: str) -> bytes:
     """The bytes of a file, or the bytes themselves.
 
     Raises:
-        InputError: Missing, a folder, empty, or not readable.
+        InputError: Missing, a folder, a device, empty, without end, or not readable.
     """
     try:
-        data = source if isinstance(source, bytes) else place(source).read_bytes()
+        data = source if isinstance(source, bytes) else _read(place(source), name)
     except (OSError, ValueError) as error:
         raise input_error(name, error) from error
     if not data:
         raise InputError(f"{name}: empty file (0 bytes)", "write or copy it again")
     return data
+
+
+def _read(path: Path, name: str) -> bytes:
+    if isinstance(path, Remote):
+        return path.read_bytes()
+    with path.open("rb") as file:
+        if is_device(file):
+            raise InputError(f"{name}: a device, not a file")
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise InputError(f"{name}: more than {LARGEST:,} bytes", "scale it down or cut it first")
+    return data
+
+
+def is_device(file: BinaryIO) -> bool:
+    """Whether an open file is a disk, or what gives bytes without end; terminals and `/dev/null` do not."""
+    mode = os.fstat(file.fileno()).st_mode
+    return stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not file.isatty() and not _is_null(file))
+
+
+def _is_null(file: BinaryIO) -> bool:
+    return os.path.samestat(os.fstat(file.fileno()), Path(os.devnull).stat())
 
 
 def input_error(name: str, error: OSError | ValueError) -> InputError:
@@ -139,7 +200,7 @@ def remove_stale(folder: Path) -> None:
     """Removes what processes that were killed left of `atomic_write`; files that are still being written stay."""
     for part in [each for each in _listed(folder) if _PART.fullmatch(each.name)]:
         # Windows does not let go of open files, elsewhere their lock ends with their process.
-        with suppress(OSError), part.open("r+b") as file:
+        with suppress(OSError), open(part, "r+b", opener=own) as file:
             if _locked(file):
                 part.unlink()
 

@@ -13,7 +13,7 @@ from stylecli.batch.names import fill
 from stylecli.batch.outputs import begin
 from stylecli.batch.runner import Outcome
 from stylecli.errors import InputError, UsageError
-from stylecli.files import binary_stdout
+from stylecli.files import binary_stdout, regular
 from stylecli.progress import Listener
 from stylecli.remote import place
 from stylecli.settings.shared import CLIPS, Files
@@ -54,6 +54,10 @@ def plan_generated(method: str, wanted: Sequence[tuple[str, Any]], outputs: File
     return made
 
 
+MOST_ROWS = 100_000
+"""Of a file of latents, each of which becomes a job."""
+
+
 def latent_rows(path: str) -> int:
     """How many latents a file holds; of ours, from its header alone.
 
@@ -67,14 +71,17 @@ def latent_rows(path: str) -> int:
 
         return len(latents_in(source.path)[1])
     try:
-        with Path(source.path).open("rb") as file:
+        with open(source.path, "rb", opener=regular) as file:
             (length,) = struct.unpack("<Q", file.read(8))
             header = json.loads(file.read(min(length, 2**20)))
-        return int(next(header[name] for name in ("w", "z") if name in header)["shape"][0])
+        rows = int(next(header[name] for name in ("w", "z") if name in header)["shape"][0])
     except (OSError, ValueError, LookupError, TypeError, StopIteration, struct.error) as error:
         raise InputError(
             f"{path}: no file of latents", "`stylegan sample --save-latents` and `project` write them"
         ) from error
+    if not 0 < rows <= MOST_ROWS:
+        raise InputError(f"{path}: says that it holds {rows:,} latents, not 1 to {MOST_ROWS:,}")
+    return rows
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from threading import Lock
 
 from stylecli.batch.listing import Listing, left_out, listed, matching
 from stylecli.errors import InputError, UsageError
-from stylecli.files import input_error, is_stream
+from stylecli.files import LARGEST, input_error, is_device, is_stream, regular
 from stylecli.remote import Remote, place
 
 PICTURES = frozenset(
@@ -27,8 +27,8 @@ SOUNDS = frozenset([
 ])  # fmt: skip
 STDIN = "-"
 LISTABLE = "mend it with `chmod +rx`, or leave it out"
-LARGEST = 2**31
-"""Bytes that are taken of a pipe: some never end."""
+LONGEST_LIST = 2**26
+"""Bytes of a list."""
 
 FETCHED = 16
 """Files from elsewhere that are kept: styles come again with every content."""
@@ -65,7 +65,28 @@ class Source:
     @property
     def below(self) -> Path:
         """The folder between `root` and the file, `.` where no tree is kept."""
-        return Path(os.path.relpath(Path(self.path).parent, self.root)) if self.root else Path()
+        way = Path(os.path.relpath(Path(self.path).parent, self.root)) if self.root else Path()
+        # Objects of a store may have any name.
+        return Path(*(part for part in way.parts if part != ".."))
+
+    @classmethod
+    def recorded(cls, path: str, share: float = 1.0, *, urls: bool = False) -> "Source":
+        """The one that a record names, which may be a stranger's: a file or stdin, no list, folder or pattern.
+
+        Raises:
+            InputError: It is no regular file, or a URL and `urls` is not set.
+        """
+        if path in (STDIN, "/dev/stdin"):
+            return replace(expand([(path, share)])[0], share=share)
+        named = place(path)
+        if isinstance(named, Remote) and not urls:
+            raise InputError(f"{path}: the record names a URL", "--allow-urls fetches it, if you trust the file")
+        if not isinstance(named, Remote):
+            try:
+                os.close(regular(named, os.O_RDONLY))
+            except (OSError, ValueError) as error:
+                raise input_error(path, error) from error
+        return cls(path, share=share)
 
     @property
     def held(self) -> str | bytes:
@@ -97,7 +118,8 @@ class Source:
 
 @cache
 def _sha256(path: str, size: int, mtime: int) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    with open(path, "rb", opener=regular) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _fetched(url: str) -> bytes:
@@ -162,7 +184,10 @@ def _sources(word: str, recursive: bool, suffixes: frozenset[str], say: Callable
         piped = is_stream(path)
         yield Source(str(path) if "://" in word else word, data=_piped(path) if piped else None)
     elif word.startswith("@"):
-        for line in _lines(place(word[1:])):
+        listed = place(word[1:])
+        for line in _lines(listed):
+            if line != STDIN and is_stream(place(line)):
+                raise InputError(f"{listed}: {line}: not a file", "a list names files, folders and globs")
             yield from _sources(line, recursive, suffixes, say)
     elif glob.has_magic(word):
         # A suffix that is spelled out means those files, whatever counts in a folder.
@@ -235,13 +260,23 @@ def natural(path: Path) -> list[list[tuple[int, int, str]]]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
+        text = path.read_bytes() if isinstance(path, Remote) else _listed(path)
+        if len(text) > LONGEST_LIST:
+            raise InputError(f"{path}: a list of more than {LONGEST_LIST:,} bytes")
+        lines = text.decode("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable list: {getattr(error, 'strerror', None) or 'not UTF-8'}") from error
     words = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if nested := [word for word in words if word.startswith("@") and not place(word).exists()]:
         raise UsageError(f"{path}: {nested[0]}: a list cannot name another list")
     return words
+
+
+def _listed(path: Path) -> bytes:
+    with path.open("rb") as file:
+        if is_device(file):
+            raise InputError(f"{path}: a device, not a list")
+        return file.read(LONGEST_LIST + 1)
 
 
 _read_once: dict[tuple[int, int], bytes] = {}
@@ -253,6 +288,8 @@ def _piped(path: Path) -> bytes:
         with path.open("rb") as file:
             if file.isatty():
                 raise UsageError(f"{path}: a terminal", f"pipe a file into it: stylecli ... {path} < photo.jpg")
+            if is_device(file):
+                raise InputError(f"{path}: a device, not a file")
             about = os.fstat(file.fileno())
             known = about.st_dev, about.st_ino
             data = _read_once[known] if known in _read_once else file.read(LARGEST + 1)
@@ -277,9 +314,11 @@ def _stdin() -> bytes:
     if sys.stdin.isatty():
         raise UsageError("-: stdin is a terminal", "pipe a file into it: stylecli ... - < photo.jpg")
     try:
-        data = sys.stdin.buffer.read()
+        data = sys.stdin.buffer.read(LARGEST + 1)
     except OSError as error:
         raise InputError(f"stdin: cannot be read: {(error.strerror or str(error)).lower()}") from error
+    if len(data) > LARGEST:
+        raise InputError(f"stdin: more than {LARGEST:,} bytes", "write it to a file first")
     if not data:
         raise InputError("stdin: empty", "it can be read only once: is - given twice?")
     return data

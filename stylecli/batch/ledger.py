@@ -1,6 +1,8 @@
 """A folder of results while a run writes to it: its lock, and the record of what became of every job."""
 
+import errno
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +11,7 @@ from pathlib import Path
 from stylecli.batch.jobs import Job
 from stylecli.batch.runner import Report
 from stylecli.errors import OutputError, StyleCliError
-from stylecli.files import remove_stale
+from stylecli.files import own, remove_stale
 from stylecli.remote import Remote, place
 
 LEDGER = "stylecli.jsonl"
@@ -52,12 +54,15 @@ def opened(folder: Path | None, say: Callable[[str], None]) -> Iterator[Callable
     lock = FileLock(folder / LOCK, blocking=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        # Taking the lock would empty the file that a link leads to.
+        os.close(own(folder / LOCK, os.O_RDWR | os.O_CREAT))
         lock.acquire()
     except Timeout as error:
         wait = "wait until it is done, or write somewhere else with -o"
         raise OutputError(f"{folder}: another run is writing there", wait) from error
-    except (OSError, NotImplementedError):
-        say(f"{folder}: cannot be locked; no other run must write there")
+    except (OSError, NotImplementedError) as error:
+        why = f" ({LOCK}: {error.strerror})" if isinstance(error, OSError) and error.errno == errno.EINVAL else ""
+        say(f"{folder}: cannot be locked{why}; no other run must write there")
     try:
         yield _Ledger(folder, say).add
     finally:
@@ -84,7 +89,7 @@ class _Ledger:
             self._complain((error.strerror or str(error)).lower())
 
     def _append(self, line: bytes) -> None:
-        with (self.folder / LEDGER).open("a+b") as file:
+        with open(self.folder / LEDGER, "a+b", opener=own) as file:
             # A run that was killed may have left half a line.
             torn = file.tell() and (file.seek(-1, 2), file.read())[1] != b"\n"
             file.write(b"\n" * torn + line)

@@ -86,4 +86,6 @@ def _value(values: Mapping[str, Any], field: str | None, spec: str | None, conve
         value = "-".join(map(str, value))
     text = format(value, spec) if spec else f"{value:g}" if isinstance(value, float) else str(value)
     # What would be a folder, or is not allowed on some system, becomes a dash.
-    return re.sub(r'[\x00-\x1f/\\:*?"<>|]', "-", text)[:LONGEST]
+    text = re.sub(r'[\x00-\x1f/\\:*?"<>|]', "-", text)[:LONGEST]
+    # So does what would lead to the folder above: a file may be called `...jpg`.
+    return text if text.strip(".") else "-" * len(text)

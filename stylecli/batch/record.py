@@ -1,7 +1,9 @@
 """What a result says about how it was made; `replay` and `--skip-existing` read it back."""
 
 import dataclasses
+import itertools
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -105,11 +107,18 @@ def loads(text: str | None, path: Path | str) -> Record:
     try:
         stored = json.loads(text)
         made = Record(**stored)
-        shapes = (made.settings, made.inputs, made.weights, made.encoding, made.compute)
+        shapes: tuple[Any, ...] = (made.settings, made.inputs, made.weights, made.encoding, made.compute)
         if not (all(isinstance(each, dict) for each in shapes) and all(made.inputs.values())):
             raise TypeError("not objects, or nothing in them")
+        if not (isinstance(made.method, str) and isinstance(made.interrupted, bool)):
+            raise TypeError("no method")
+        if not all(isinstance(each, str) for pair in made.weights.items() for each in pair):
+            raise TypeError("weights without names and hashes")
         _ = [made.encoding[key] for key in ENCODING]
-        _ = [(one["path"] + one["sha256"], float(one.get("share", 1))) for some in made.inputs.values() for one in some]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        for one in itertools.chain(*made.inputs.values()):
+            _ = (one["path"] + one["sha256"]).encode(errors="surrogateescape")
+            if not 0 < float(one.get("share", 1)) < math.inf or "\0" in one["path"]:
+                raise ValueError("an impossible input")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
         raise InputError(f"{path}: its record is damaged or of another version") from error
     return made

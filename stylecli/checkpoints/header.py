@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stylecli.checkpoints import store
+from stylecli.files import regular
 
 OURS = {
     "vgg": "stylecli VGG",
@@ -75,7 +76,7 @@ def described(path: Path) -> Description | None:
     if network not in OURS or not isinstance(config, dict):
         return None
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=regular) as file:
             (length,) = struct.unpack("<Q", file.read(8))
             header = json.loads(file.read(min(length, store.LARGEST_HEADER)))
         entries = {name: each for name, each in header.items() if name != "__metadata__"}
@@ -141,8 +142,3 @@ def domains_of(path: Path) -> list[str] | None:
     if isinstance(labels, list) and labels and all(isinstance(label, str) for label in labels):
         return labels
     return [str(index) for index in range(count)] if isinstance(count, int) and 0 < count < 10_000 else None
-
-
-def printable(text: str) -> str:
-    """`text` from a stranger's file, safe for a terminal and of one line."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text[:500])

@@ -1,25 +1,22 @@
 """Files of latents: `w` [N, w_dim] or [N, layers, w_dim], or `z` [N, z_dim]; and files of noise."""
 
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from stylecli.arrays import read_arrays
 from stylecli.checkpoints.containers.detect import read_tensors
 from stylecli.errors import InputError, OutputError, WeightsError
-from stylecli.files import atomic_write, is_stream
+from stylecli.files import atomic_write, is_stream, regular
 from stylecli.nets.style_generator import StyleGenerator
 from stylecli.remote import place
 
 METADATA = "stylecli latents"
-LARGEST = 2**28
-"""Bytes of arrays that are read."""
-
+_WANTED = "floats as `w` or `z`, without objects"
 TAKEN = "`w` or `z` [N, ...] for this network, as .safetensors, .npz, .npy or .pt"
 _NAMES = {"latent", "latents", "dlatents", "w_plus", "ws"}
 
@@ -133,29 +130,12 @@ def save_latents(path: Path, ws: Tensor, record: str) -> None:
 
 def _read(path: str) -> dict[str, Tensor]:
     try:
-        with Path(path).open("rb") as file:
+        with open(path, "rb", opener=regular) as file:
             head = file.read(6)
         if head == b"\x93NUMPY" or (head[:2] == b"PK" and Path(path).suffix == ".npz"):
-            return _read_numpy(path)
+            return {name: torch.from_numpy(each) for name, each in read_arrays(path, _WANTED).items()}
         return read_tensors(Path(path)).tensors
     except WeightsError as error:
         raise InputError(error.message, error.hint) from error
     except OSError as error:
         raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from error
-
-
-def _read_numpy(path: str) -> dict[str, Tensor]:
-    """The arrays of numbers in an .npy or .npz; nothing in them is ever run."""
-    try:
-        with Path(path).open("rb") as file:
-            if zipfile.is_zipfile(file):
-                with zipfile.ZipFile(file) as archive:
-                    if sum(each.file_size for each in archive.infolist()) > LARGEST:
-                        raise ValueError(f"more than {LARGEST:,} bytes")
-            file.seek(0)
-            opened = np.load(file, allow_pickle=False)
-            arrays = {"array": opened} if isinstance(opened, np.ndarray) else dict(opened)
-        return {name: torch.from_numpy(np.ascontiguousarray(each)) for name, each in arrays.items()}
-    except Exception as error:  # any: NumPy's reader fails in many ways on what is none of its files
-        why = " ".join(str(error).split())[:100].lower()
-        raise InputError(f"{path}: not a readable array: {why}", "floats as `w` or `z`, without objects") from error

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from stylecli.checkpoints.containers.detect import Contents, read_tensors, reading
-from stylecli.checkpoints.header import SAMPLE, Description, printable
+from stylecli.checkpoints.header import SAMPLE, Description
 from stylecli.checkpoints.layouts.identify import identify
 from stylecli.checkpoints.layouts.networks import NETWORKS
 from stylecli.device import Device
-from stylecli.errors import WeightsError
+from stylecli.errors import WeightsError, printable
 from stylecli.nets.vgg import VGG, check_layer, deepest_of
 
 METADATA = "stylecli"
@@ -128,7 +128,7 @@ def fill(net: torch.nn.Module, state: dict[str, Tensor], source: str, *, spare_a
     for names, what in ((missing, "is missing"), (left_over, "belongs to no layer"), (wrong, "has another shape")):
         if names:
             more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
-            raise WeightsError(f"{source}: {printable(names[0])} {what}{more}")
+            raise WeightsError(f"{source}: {printable(names[0])[:200]} {what}{more}")
     copies = {name: state[name].to(wanted[name].dtype, copy=True).contiguous() for name in wanted}
     for name, copied in copies.items():
         # A sum shows in a fraction of the time whether there is anything to look for.

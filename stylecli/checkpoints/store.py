@@ -11,7 +11,7 @@ from typing import Any
 
 from stylecli.checkpoints.registry import ENTRIES, Entry
 from stylecli.errors import UsageError, WeightsError
-from stylecli.files import is_stream
+from stylecli.files import is_stream, regular
 
 LARGEST_HEADER = 2**24
 """Bytes; that of ten thousand tensors has a tenth."""
@@ -152,7 +152,7 @@ def sha256(path: Path) -> str:
     """
     digest = hashlib.sha256()
     try:
-        with Path(path).open("rb") as file:
+        with open(path, "rb", opener=regular) as file:
             while chunk := file.read(2**20):
                 digest.update(chunk)
     except OSError as error:
@@ -177,7 +177,7 @@ def check_digest(path: Path, expected: str) -> str:
 def about(path: Path) -> dict[str, Any]:
     """What one of our own files says of itself, without loading it; empty for all others."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=regular) as file:
             (length,) = struct.unpack("<Q", file.read(8))
             header = json.loads(file.read(min(length, LARGEST_HEADER)))
         said = json.loads(header["__metadata__"]["stylecli"])

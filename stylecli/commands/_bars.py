@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import TYPE_CHECKING
 
+from stylecli.errors import printable
 from stylecli.progress import Step
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Bars:
         """Moves a bar, which appears with its first step; without a step nothing is known of how far it is."""
         with self.lock:
             if number not in self.tasks:
-                self.tasks[number] = self.progress.add_task(title, total=None, loss="")
+                self.tasks[number] = self.progress.add_task(printable(title), total=None, loss="")
             if step:
                 extra = " ".join([*([f"loss {step.loss:.4g}"] if step.loss is not None else []), step.what])
                 self.progress.update(self.tasks[number], completed=step.i, total=step.total, loss=extra)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from stylecli.batch.jobs import STDOUT, Job
 from stylecli.batch.runner import Report
 from stylecli.commands._bars import Bars
-from stylecli.errors import Interrupted
+from stylecli.errors import Interrupted, printable
 from stylecli.progress import Listener, Step, silent
 from stylecli.settings.shared import Reporting
 
@@ -38,7 +38,7 @@ class Reporter:
     def say(self, line: str) -> None:
         """A line on stderr, unless `--quiet`."""
         if not self.reporting.quiet:
-            print(shown(line), file=sys.stderr, flush=True)
+            print(printable(line), file=sys.stderr, flush=True)
 
     def begin(self, job: Job, total: int) -> Listener:
         """Shows a bar on a terminal: of the job where it is the only one, else of all, and of each that has steps."""
@@ -79,7 +79,7 @@ class Reporter:
             print(json.dumps(line(job, report)), flush=True)
         elif outcome and job.kept and not (outcome.skipped or self.reporting.quiet or job.output == STDOUT):
             # Other programs get the name as it is.
-            print(shown(job.output) if sys.stdout.isatty() else job.output, flush=True)
+            print(printable(job.output) if sys.stdout.isatty() else job.output, flush=True)
         if outcome:
             if outcome.skipped:
                 self.say(f"{job.output}: skipped, it holds this result")
@@ -94,7 +94,7 @@ class Reporter:
         if self.reporting.json:
             print(json.dumps({"output": path}), flush=True)
         elif not self.reporting.quiet:
-            print(path, flush=True)
+            print(printable(path) if sys.stdout.isatty() else path, flush=True)
 
     def close(self, reports: Sequence[Report]) -> None:
         """Ends with the failures: a line and a hint for a single job, a table for several."""
@@ -110,7 +110,7 @@ class Reporter:
             table = Table("input", "output", "error", box=None, pad_edge=False)
             for job, error in failed:
                 text = f"{error.message}{'; ' * bool(error.hint)}{error.hint}"
-                table.add_row(shown(job.title), shown(job.output), shown(text))
+                table.add_row(printable(job.title), printable(job.output), printable(text))
             print(f"{len(failed)} of {self.total} jobs failed:", file=sys.stderr)
             _console().print(table)
 
@@ -124,16 +124,7 @@ class Reporter:
 def complain(message: str, hint: str) -> None:
     """An error on stderr: one line, and one for the hint if there is any."""
     for each in [message, *([f"hint: {hint}"] if hint else [])]:
-        print(shown(each), file=sys.stderr)
-
-
-def shown(text: str) -> str:
-    """`text` on one line, and without what steers a terminal: names of files hold anything."""
-    # Bytes that are no text are for the stream to write.
-    return "".join(
-        each if each.isprintable() or "\udc80" <= each <= "\udcff" else each.encode("unicode_escape").decode()
-        for each in text
-    )
+        print(printable(each), file=sys.stderr)
 
 
 def line(job: Job, report: Report | None = None) -> dict[str, object]:

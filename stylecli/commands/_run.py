@@ -8,7 +8,7 @@ from typing import Any
 from stylecli.batch.inputs import forget_pipes
 from stylecli.batch.jobs import STDOUT, Job
 from stylecli.commands._report import Reporter, line
-from stylecli.errors import ExitCode, UsageError
+from stylecli.errors import ExitCode, UsageError, printable
 from stylecli.settings.shared import Compute, Contents, Files, Machine, Reporting, Weighted
 
 
@@ -49,7 +49,7 @@ def run_jobs(
 
     if reporting.dry_run:
         for job in jobs:
-            print(json.dumps(line(job)) if reporting.json else _sentence(job, jobs))
+            print(json.dumps(line(job)) if reporting.json else printable(_sentence(job, jobs)))
         return ExitCode.DONE
     if reporting.json and jobs[0].output == STDOUT:
         raise UsageError("--json: stdout is taken by -o -", "write the picture to a file")

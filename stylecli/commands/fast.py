@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from stylecli.commands._options import from_settings
 from stylecli.commands._run import run
-from stylecli.errors import ExitCode
+from stylecli.errors import ExitCode, printable
 from stylecli.settings.fast import Blending, FastContents, FastSettings
 from stylecli.settings.shared import Compute, Outputs, Reporting
 
@@ -49,6 +49,8 @@ def _list(weights: str, *, as_json: bool, preview: bool) -> ExitCode:
         from stylecli.commands._previews import previews
 
         pictures = previews(rows, weights)
+    if not as_json:
+        rows = [{key: printable(value) for key, value in row.items()} for row in rows]
     widths = [max(len(row[key]) for row in rows) for key in ("name", "title")]
     for row in rows:
         if as_json:

@@ -4,11 +4,13 @@ import dataclasses
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from stylecli.batch.inputs import Source, expand
+from stylecli.batch.inputs import Source
 from stylecli.batch.jobs import Job, guard
 from stylecli.batch.record import ENCODING, Record, loads
 from stylecli.commands._options import from_settings
+from stylecli.commands._report import Reporter
 from stylecli.commands._run import run_jobs
 from stylecli.errors import ExitCode, InputError, UsageError
 from stylecli.remote import place
@@ -29,6 +31,7 @@ class Replay:
         "-o", option(None, "new file or folder, - for stdout; default: {stem}_replay.{ext} here")
     )
     overwrite: bool = option(False, "replace a file that exists (never an input)")
+    allow_urls: bool = option(False, "fetch inputs that the record names by URL; OUTPUT may be a stranger's")
 
     def __post_init__(self) -> None:
         """Refuses to replay nothing."""
@@ -41,6 +44,7 @@ def command(replay: Replay, compute: Machine, reporting: Reporting) -> ExitCode:
     """Run again what made OUTPUT: the same inputs, weights and settings, the same file bit for bit on one machine.
 
     Inputs are looked up as they were named, so run it in the same folder; one that has changed since is an error.
+    What OUTPUT says is a claim of whoever made it: --dry-run shows what would be read, and URLs need --allow-urls.
 
     \b
       stylecli replay photo_gatys_wave.jpg
@@ -59,15 +63,19 @@ def command(replay: Replay, compute: Machine, reporting: Reporting) -> ExitCode:
     output = replay.output or default
     if output.endswith(("/", os.sep)) or place(output).is_dir():
         output = str(place(output) / default)
-    inputs = {role: tuple(_same(one) for one in some) for role, some in record.inputs.items()}
     kind = settings_of(record.method)
-    stored = completed(kind, record.settings)
-    job = Job(1, record.method, inputs, build(kind, stored), output, encoding["format"])
+    made: Any = build(kind, completed(kind, record.settings))
+    machine = _where(record, compute)
+    tell = Reporter(reporting).say
+    for role, some in record.inputs.items():
+        tell(f"{replay.made}: reads {role} {', '.join(str(one['path']) for one in some)}")
+    inputs = {role: tuple(_same(one, replay.allow_urls) for one in some) for role, some in record.inputs.items()}
+    job = Job(1, record.method, inputs, made, output, encoding["format"])
     guard([job, dataclasses.replace(job, inputs={"made": (Source(replay.made),)})], outputs)
-    return run_jobs([job], outputs, _where(record, compute), reporting, weights=record.weights)
+    return run_jobs([job], outputs, machine, reporting, weights=record.weights)
 
 
-def _same(stored: dict[str, object]) -> Source:
+def _same(stored: dict[str, object], urls: bool) -> Source:
     """An input of the record, as it was then.
 
     Raises:
@@ -75,9 +83,10 @@ def _same(stored: dict[str, object]) -> Source:
     """
     path = str(stored["path"])
     try:
-        (source,) = expand([(path, float(str(stored.get("share", 1))))])
-    except UsageError as error:
-        raise InputError(error.message, "replay runs where the file was made, with its inputs in place") from error
+        source = Source.recorded(path, float(str(stored.get("share", 1))), urls=urls)
+    except InputError as error:
+        hint = error.hint if "://" in path else "replay runs where the file was made, with its inputs in place"
+        raise InputError(error.message, hint) from error
     if source.sha256() != stored["sha256"]:
         raise InputError(f"{source.name}: has changed since", f"its SHA-256 was {stored['sha256']}")
     return source

@@ -6,7 +6,7 @@ from dataclasses import replace
 from stylecli.batch.inputs import expand
 from stylecli.commands._options import from_settings
 from stylecli.commands._run import run
-from stylecli.errors import ExitCode, UsageError
+from stylecli.errors import ExitCode, UsageError, printable
 from stylecli.settings.shared import Compute, Outputs, Reporting, Styles
 from stylecli.settings.texture import Exemplars, TextureSettings
 
@@ -48,5 +48,5 @@ def _list(*, as_json: bool) -> ExitCode:
     from stylecli.checkpoints.header import textures
 
     for row in textures():
-        print(json.dumps(row) if as_json else f"{row['name']}  {row['title']}".rstrip())
+        print(json.dumps(row) if as_json else printable(f"{row['name']}  {row['title']}".rstrip()))
     return ExitCode.DONE

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from stylecli.checkpoints import store
-from stylecli.errors import ExitCode, StyleCliError, UsageError
+from stylecli.errors import ExitCode, StyleCliError, UsageError, printable
 
 PANEL = "Tools"
 app = typer.Typer(help="List, show, pull, check, convert and remove weights.")
@@ -51,7 +51,6 @@ def show(name: str = _NAME, as_json: bool = _JSON) -> None:
     Format, config, licence and recipe; `weights check` tells whether the network gives its stored sample.
     """
     from stylecli.checkpoints.header import described as header_of
-    from stylecli.checkpoints.header import printable
 
     known = store.known().get(name)
     path = store.resolve(name)
@@ -71,8 +70,8 @@ def show(name: str = _NAME, as_json: bool = _JSON) -> None:
         return
     rows["sample"] = f"stored; `stylecli weights check {name}` runs it" if rows["sample"] else "none"
     for key, value in rows.items():
-        plain = isinstance(value, str) and value.isprintable()
-        print(f"{printable(key):12} {value if plain else json.dumps(value, default=str)}")
+        said = value if isinstance(value, str) else json.dumps(value, default=str)
+        print(f"{printable(key[:500]):12} {printable(said)}")
 
 
 @app.command()
@@ -120,7 +119,7 @@ def check(
             complain(error.message, error.hint)
         else:
             sample = "" if row["difference"] is None else f", sample off by {row['difference']:.3g}"
-            print(f"{name}: ok, {row['format']}{sample}", flush=True)
+            print(f"{printable(name)}: ok, {row['format']}{sample}", flush=True)
     if not chosen:
         print("nothing to check: no weights are here", file=sys.stderr)
     return ExitCode.WEIGHTS if failed else ExitCode.DONE

@@ -18,7 +18,7 @@ from stylecli.errors import InputError, OutputError
 from stylecli.files import atomic_write, output_error, read_bytes
 from stylecli.media import riff
 from stylecli.media.channels import USUAL, to_vorbis
-from stylecli.media.sound_files import decode, flac_with_mask
+from stylecli.media.sound_files import MOST_SAMPLES, UnfitSoundError, decode, flac_with_mask
 from stylecli.media.stored_settings import IN_COMMENT
 
 CEILING = 10 ** (-0.1 / 20)
@@ -70,6 +70,8 @@ def read_sound(source: str | Path | bytes, *, name: str | None = None) -> Sound:
     data = read_bytes(source, name)
     try:
         decoded = decode(data)
+    except UnfitSoundError as error:
+        raise InputError(f"{name}: {error}", "resample or cut it, or mix it down first") from error
     except Exception as error:  # any: FFmpeg and libsndfile have their own kinds
         raise InputError(f"{name}: not sound, or damaged", _READABLE) from error
     samples = decoded.samples
@@ -100,6 +102,8 @@ def resample(samples: Tensor, rate: int, wanted: int) -> Tensor:
     """`samples` [C, T] at another rate; silence, and single samples, stay what they are."""
     if rate == wanted:
         return samples
+    if samples.numel() / rate * wanted > MOST_SAMPLES:
+        raise InputError(f"a sound of {samples.shape[1] / rate:,.0f} s would take {wanted:,} Hz", "cut it first")
     import librosa
 
     made = librosa.resample(samples.numpy(), orig_sr=rate, target_sr=wanted, res_type="soxr_hq")

@@ -8,13 +8,13 @@ Around the picture lies its mirror image, more blurred the farther out. Resample
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from stylecli.arrays import read_arrays
 from stylecli.errors import InputError
 
 SIDE = 256
@@ -24,6 +24,9 @@ EYES = ([*range(60, 68), 96], [*range(68, 76), 97])
 MOUTH = (76, 82)
 ANCHORS = (96, 97, *MOUTH)
 """Landmarks that give the scale: pupils and corners of the mouth."""
+
+
+_MEAN = "an .npz with `mean` of shape [98, 2]"
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,9 @@ def read_mean_face(path: str) -> MeanFace:
         InputError: It cannot be read, or holds something else.
     """
     try:
-        points = np.load(Path(path), allow_pickle=False)["mean"].astype(np.float64).reshape(98, 2)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise InputError(f"{path}: no mean face", "an .npz with `mean` of shape [98, 2]") from error
+        points = read_arrays(path, _MEAN)["mean"].astype(np.float64).reshape(98, 2)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: no mean face", _MEAN) from error
     return _described(points)
 
 

@@ -33,6 +33,32 @@ class _Bytes(BytesIO):
         return super().seek(min(max(base + offset, 0), 2**62))
 
 
+RATES = (1_000, 768_000)
+"""Samples a second of what can be read: below is no sound, above no recorder; and either is a bomb when resampled."""
+
+MOST_CHANNELS = 32
+MOST_SAMPLES = 2**27
+"""Of all channels, 512 MB: 23 minutes in stereo at 48 kHz. Silence is packed a thousandfold, so files cannot tell."""
+
+
+class UnfitSoundError(Exception):
+    """A sound beyond what is read; says which limit."""
+
+
+def check_sound(rate: int, channels: int, frames: int) -> None:
+    """Holds what a header says, or what was decoded so far, to the limits.
+
+    Raises:
+        UnfitSoundError: Beyond one of them.
+    """
+    if not RATES[0] <= rate <= RATES[1]:
+        raise UnfitSoundError(f"{rate:,} samples a second, not {RATES[0]:,} to {RATES[1]:,}")
+    if not 0 < channels <= MOST_CHANNELS:
+        raise UnfitSoundError(f"{channels:,} channels, not 1 to {MOST_CHANNELS}")
+    if frames * channels > MOST_SAMPLES:
+        raise UnfitSoundError(f"longer than {MOST_SAMPLES // channels / rate / 60:.0f} minutes at {rate:,} Hz")
+
+
 @dataclass(frozen=True)
 class Decoded:
     """What a file holds.
@@ -66,6 +92,8 @@ def decode(data: bytes) -> Decoded:
         notes += [note] * bool(note)
     try:
         return _by_libsndfile(data, notes)
+    except UnfitSoundError:
+        raise
     except Exception:
         if (frames := _frames_of_mp3(data)) is not None:
             skipped, data = frames
@@ -79,10 +107,13 @@ def _by_libsndfile(data: bytes, notes: list[str]) -> Decoded:
     import soundfile
 
     with mute(), soundfile.SoundFile(_Bytes(data)) as file:
-        blocks, wrong = [], None
+        blocks, wrong, read = [], None, 0
+        check_sound(file.samplerate, file.channels, 0)
         try:
-            while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+            while len(block := file.read(BLOCK // file.channels, dtype="float32", always_2d=True)):
                 blocks.append(block)
+                read += len(block)
+                check_sound(file.samplerate, file.channels, read)
         except soundfile.SoundFileError as error:
             wrong = error
             blocks = blocks or _until_damage(data)
@@ -106,7 +137,7 @@ def _until_damage(data: bytes) -> list[np.ndarray]:
     """What can be read before it fails, in ever smaller blocks."""
     import soundfile
 
-    blocks, at, size = [], 0, BLOCK // 2
+    blocks, at, size = [], 0, BLOCK // 2 // MOST_CHANNELS
     while size:
         with soundfile.SoundFile(_Bytes(data)) as file:
             try:
@@ -114,6 +145,7 @@ def _until_damage(data: bytes) -> list[np.ndarray]:
                 while len(block := file.read(size, dtype="float32", always_2d=True)):
                     blocks.append(block)
                     at += len(block)
+                    check_sound(file.samplerate, file.channels, at)
             except soundfile.SoundFileError:
                 size //= 2
             else:
@@ -133,11 +165,15 @@ def _by_ffmpeg(data: bytes, notes: list[str]) -> Decoded:
     with av.open(BytesIO(data), "r") as container:
         stream = container.streams.audio[0]
         rate, layout, blocks = stream.rate, stream.layout, []
+        channels, read = len(layout.channels), 0
+        check_sound(rate, channels, 0)
         mask = sum(_bit(channel.name) for channel in layout.channels)
         planes = av.AudioResampler(format="fltp", layout=layout, rate=rate)
         try:
             for frame in itertools.chain(container.decode(stream), [None]):
                 blocks += [each.to_ndarray().T for each in planes.resample(frame)]
+                read += frame.samples if frame else 0
+                check_sound(rate, channels, read)
         except av.FFmpegError:
             if not blocks:
                 raise

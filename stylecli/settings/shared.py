@@ -196,7 +196,9 @@ class Machine:
         choices=("auto", "float32", "tf32", "bfloat16", "float16"),
         panel="Compute",
     )
-    threads: int | None = option(None, "CPU threads; default: PyTorch's choice", minimum=1, panel="Compute")
+    threads: int | None = option(
+        None, "CPU threads; default: PyTorch's choice", minimum=1, maximum=1024, panel="Compute"
+    )
     max_memory: str | None = option(
         None, "memory that all jobs may use, such as 4G or 800M", unit="size", panel="Compute"
     )

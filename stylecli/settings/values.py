@@ -10,6 +10,9 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from stylecli.errors import UsageError
 
 MOST_STEPS = 1000
+LARGEST = 2**63
+"""Beyond all whole numbers that libraries take."""
+
 NUMBERS = {int: "a whole number", float: "a number"}
 T = TypeVar("T")
 
@@ -169,7 +172,9 @@ def _checked(field: "dataclasses.Field[Any]", kind: Kind, value: Any) -> Any:
     if choices and value not in choices:
         raise _wrong(field, kind, str(value))
     if kind.base in NUMBERS and not (
-        (kind.base is int or math.isfinite(value)) and (low is None or value >= low) and (high is None or value <= high)
+        (abs(value) < LARGEST if kind.base is int else math.isfinite(value))
+        and (low is None or value >= low)
+        and (high is None or value <= high)
     ):
         raise _wrong(field, kind, str(value))
     return value

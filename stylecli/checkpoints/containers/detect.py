@@ -19,9 +19,9 @@ from stylecli.checkpoints.containers.flatten import LONGEST, flatten
 from stylecli.checkpoints.containers.nvidia import understood
 from stylecli.checkpoints.containers.torch7 import read_torch7
 from stylecli.checkpoints.containers.torch_files import LEGACY_MAGIC, read_legacy, read_zip
-from stylecli.checkpoints.header import printable
 from stylecli.checkpoints.store import LARGEST_HEADER
-from stylecli.errors import StyleCliError, WeightsError
+from stylecli.errors import StyleCliError, WeightsError, printable
+from stylecli.files import regular
 
 HEAD = 512
 """Bytes that tell the container."""
@@ -72,7 +72,7 @@ def read_tensors(path: Path) -> Contents:
         WeightsError: Missing, of an unknown kind, damaged, or unsafe; the message names the path and the reason.
     """
     with reading(path):
-        with Path(path).open("rb") as file:
+        with open(path, "rb", opener=regular) as file:
             head = file.read(HEAD)
             if not head:
                 raise WeightsError("empty file", "it may be a download that failed")
@@ -104,7 +104,7 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except WeightsError as error:
-        raise WeightsError(f"{path}: {printable(error.message)}", printable(error.hint)) from error
+        raise WeightsError(f"{path}: {printable(error.message[:500])}", printable(error.hint[:500])) from error
     except StyleCliError:
         raise
     except FileNotFoundError as error:

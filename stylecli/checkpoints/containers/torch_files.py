@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stylecli.budget import Budget
+from stylecli.budget import Budget, zip_opened
 from stylecli.checkpoints.containers.nvidia import KNOWN
+from stylecli.checkpoints.containers.pickle_globals import Constructor
 from stylecli.checkpoints.containers.pickle_tensors import Storage, check_storage, is_count
 from stylecli.checkpoints.containers.pickles import unpickle
 from stylecli.errors import WeightsError
@@ -24,21 +25,7 @@ LARGEST_PICKLE = 2**28
 EXPANSION = 20
 """A compressed member may be so many times as large as its bytes; real weights shrink by a tenth."""
 
-LARGEST_DIRECTORY = 2**23
-"""Bytes of a zip archive's list of members; that of the largest published checkpoint has a tenth."""
-
 _LOCAL_HEADER = 30
-
-
-class _Listing(io.FileIO):
-    """A file that gives no list of members that is too long, before objects are made of it."""
-
-    listing = True
-
-    def read(self, size: int | None = -1) -> bytes:
-        if self.listing and size and size > LARGEST_DIRECTORY:
-            raise WeightsError(f"damaged: a zip archive whose list of members has {size:,} bytes")
-        return super().read(size) or b""
 
 
 def read_zip(path: Path, mapping: mmap.mmap, budget: Budget) -> Any:
@@ -48,18 +35,15 @@ def read_zip(path: Path, mapping: mmap.mmap, budget: Budget) -> Any:
         WeightsError: Truncated, a bomb, names that are paths, or numbers that do not fit.
     """
     with ExitStack() as opened:
-        file = opened.enter_context(_Listing(path))
         try:
-            archive = opened.enter_context(zipfile.ZipFile(file))
+            archive = opened.enter_context(zip_opened(path, budget))
         except zipfile.BadZipFile as error:
             raise WeightsError(f"truncated: a zip archive without its end ({len(mapping):,} bytes)") from error
-        file.listing = False
         members = archive.infolist()
         names = {member.filename: member for member in members}
         if len(names) < len(members):
             raise WeightsError("damaged: a zip archive with two members of one name")
         for member in members:
-            budget.step()
             _check(member, len(mapping))
         heads = [name for name in names if name.count("/") < 2 and name.rpartition("/")[2] == "data.pkl"]
         if len(heads) != 1:
@@ -94,7 +78,9 @@ def read_legacy(data: "bytes | mmap.mmap", budget: Budget, nested: bool = False)
         WeightsError: Truncated, or numbers that do not fit.
     """
     stream = io.BytesIO(data) if isinstance(data, bytes) else data
-    known = {} if nested else {"torch.storage._load_from_bytes": partial(_nested, budget), **KNOWN}
+    known: dict[str, Constructor] = (
+        {} if nested else {"torch.storage._load_from_bytes": partial(_nested, budget), **KNOWN}
+    )
     next_pickle = partial(unpickle, stream, budget=budget)  # type: ignore[arg-type]
     first = next_pickle(known=known)
     if first != LEGACY_MAGIC:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from stylecli.commands._options import from_settings
-from stylecli.errors import ExitCode
+from stylecli.errors import ExitCode, printable
 from stylecli.settings.shared import Reporting
 from stylecli.settings.stargan import StarganDomainsSettings
 
@@ -18,7 +18,7 @@ def command(settings: StarganDomainsSettings, reporting: Reporting) -> ExitCode:
       stylecli stargan domains --weights 100000_nets_ema.ckpt --domains cat,dog,wild
     """
     for index, name in enumerate(_names(settings)):
-        print(json.dumps({"index": index, "domain": name}) if reporting.json else name)
+        print(json.dumps({"index": index, "domain": name}) if reporting.json else printable(name))
     return ExitCode.DONE
 
 
