@@ -19,6 +19,9 @@ STEPS = 1_000_000
 """Ten times what the largest published checkpoint takes."""
 
 
+PIXELS = "its decoded pixels"
+
+
 class OverBudgetError(Exception):
     """A file asks for more than its size justifies; readers turn it into their own error, which names the file."""
 
@@ -48,7 +51,7 @@ class Budget:
         """
         self.bytes -= count
         if self.bytes < 0:
-            raise OverBudgetError(f"{what} would take more memory than a file of its size can be worth")
+            raise OverBudgetError(f"{what} would take more room than it may have")
 
     def step(self, count: int = 1) -> None:
         """Pays for `count` steps, before they are taken.

@@ -38,6 +38,7 @@ _UNREADABLE = {
 }
 
 
+CHUNK = 2**20
 LARGEST = 2**31
 """Bytes that are taken of a file of pictures or sound, or of a pipe: some never end."""
 
@@ -97,10 +98,24 @@ def _read(path: Path, name: str) -> bytes:
     with path.open("rb") as file:
         if is_device(file):
             raise InputError(f"{name}: a device, not a file")
-        data = file.read(LARGEST + 1)
-    if len(data) > LARGEST:
-        raise InputError(f"{name}: more than {LARGEST:,} bytes", "scale it down or cut it first")
-    return data
+        return read_all(file, name, min(os.fstat(file.fileno()).st_size, LARGEST))
+
+
+def read_all(file: BinaryIO, name: str, expected: int = 0) -> bytes:
+    """What is left of a file or a pipe, of which so many bytes are known to be there.
+
+    Raises:
+        InputError: More than `LARGEST` bytes.
+    """
+    # Asked for `LARGEST` at once, `read` would take as much memory.
+    parts = [file.read(expected)] if expected else []
+    size = sum(map(len, parts))
+    while part := file.read(CHUNK):
+        parts.append(part)
+        size += len(part)
+        if size > LARGEST:
+            raise InputError(f"{name}: more than {LARGEST:,} bytes", "write it to a file, and make that smaller")
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def is_device(file: BinaryIO) -> bool:
@@ -124,12 +139,13 @@ def input_error(name: str, error: OSError | ValueError) -> InputError:
 
 
 @contextmanager
-def atomic_write(destination: str | Path) -> Iterator[BinaryIO]:
+def atomic_write(destination: str | Path, *, follow: bool = True) -> Iterator[BinaryIO]:
     """A binary file that appears under its name only when the block ends well, whole and on the disk.
 
     It is written as `.{name}.{random}.part` in the same folder; when anything goes wrong, Ctrl-C included, that file is
     removed and what was there before is untouched. A process that is killed leaves it to `remove_stale`. Permissions
-    are those of any new file; links are followed. Behind a URL it is put at once when the block ends.
+    are those of any new file; links are followed, or with `follow=False` replaced. Behind a URL it is put at once when
+    the block ends.
 
     Raises:
         OutputError: No such folder, not permitted, disk full, name too long, or a folder of that name.
@@ -147,7 +163,7 @@ def atomic_write(destination: str | Path) -> Iterator[BinaryIO]:
             with destination.open("wb") as file:
                 yield file
             return
-        target = destination.resolve() if destination.is_symlink() else destination
+        target = destination.resolve() if follow and destination.is_symlink() else destination
         # Cut, for the random part must not push a permitted name over the limit of 255 bytes.
         part = target.with_name(f".{cut(target.name, 200)}.{secrets.token_hex(4)}.part")
         file = part.open("xb")

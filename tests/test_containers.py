@@ -209,12 +209,13 @@ def test_libtiff_says_nothing_on_the_terminal(tmp_path: Path) -> None:
     (tmp_path / "c.tif").write_bytes(data)
     code = f"""
 import io, sys
+from stylecli.budget import Budget
 from stylecli.media.decode import _by_pillow
 from stylecli.media.safe_open import decoding
 data = open({str(tmp_path / "c.tif")!r}, "rb").read()
 try:
     with decoding(data, "c.tif"):
-        _by_pillow(data)
+        _by_pillow(data, Budget(2**30))
 except Exception as error:
     print(error)
 """

@@ -322,10 +322,10 @@ def test_bad_paths_are_told_in_one_line(tmp_path: Path) -> None:
 
 
 def test_reading_not_permitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, *_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(InputError, match="not permitted"):
         read_picture(tmp_path / "a.png")
 

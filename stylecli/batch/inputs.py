@@ -15,7 +15,7 @@ from threading import Lock
 
 from stylecli.batch.listing import Listing, left_out, listed, matching
 from stylecli.errors import InputError, UsageError
-from stylecli.files import LARGEST, input_error, is_device, is_stream, regular
+from stylecli.files import input_error, is_device, is_stream, read_all, regular
 from stylecli.remote import Remote, place
 
 PICTURES = frozenset(
@@ -276,7 +276,7 @@ def _listed(path: Path) -> bytes:
     with path.open("rb") as file:
         if is_device(file):
             raise InputError(f"{path}: a device, not a list")
-        return file.read(LONGEST_LIST + 1)
+        return read_all(file, str(path))
 
 
 _read_once: dict[tuple[int, int], bytes] = {}
@@ -292,11 +292,9 @@ def _piped(path: Path) -> bytes:
                 raise InputError(f"{path}: a device, not a file")
             about = os.fstat(file.fileno())
             known = about.st_dev, about.st_ino
-            data = _read_once[known] if known in _read_once else file.read(LARGEST + 1)
+            data = _read_once[known] if known in _read_once else read_all(file, str(path))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from error
-    if len(data) > LARGEST:
-        raise InputError(f"{path}: more than {LARGEST:,} bytes", "write it to a file first")
     if not data:
         raise InputError(f"{path}: empty", "nothing was written to it, or it was read before")
     _read_once[known] = data
@@ -314,11 +312,9 @@ def _stdin() -> bytes:
     if sys.stdin.isatty():
         raise UsageError("-: stdin is a terminal", "pipe a file into it: stylecli ... - < photo.jpg")
     try:
-        data = sys.stdin.buffer.read(LARGEST + 1)
+        data = read_all(sys.stdin.buffer, "stdin")
     except OSError as error:
         raise InputError(f"stdin: cannot be read: {(error.strerror or str(error)).lower()}") from error
-    if len(data) > LARGEST:
-        raise InputError(f"stdin: more than {LARGEST:,} bytes", "write it to a file first")
     if not data:
         raise InputError("stdin: empty", "it can be read only once: is - given twice?")
     return data

@@ -156,12 +156,18 @@ class PictureWork:
         from stylecli.media.images import read_picture
 
         compact = getattr(self.backend, "compact", False) and self.outputs.bits != "16"
-        read = partial(read_picture, source.held, name=source.name, compact=compact, wide=True)
+        read = partial(read_picture, source.held, name=source.name, compact=compact, wide=True, most=self._most)
         if role != "content":
             return self.others.take(source.sha256(), read)
         # References resize by rules of their own.
         size = getattr(settings, "size", None) if getattr(settings, "recipe", "") == "stylecli" else None
         return self.contents.take(f"{source.sha256()} {size}", lambda: _sized(read(), size))
+
+    @property
+    def _most(self) -> int | None:
+        """Bytes that a picture may take: what is allowed is asked for before it is decoded."""
+        most = getattr(getattr(self.backend, "device", None), "max_memory", None)
+        return most if isinstance(most, int) else None
 
 
 def even(shares: Sequence[float]) -> list[float]:

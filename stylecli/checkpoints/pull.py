@@ -2,16 +2,29 @@
 
 import errno
 import shutil
+import time
 import zipfile
 import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from stylecli.budget import Budget, OverBudgetError, zip_opened
 from stylecli.checkpoints.registry import Entry
 from stylecli.checkpoints.store import Known, by_hand, check_digest, offline, recorded
-from stylecli.errors import WeightsError
+from stylecli.errors import WeightsError, printable
+from stylecli.files import atomic_write, own
 
 CHUNK = 2**18
+LARGEST = 2**32
+"""Bytes of a file whose size is not published."""
+
+WHOLE = 64
+"""Digits of a SHA-256."""
+
+PAUSES = (2.0, 8.0)
+LONGEST_PAUSE = 60
+"""Seconds between attempts, where the server does not say how many."""
+
 _WRONG = {
     errno.ENOSPC: "the disk is full",
     errno.EROFS: "the disk is read-only",
@@ -46,47 +59,104 @@ def pull(wanted: Known, bar: Any = None) -> Path:
     part = wanted.path.with_name(f".{entry.file}.part")
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("ab") as file:
-            _fetch(wanted, entry, file, bar)
-        if entry.member:
-            _unpack(wanted, part, entry.member)
-        try:
-            digest = check_digest(part, wanted.sha256)
-        except WeightsError as error:
-            part.unlink()
-            raise WeightsError(f"{wanted.name}: {error.message.partition(': ')[2]}", by_hand(wanted)) from error
+        digest = _fetch(wanted, entry, part, bar)
         part.replace(wanted.path)
         if not entry.sha256:
-            recorded(wanted.path).write_text(f"{digest}\n")
+            with atomic_write(recorded(wanted.path), follow=False) as file:
+                file.write(f"{digest}\n".encode())
     except OSError as error:
         wrong = _WRONG.get(error.errno or 0, f"cannot be written: {error.strerror or error}".lower())
         raise WeightsError(f"{part.parent}: {wrong}", "set STYLECLI_WEIGHTS to another folder") from error
     return wanted.path
 
 
-def _unpack(wanted: Known, part: Path, member: str) -> None:
-    """Puts the file `member` in place of the archive that holds it."""
+class _UnfitError(Exception):
+    """What came is not what was wanted; says why."""
+
+
+def _fetch(wanted: Known, entry: Entry, part: Path, bar: Any) -> str:
+    """Fills `part` from the first address that gives the right file; its digest."""
+    import requests
+
+    reasons: list[str] = []
+    missed = ""
+    for url in entry.urls:
+        try:
+            _patiently(url, entry, part, bar)
+            if entry.member:
+                _unpack(part, entry)
+            return _proven(part, wanted, entry)
+        except requests.RequestException as error:  # noqa: PERF203 - two addresses at most
+            missed = "cannot be fetched: "
+            reasons.append(_reason(error))
+            if part.is_file() and not part.stat().st_size:
+                part.unlink()
+        except _UnfitError as error:
+            reasons.append(str(error))
+            part.unlink(missing_ok=True)
+    why = "; ".join(dict.fromkeys(reasons))
+    raise WeightsError(f"{wanted.name}: {missed}{why}", by_hand(wanted))
+
+
+def _proven(part: Path, wanted: Known, entry: Entry) -> str:
+    """The digest of what came. Where no whole one is published, it must be a network that we know."""
+    try:
+        digest = check_digest(part, wanted.sha256)
+        if len(entry.sha256) < WHOLE:
+            from stylecli.checkpoints.load import network_of
+
+            network_of(part)
+    except WeightsError as error:
+        # The file has no name of its own yet.
+        raise _UnfitError(error.message.removeprefix(f"{part}: ")) from error
+    return digest
+
+
+def _unpack(part: Path, entry: Entry) -> None:
+    """Puts the file that the entry names in place of the archive that holds it."""
     archive = part.with_suffix(".zip")
     part.replace(archive)
     try:
-        with zipfile.ZipFile(archive) as packed, packed.open(member) as found, part.open("wb") as file:
-            shutil.copyfileobj(found, file)
-    except (zipfile.BadZipFile, KeyError, EOFError, zlib.error) as error:
-        raise WeightsError(f"{wanted.name}: no archive with {member} came", by_hand(wanted)) from error
+        with zip_opened(archive, Budget.of(archive.stat().st_size)) as packed:
+            if packed.getinfo(entry.member).file_size > LARGEST:
+                raise _UnfitError(f"{entry.member} in the archive has more than {LARGEST:,} bytes")
+            with packed.open(entry.member) as found, open(part, "xb", opener=own) as file:
+                shutil.copyfileobj(found, file)
+    except (zipfile.BadZipFile, KeyError, EOFError, zlib.error, OverBudgetError) as error:
+        raise _UnfitError(f"no archive with {entry.member} came") from error
     finally:
         archive.unlink()
 
 
-def _fetch(wanted: Known, entry: Entry, file: BinaryIO, bar: Any) -> None:
+def _patiently(url: str, entry: Entry, part: Path, bar: Any) -> None:
+    """Fetches; where the server is busy, after a while again."""
     import requests
 
-    reasons = []
-    for url in entry.urls:
+    for pause in (*PAUSES, None):
         try:
-            return _resume(url, entry, file, bar)
-        except requests.RequestException as error:  # noqa: PERF203 - two urls at most
-            reasons.append(_reason(error))
-    raise WeightsError(f"{wanted.name}: cannot be fetched: {'; '.join(dict.fromkeys(reasons))}", by_hand(wanted))
+            with open(part, "ab", opener=own) as file:
+                _resume(url, entry, file, bar)
+                break
+        except requests.RequestException as error:
+            if pause is None or error.response is None or error.response.status_code not in (429, 503):
+                raise
+            asked = error.response.headers.get("Retry-After", "")
+            time.sleep(min(int(asked), LONGEST_PAUSE) if asked.isdecimal() else pause)
+
+
+class _Limited:
+    """A file that takes no more bytes than there can be."""
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self.file, self.most = file, most
+
+    def write(self, data: bytes) -> int:
+        if self.file.seek(0, 2) + len(data) > self.most:
+            raise _UnfitError(f"more than {self.most:,} bytes came")
+        return self.file.write(data)
+
+    def flush(self) -> None:
+        self.file.flush()
 
 
 def _resume(url: str, entry: Entry, file: BinaryIO, bar: Any) -> None:
@@ -108,7 +178,7 @@ def _resume(url: str, entry: Entry, file: BinaryIO, bar: Any) -> None:
     headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
     fetch = HTTPDownloader(progressbar=bar or False, chunk_size=CHUNK, headers=headers, hooks={"response": begin})
     try:
-        fetch(url, file, None)
+        fetch(url, _Limited(file, entry.size or LARGEST), None)
     except requests.HTTPError as error:
         if not have or error.response is None or error.response.status_code != 416:
             raise
@@ -119,8 +189,8 @@ def _resume(url: str, entry: Entry, file: BinaryIO, bar: Any) -> None:
 def _reason(error: Any) -> str:
     """One short phrase for what `requests` raised."""
     if error.response is not None:
-        return f"the server says {error.response.status_code} {error.response.reason}".rstrip().lower()
-    if "Timeout" in type(error).__name__:
+        return printable(f"the server says {error.response.status_code} {error.response.reason}"[:80]).rstrip().lower()
+    if "Timeout" in type(error).__name__ or "timed out" in str(error):
         return "the server does not answer"
     if "SSL" in type(error).__name__:
         return "the server's certificate is not trusted"

@@ -117,7 +117,9 @@ def by_hand(wanted: Known) -> str:
     assert wanted.entry
     digest = wanted.sha256
     said = f"its sha256 {'is' if len(digest) == 64 else 'begins with'} {digest}" if digest else "no sha256 is published"
-    return f"get {wanted.entry.file} from {wanted.entry.urls[0]} and put it at {wanted.path} ({said})"
+    member = wanted.entry.member
+    where = f"{member} out of the archive" if member else wanted.entry.file
+    return f"get {where} from {wanted.entry.urls[0]} and put it at {wanted.path} ({said})"
 
 
 def remove(name: str) -> Path:

@@ -66,9 +66,9 @@ def command(replay: Replay, compute: Machine, reporting: Reporting) -> ExitCode:
     kind = settings_of(record.method)
     made: Any = build(kind, completed(kind, record.settings))
     machine = _where(record, compute)
-    tell = Reporter(reporting).say
-    for role, some in record.inputs.items():
-        tell(f"{replay.made}: reads {role} {', '.join(str(one['path']) for one in some)}")
+    if reporting.verbose:
+        for role, some in record.inputs.items():
+            Reporter(reporting).say(f"{replay.made}: reads {role} {', '.join(str(one['path']) for one in some)}")
     inputs = {role: tuple(_same(one, replay.allow_urls) for one in some) for role, some in record.inputs.items()}
     job = Job(1, record.method, inputs, made, output, encoding["format"])
     guard([job, dataclasses.replace(job, inputs={"made": (Source(replay.made),)})], outputs)

@@ -8,12 +8,13 @@ import imagecodecs
 import numpy as np
 from PIL import ExifTags, Image
 
+from stylecli.budget import PIXELS, Budget, OverBudgetError
 from stylecli.media import png, tiff
 from stylecli.media.coded import ADOBE_RGB, in_bmp, in_boxes
 from stylecli.media.metadata import Carried, clean_exif
 from stylecli.media.png_chunks import MAGIC
 from stylecli.media.profiles import to_srgb
-from stylecli.media.safe_open import decoding, is_tiff, mute, opened
+from stylecli.media.safe_open import MOST_BYTES, decoding, is_tiff, mute, opened
 from stylecli.media.stored import Stored
 from stylecli.media.xmp import clean_xmp
 
@@ -46,14 +47,17 @@ class Decoded:
     notes: tuple[str, ...]
 
 
-def decode(data: bytes, name: str) -> Decoded:
+def decode(data: bytes, name: str, most: int | None = None) -> Decoded:
     """Decodes the first frame of a JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC, or the largest page of a TIFF.
+
+    `most` are the bytes that its levels may take, as the file stores them; they are asked for before it is decoded.
 
     Raises:
         InputError: Not a picture, truncated, damaged, or too large.
+        MemoryLimitError: More than `most`.
     """
     with decoding(data, name):
-        stored = _stored(data)
+        stored = _stored(data, Budget(min(most or MOST_BYTES, MOST_BYTES)))
         levels = stored.color.dtype.kind == "u"
         bits = stored.color.dtype.itemsize * 8 if levels else 16
         color, icc, note = to_srgb(stored.color, stored.space, stored.profile)
@@ -69,25 +73,27 @@ def decode(data: bytes, name: str) -> Decoded:
         return Decoded(turn(color), alpha, carried, tuple(filter(None, notes)))
 
 
-def _stored(data: bytes) -> Stored:
+def _stored(data: bytes, budget: Budget) -> Stored:
     if data.startswith(MAGIC):
-        return png.read(data)
+        return png.read(data, budget)
     if not is_tiff(data):
-        return _by_pillow(data)
+        return _by_pillow(data, budget)
     try:
-        return tiff.read(data)
+        return tiff.read(data, budget)
     except Exception as error:
-        if isinstance(error, Image.DecompressionBombError | MemoryError | EOFError):
+        if isinstance(error, Image.DecompressionBombError | MemoryError | EOFError | OverBudgetError):
             raise
         # Pillow has libtiff, which knows a few old compressions more.
         try:
-            return _by_pillow(data)
+            return _by_pillow(data, budget)
         except Exception:  # any: what the reader for all kinds says is nearer to the matter
             raise error from None
 
 
-def _by_pillow(data: bytes) -> Stored:
+def _by_pillow(data: bytes, budget: Budget) -> Stored:
     with opened(data) as image:
+        # Pillow keeps RGB in four bytes.
+        budget.take(4 * image.width * image.height, PIXELS)
         frames = _frames(image)
         used = "first of {} pages used" if image.format == "TIFF" else "animated: first of {} frames used"
         notes = [used.format(frames)] if frames > 1 else []

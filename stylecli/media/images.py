@@ -14,6 +14,7 @@ from stylecli.media.decode import decode
 from stylecli.media.encode import EXTENSIONS, FORMATS, Job
 from stylecli.media.metadata import Carried, fitted
 from stylecli.media.profiles import from_srgb, is_srgb, outside
+from stylecli.media.stored_settings import read_settings
 from stylecli.media.transparency import filled, on_paper
 
 Rounding = Literal["round", "truncate"]
@@ -38,7 +39,12 @@ class Picture:
 
 
 def read_picture(
-    source: str | Path | bytes, *, name: str | None = None, compact: bool = False, wide: bool = False
+    source: str | Path | bytes,
+    *,
+    name: str | None = None,
+    compact: bool = False,
+    wide: bool = False,
+    most: int | None = None,
 ) -> Picture:
     """Reads a JPEG, PNG, WebP, TIFF, GIF, BMP, AVIF or, with its extra, HEIC, at its full depth.
 
@@ -50,12 +56,14 @@ def read_picture(
         name: What errors call it; by default its path.
         compact: Keep pictures of 8 bits as uint8.
         wide: Keep colors outside of sRGB, as values beyond [0, 1].
+        most: Bytes that the picture may take, which are asked for before it is decoded.
 
     Raises:
         InputError: Missing, a folder, empty, not permitted, not a picture, truncated, damaged, or above one gigapixel.
+        MemoryLimitError: More than `most`.
     """
     name = name or ("<bytes>" if isinstance(source, bytes) else str(source))
-    decoded = decode(read_bytes(source, name), name)
+    decoded = decode(read_bytes(source, name), name, most)
     alpha = None if decoded.alpha is None else _unit(decoded.alpha[..., None])
     if compact and decoded.color.dtype == np.uint8:
         pixels = torch.from_numpy(np.array(decoded.color.transpose(2, 0, 1), order="C"))
@@ -145,6 +153,10 @@ def write_picture(
         carried, settings, left_out = fitted(carried, settings, target.room)
         notes += left_out
     data = target.encode(Job(color, carried, settings, quality))
+    if settings and read_settings(data) != settings:
+        # What else is carried may hide them, or pass for them.
+        data = target.encode(Job(color, Carried(format, icc=carried.icc, dpi=carried.dpi), settings, quality))
+        notes.append("EXIF and XMP of the content left out: they do not go together with the settings")
     try:
         if isinstance(destination, (str, Path)):
             with atomic_write(destination) as file:

@@ -6,6 +6,7 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
+from stylecli.budget import PIXELS, Budget
 from stylecli.media import safe_open
 from stylecli.media.coded import by_gamma, coded
 from stylecli.media.png_chunks import MAGIC, XMP, chunks, text, unpacked
@@ -14,7 +15,7 @@ from stylecli.media.stored import Stored
 _PIXELS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS"}
 
 
-def read(data: bytes) -> Stored:
+def read(data: bytes, budget: Budget) -> Stored:
     """A PNG of any depth.
 
     Raises:
@@ -23,6 +24,8 @@ def read(data: bytes) -> Stored:
     width, height = struct.unpack(">II", data[16:24])
     if width * height > safe_open.MAX_PIXELS:
         raise Image.DecompressionBombError
+    bits, kind = data[24:26]
+    budget.take(width * height * {0: 1, 2: 3, 4: 2, 6: 4}.get(kind, 4) * (2 if bits == 16 else 1), PIXELS)
     pixels = imagecodecs.png_decode(_plain(data))
     gray = pixels.ndim == 2 or pixels.shape[2] < 3
     pixels = pixels.reshape(*pixels.shape[:2], -1)

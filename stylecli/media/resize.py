@@ -7,6 +7,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from stylecli.errors import InputError
+
+LONGEST = 2**17
+"""Pixels of a side to which a picture is enlarged: a line of 60,000 x 1 would be a file of gigabytes."""
+
 Filter = Literal["lanczos", "bicubic", "hamming", "bilinear", "box"]
 Whole = Literal["round", "truncate"]
 
@@ -22,8 +27,12 @@ def resize(pixels: Tensor, size: tuple[int, int], *, filter: Filter = "lanczos")
 
     Returns:
         The same axes, type and device; not differentiable.
+
+    Raises:
+        InputError: It would be enlarged beyond `LONGEST`.
     """
     height, width = size
+    check_longest(pixels, size)
     if pixels.shape[-2:] == (height, width):
         return pixels
     planes = pixels.detach().float().cpu().reshape(-1, *pixels.shape[-2:]).numpy()
@@ -32,6 +41,17 @@ def resize(pixels: Tensor, size: tuple[int, int], *, filter: Filter = "lanczos")
     if filter in {"lanczos", "bicubic"}:
         small = small.clip(min(0, planes.min()), max(1, planes.max()))
     return torch.from_numpy(small).reshape(*pixels.shape[:-2], height, width).to(pixels)
+
+
+def check_longest(pixels: Tensor, size: tuple[int, int]) -> None:
+    """Refuses to enlarge a line of pixels to what nothing can hold.
+
+    Raises:
+        InputError: A side would be longer than `LONGEST`.
+    """
+    (height, width), (high, wide) = pixels.shape[-2:], size
+    if max(size) > max(LONGEST, height, width):
+        raise InputError(f"{width:,} x {height:,} px would become {wide:,} x {high:,}", "cut it first")
 
 
 def resize_seamless(pixels: Tensor, size: tuple[int, int]) -> Tensor:

@@ -108,9 +108,10 @@ def _by_libsndfile(data: bytes, notes: list[str]) -> Decoded:
 
     with mute(), soundfile.SoundFile(_Bytes(data)) as file:
         blocks, wrong, read = [], None, 0
-        check_sound(file.samplerate, file.channels, 0)
+        # Headers of other formats are wrong where they were written to a pipe.
+        check_sound(file.samplerate, file.channels, file.frames if data[:4] == b"fLaC" and file.frames < 2**40 else 0)
         try:
-            while len(block := file.read(BLOCK // file.channels, dtype="float32", always_2d=True)):
+            while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
                 blocks.append(block)
                 read += len(block)
                 check_sound(file.samplerate, file.channels, read)
@@ -137,7 +138,7 @@ def _until_damage(data: bytes) -> list[np.ndarray]:
     """What can be read before it fails, in ever smaller blocks."""
     import soundfile
 
-    blocks, at, size = [], 0, BLOCK // 2 // MOST_CHANNELS
+    blocks, at, size = [], 0, BLOCK // 2
     while size:
         with soundfile.SoundFile(_Bytes(data)) as file:
             try:

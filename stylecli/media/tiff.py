@@ -1,5 +1,6 @@
 """TIFF and BigTIFF in any layout, depth and compression, by tifffile and imagecodecs."""
 
+import itertools
 import logging
 import struct
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import numpy as np
 import tifffile
 from PIL import ExifTags, Image
 
+from stylecli.budget import PIXELS, Budget
 from stylecli.media import safe_open
 from stylecli.media.coded import by_gamma
 from stylecli.media.icc import SRGB_PRIMARIES, written
@@ -28,11 +30,15 @@ _SPACES = {
     "CIELAB": ("lab", 3),
     "ICCLAB": ("lab", 3),
 }
+EXPANSION = 20_000
+"""Times as large as their file pixels may be; LZMA of a single color comes near it."""
+
+MOST_PAGES = 1000
 _HOT = 4.0
 """Where the brightest value is so many times the 99th percentile, it is a highlight and no measure of white."""
 
 
-def read(data: bytes) -> Stored:
+def read(data: bytes, budget: Budget) -> Stored:
     """The largest page of a TIFF; of several such, the first.
 
     Raises:
@@ -41,7 +47,7 @@ def read(data: bytes) -> Stored:
     with tifffile.TiffFile(BytesIO(data)) as file:
         page, notes = _largest(file)
         exif = _tags(data, page, first=page.index == 0)
-        color, alpha, space, note = _pixels(page, data)
+        color, alpha, space, note = _pixels(page, data, budget)
         profile = exif.get(ExifTags.Base.InterColorProfile) or (_colorimetry(page) if space == "rgb" else None)
     packet = exif.get(ExifTags.Base.XMLPacket)
     return Stored(
@@ -76,7 +82,8 @@ def _colorimetry(page: tifffile.TiffPage) -> bytes | None:
 
 def _largest(file: tifffile.TiffFile) -> tuple[tifffile.TiffPage, list[str]]:
     first = file.pages.first
-    pages = [*file.pages, *(each for each in first.pages or ())]
+    # A page is a few bytes: a small file may have a hundred thousand.
+    pages: list[Any] = [*itertools.islice(file.pages, MOST_PAGES), *itertools.islice(first.pages or (), MOST_PAGES)]
     fitting = [
         page
         for page in (each.aspage() if hasattr(each, "aspage") else each for each in pages)
@@ -92,7 +99,7 @@ def _largest(file: tifffile.TiffFile) -> tuple[tifffile.TiffPage, list[str]]:
     return page, [f"{which} of {len(pages)} pages used"]
 
 
-def _pixels(page: tifffile.TiffPage, data: bytes) -> tuple[np.ndarray, np.ndarray | None, str, str]:
+def _pixels(page: tifffile.TiffPage, data: bytes, budget: Budget) -> tuple[np.ndarray, np.ndarray | None, str, str]:
     """Color, alpha, space and a note."""
     bits, photometric = page.bitspersample, getattr(page.photometric, "name", str(page.photometric))
     if photometric not in _SPACES:
@@ -100,12 +107,16 @@ def _pixels(page: tifffile.TiffPage, data: bytes) -> tuple[np.ndarray, np.ndarra
     if photometric == "YCBCR" and page.compression not in {6, 7, 33003, 33005, 33007, 34892}:
         # Of these kinds of JPEG tifffile makes RGB; the rest is libtiff's.
         raise NotImplementedError(f"{bits}-bit ycbcr color")
-    if page.imagewidth * page.imagelength > safe_open.MAX_PIXELS or page.size > 8 * safe_open.MAX_PIXELS:
+    if page.imagewidth * page.imagelength > safe_open.MAX_PIXELS or page.nbytes > safe_open.MOST_BYTES:
         raise Image.DecompressionBombError
     if any(at + length > len(data) for at, length in zip(page.dataoffsets, page.databytecounts, strict=True)):
         raise EOFError("truncated")
-    if not any(page.databytecounts):
-        raise EOFError("no pixels in it")
+    stored, needed = sum(page.databytecounts), page.nbytes
+    plain = page.imagewidth * page.imagelength * page.samplesperpixel * bits // 8
+    # Parts that are not there would be filled with zeros: a picture of 188 bytes would be as large as it likes.
+    if not all(page.databytecounts) or stored < (plain if page.compression == 1 else needed // EXPANSION):
+        raise EOFError("no pixels in it" if not stored else "truncated")
+    budget.take(needed, PIXELS)
     pixels = page.asarray()
     if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and pixels.ndim == 3:
         pixels = np.moveaxis(pixels, 0, -1)

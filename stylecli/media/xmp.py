@@ -105,7 +105,7 @@ def settings_in(xmp: bytes) -> str | None:
     root = parsed(xmp)
     for description in root.iter(f"{_RDF}Description") if root is not None else ():
         if (inside := description.find(_SETTINGS)) is not None:
-            return inside.text
+            return inside.text or ""
         if _SETTINGS in description.attrib:
             return description.attrib[_SETTINGS]
     return None

@@ -13,10 +13,16 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from stylecli.device import loaders
-from stylecli.errors import InputError
+from stylecli.errors import InputError, StyleCliError
 from stylecli.media.images import read_picture
 
 T = TypeVar("T")
+MOST_IN_A_ROW = 100
+"""Pictures that cannot be read, before a training gives up."""
+
+broken: dict[Path, str] = {}
+"""Pictures that could not be read in this process, and why; they are left out."""
+
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 
 
@@ -27,7 +33,11 @@ def find_pictures(folders: Sequence[Path]) -> list[Path]:
         InputError: There is none.
     """
     found = sorted(
-        path.absolute() for folder in folders for path in folder.rglob("*") if path.suffix.lower() in PICTURES
+        path.absolute()
+        for folder in folders
+        for path in folder.rglob("*")
+        # A pipe of that name would be waited for without end.
+        if path.suffix.lower() in PICTURES and path.is_file()
     )
     if not found:
         raise InputError(f"{folders[0]}: no pictures below it", "give a folder of photographs or paintings")
@@ -60,8 +70,12 @@ class Crops:
         return torch.stack([self._crop(generator) for _ in range(self.batch)])
 
     def _crop(self, generator: Generator) -> Tensor:
-        path = self.paths[_integer(len(self.paths), generator)]
-        pixels = _pixels(path)
+        for _ in range(MOST_IN_A_ROW):
+            path = self.paths[_integer(len(self.paths), generator)]
+            if (pixels := _pixels(path)) is not None:
+                break
+        else:
+            raise InputError(broken[path], f"nor can {len(broken) - 1} others be read")
         # A crop of up to twice its final side shrinks the picture: textures come at many scales.
         largest = min(2 * self.size, *pixels.shape[1:])
         smallest = min(round(self.size / self.zoom), largest)
@@ -96,6 +110,16 @@ def _integer(below: int, generator: Generator) -> int:
 
 
 @lru_cache(8192)
-def _pixels(path: Path) -> Tensor:
+def _pixels(path: Path) -> Tensor | None:
     """uint8 [3, H, W], kept: decoding again each epoch costs more than the memory (200 kB a picture of 256 px)."""
-    return read_picture(path).pixels.mul(255).round().byte()
+    found = readable(path)
+    return None if found is None else found.mul(255).round().byte()
+
+
+def readable(path: Path) -> Tensor | None:
+    """A picture [3, H, W]; None for one that cannot be read, which is counted in `broken`."""
+    try:
+        return read_picture(path).pixels
+    except StyleCliError as error:
+        broken[path] = error.message
+        return None

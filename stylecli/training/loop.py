@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -15,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from stylecli.errors import InputError, StyleCliError
-from stylecli.files import atomic_write
+from stylecli.files import atomic_write, own, regular
 from stylecli.media.images import write_picture
 from stylecli.progress import Listener, Step
 from stylecli.training import distributed
+from stylecli.training.data import broken
 
 Batch = TypeVar("Batch")
 Tensors = tuple[Tensor, ...] | list[Tensor]
@@ -143,14 +145,17 @@ def train(task: Task[Batch] | Phased[Batch], schedule: Schedule, folder: Path, l
                     distributed.same(task.model)
                 if not writes:
                     continue
-                with (folder / "log.jsonl").open("a") as file:
+                if broken:
+                    row["skipped"] = len(broken)
+                with open(folder / "log.jsonl", "a", opener=own) as file:
                     file.write(json.dumps(row) + "\n")
                 if due:
                     _snapshot(task.model, averaged, optimizers, folder, step)
                     task.export(averaged.module, folder / "weights.safetensors", row)
                     if sheet := getattr(task, "sheet", None):
                         write_picture(sheet(averaged.module), folder / f"sample_{step:06}.jpg")
-                listener(Step(step, schedule.steps, time.monotonic() - start, row["loss"]))
+                what = f"{len(broken)} unreadable pictures left out" if broken else ""
+                listener(Step(step, schedule.steps, time.monotonic() - start, row["loss"], what))
             break
         except _NotANumberError as error:
             if returned == MOST_RETURNS or not (folder / "snapshot.pt").exists():
@@ -200,7 +205,7 @@ def _step(
 
 def _snapshot(model: nn.Module, averaged: nn.Module, optimizers: Optimizers, folder: Path, step: int) -> None:
     state = {"step": step, "model": model.state_dict(), "averaged": averaged.state_dict()}
-    with atomic_write(folder / "snapshot.pt") as file:
+    with atomic_write(folder / "snapshot.pt", follow=False) as file:
         torch.save({**state, "optimizers": {name: each.state_dict() for name, each in optimizers.items()}}, file)
 
 
@@ -208,7 +213,12 @@ def _resume(model: nn.Module, averaged: nn.Module, optimizers: Optimizers, folde
     path = folder / "snapshot.pt"
     if not path.exists():
         return 0
-    state = torch.load(path, weights_only=True, map_location="cpu")
+    try:
+        with open(path, "rb", opener=regular) as file:
+            state = torch.load(file, weights_only=True, map_location="cpu")
+    except Exception as error:  # any: what is damaged, or a stranger's, fails in many ways
+        hint = "move it away to begin anew, or give another folder with -o"
+        raise InputError(f"{path}: damaged, or not a snapshot", hint) from error
     try:
         model.load_state_dict(state["model"])
         averaged.load_state_dict(state["averaged"])
@@ -219,13 +229,22 @@ def _resume(model: nn.Module, averaged: nn.Module, optimizers: Optimizers, folde
             for group in stored[name]["param_groups"]:
                 group["fused"] = each.defaults["fused"]
             each.load_state_dict(stored[name])
-    except (KeyError, RuntimeError, ValueError) as error:
+    except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: a snapshot of another network", "give another folder with -o") from error
     if distributed.rank():
         return int(state["step"])
     # Lines after the snapshot belong to steps that are now run again.
     log = folder / "log.jsonl"
-    lines = [line for line in log.read_text().splitlines() if json.loads(line)["step"] <= state["step"]]
-    with atomic_write(log) as file:
+    with open(log, "rb", opener=regular) if log.exists() else BytesIO() as written:
+        lines = [line for line in written.read().decode(errors="replace").splitlines() if _before(line, state["step"])]
+    with atomic_write(log, follow=False) as file:
         file.write("".join(f"{line}\n" for line in lines).encode())
     return int(state["step"])
+
+
+def _before(line: str, step: int) -> bool:
+    """Whether a line of the log is whole, and of a step up to `step`: a machine that went down may have torn some."""
+    try:
+        return bool(json.loads(line)["step"] <= step)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False

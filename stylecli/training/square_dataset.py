@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor
 
-from stylecli.media.images import read_picture
+from stylecli.errors import InputError
 from stylecli.media.resize import resize, short_side
-from stylecli.training.data import find_pictures
+from stylecli.training.data import broken, find_pictures, readable
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,18 @@ def squares(folders: Sequence[Path], size: int, *, by_folder: bool, mirror: bool
     """Reads every picture below `folders`.
 
     Raises:
-        InputError: There is none, or one that cannot be read.
+        InputError: There is none that can be read; others are left out.
     """
     folders = [folder.absolute() for folder in folders]
     paths = find_pictures(folders)
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(lambda path: _shrunk(path, size), paths))
+    paths = [path for path, picture in zip(paths, found, strict=True) if picture is not None]
+    if not paths:
+        raise InputError(next(iter(broken.values())), "give a folder of photographs or paintings")
     homes = [_home(path, folders) if by_folder else "" for path in paths]
     names = tuple(sorted(set(homes)))
-    with ThreadPoolExecutor() as pool:
-        pictures = tuple(pool.map(lambda path: _shrunk(path, size), paths))
+    pictures = tuple(picture for picture in found if picture is not None)
     known = names if by_folder else ()
     return Squares(pictures, tuple(map(names.index, homes)), known, size, mirror)
 
@@ -83,7 +87,8 @@ def _home(path: Path, folders: Sequence[Path]) -> str:
     return below.parts[0] if len(below.parts) > 1 else path.parent.name
 
 
-def _shrunk(path: Path, size: int) -> Tensor:
-    pixels = read_picture(path).pixels
+def _shrunk(path: Path, size: int) -> Tensor | None:
+    if (pixels := readable(path)) is None:
+        return None
     height, width = pixels.shape[1:]
     return resize(pixels, short_side(height, width, size)).mul(255).round().byte()
