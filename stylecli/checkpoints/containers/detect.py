@@ -143,9 +143,9 @@ def _safetensors(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> None:
-    names = Counter(name for name, _ in pairs)
-    if len(names) < len(pairs):
-        raise WeightsError(f"damaged: {ascii(names.most_common(1)[0][0])[:60]} is there twice")
+    if len({name for name, _ in pairs}) < len(pairs):
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise WeightsError(f"damaged: {ascii(twice)[:60]} is there twice")
 
 
 def _zip(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
