@@ -310,7 +310,7 @@ def changed(path: Path, change: Callable[[State, dict[str, Any]], None]) -> None
         (lambda tensors, said: tensors.update(extra=torch.zeros(2)), "extra belongs to no layer"),
         (lambda tensors, said: tensors.update(preprocess_bias=torch.zeros(4)), "preprocess_bias is"),
         (lambda tensors, said: tensors["convs.conv1_2.weight"].mul_(1.1), "differs from its stored sample"),
-        (lambda tensors, said: tensors["convs.conv1_2.bias"].fill_(float("nan")), "holds a value that is not finite"),
+        (lambda tensors, said: tensors["convs.conv1_2.bias"].fill_(float("nan")), "sample by nan"),
         (lambda tensors, said: tensors.pop("sample.relu1_1"), "not that of its network"),
         (lambda tensors, said: tensors.pop("sample.input"), "damaged"),
     ],

@@ -219,7 +219,7 @@ class _Flow:
             self.stopped.set()
             return Report(job, 0, error=Interrupted(f"{job.title}: interrupted"))
         except Exception as failure:
-            return Report(job, 0, error=explain(failure), raised=failure)
+            return Report(job, 0, error=explain(failure, job.settings), raised=failure)
 
     @contextmanager
     def _turn(self, place: int) -> Iterator[None]:
