@@ -21,11 +21,11 @@ import numpy as np
 import torch
 from microast import MicroAST
 from PIL import Image
+from stylecli.batch.pictures import PictureWork
 from table import Row, finish, gflop, parser
 from torch import nn
 
 from stylecli.backends.adain import Adain
-from stylecli.batch.pictures import PictureWork
 from stylecli.checkpoints.layouts.networks import NETWORKS
 from stylecli.checkpoints.save import save_network
 from stylecli.device import resolve

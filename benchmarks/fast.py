@@ -19,11 +19,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from stylecli.batch.pictures import PictureWork
 from table import Row, finish, gflop, parser
 from torch import Tensor, nn
 
 from stylecli.backends.fast import Fast
-from stylecli.batch.pictures import PictureWork
 from stylecli.checkpoints.layouts.transformer import stored_config
 from stylecli.checkpoints.load import build
 from stylecli.checkpoints.onnx import save_onnx

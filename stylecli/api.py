@@ -1,35 +1,42 @@
-"""The Python API: methods on paths, PIL images or tensors; `stylecli.runs` does files in, files out.
+"""The Python API: methods in memory, on paths, PIL images, tensors or sounds; `stylecli.runs` does files in, files out.
 
     from stylecli import api
 
     picture = api.gatys("photo.jpg", "wave.jpg", steps=50)
 
-Every method is a function here that takes the arguments of `stylize` after the first.
+Keywords are the options of the command of that name, or one `settings` object that has them all; and where to compute:
+`device`, `precision`, `threads` and `max_memory` as on the command line, `listener`, which hears of every step.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from stylecli.batch.pictures import even
+from stylecli import methods
+from stylecli.batch.work import even
 from stylecli.errors import UsageError
-from stylecli.methods import build_backend, pictures_of, settings_of
+from stylecli.method import Method, Request, Result
 from stylecli.progress import Listener, silent
+from stylecli.settings.fields import Settings
 from stylecli.settings.shared import Machine
+from stylecli.settings.training import Training
 from stylecli.settings.values import build, kinds
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
+    from typing_extensions import Unpack
 
+    from stylecli.device import Device
     from stylecli.media.audio import Sound
+    from stylecli.settings import keywords
 
     Input = str | Path | bytes | Image | Tensor
+    Recording = str | Path | bytes | Sound
+
+MACHINE = ("device", "precision", "threads", "max_memory")
 
 
 def stylize(
@@ -38,14 +45,10 @@ def stylize(
     content: "Input | None" = None,
     styles: "Input | Sequence[Input]" = (),
     *,
-    settings: Any = None,
-    device: str = "auto",
-    precision: str = "auto",
-    threads: int | None = None,
+    settings: Settings | None = None,
     shares: Sequence[float] | None = None,
     masks: "Sequence[Tensor] | None" = None,
-    listener: Listener = silent,
-    **options: Any,
+    **options: object,
 ) -> "Image | Tensor":
     """Runs a method in memory; nothing is written.
 
@@ -55,69 +58,105 @@ def stylize(
             make pictures from nothing.
         styles: One such picture, or several for one mixture; none where styles are names, as in `fast`.
         settings: The method's settings; left out, they are made from `options`.
-        device: As `--device`.
-        precision: As `--precision`.
-        threads: CPU threads; None leaves PyTorch's choice.
         shares: Weight of each style; even when left out.
         masks: Where each style goes: [1, H, W] in [0, 1], the content's size.
-        listener: Hears of every step.
-        options: The method's options, named as in its settings.
+        options: The method's options, named as in its settings, and those of the machine, see the module.
 
     Returns:
         A tensor [3, H, W] when the content is one, else a PIL image.
 
     Raises:
-        UsageError: An option that the method does not have, or a bad value.
+        UsageError: An option that the method does not have, a bad value, or something that the method does not take.
         InputError: A picture that cannot be read.
         WeightsError: Weights that are missing or wrong.
-        KeyboardInterrupt: Ctrl-C.
+        KeyboardInterrupt: Ctrl-C, where not even a part of the work was done.
     """
     from PIL.Image import fromarray
     from torch import Tensor
 
-    from stylecli.device import resolve
     from stylecli.media.images import quantize
 
-    if settings is not None and options:
-        raise UsageError(f"{', '.join(options)}: give settings or options, not both")
-    if settings is None:
-        settings = build(settings_of(method), options)
-    several = list(styles) if isinstance(styles, Sequence) and not isinstance(styles, str | bytes) else [styles]
-    if (
-        not (several or hasattr(settings, "style") or hasattr(settings, "seeds"))
-        or len(shares or several) != len(several)
-        or len(masks or several) != len(several)
-    ):
-        raise UsageError(f"styles: {len(several)}, and not as many shares or masks", "one for each style")
-    backend = build_backend(method, settings, resolve(device, precision, threads))
-    given: dict[str, list[Any]] = {"content": [content], "style": several}
-    named = {role: [str(x) if isinstance(x, str | Path) else role for x in some] for role, some in given.items()}
-    result = backend.run(
+    asked, listener, device = _asked(method, settings, options)
+    several = _several(styles)
+    _hold(several, shares, masks)
+    opened = methods.opened(method, asked, device)
+    pictures = {role: _pixels(path) for role, path in asked.pictures().items()}
+    given: Mapping[str, Sequence[object]] = {"content": [content], "style": several}
+    request: Request[Settings, object] = Request(
+        asked,
         None if content is None else _pixels(content),
         [_pixels(style) for style in several],
-        settings,
-        blend=list(shares or [1.0] * len(several)) if masks else even(shares or [1.0] * len(several)),
-        masks=masks,
-        listener=listener,
-        snapshot=None,
-        **{role: _pixels(path) for role, path in pictures_of(settings).items()},
-        **({"paths": named} if getattr(backend, "named", False) else {}),
+        list(shares or [1.0] * len(several)) if masks else even(shares) if shares else None,
+        masks,
+        pictures,
+        {role: [str(x) if isinstance(x, str | Path) else role for x in some] for role, some in given.items()},
+        listener,
     )
-    if result.interrupted:
-        raise KeyboardInterrupt
-    return result.image if isinstance(content, Tensor) else fromarray(quantize(result.image, 8))
+    result = _done(opened, request)
+    return result.picture if isinstance(content, Tensor) else fromarray(quantize(result.picture, 8))
 
 
-def stylegan(
-    command: str,
+def gatys(
+    content: "Input",
+    styles: "Input | Sequence[Input]",
     *,
-    settings: Any = None,
-    device: str = "auto",
-    precision: str = "auto",
-    threads: int | None = None,
-    listener: Listener = silent,
-    **options: Any,
-) -> Any:
+    settings: Settings | None = None,
+    shares: Sequence[float] | None = None,
+    masks: "Sequence[Tensor] | None" = None,
+    **options: "Unpack[keywords.Gatys]",
+) -> "Image | Tensor":
+    """As `stylize`, by optimization (Gatys, Ecker, Bethge 2016)."""
+    return stylize("gatys", content, styles, settings=settings, shares=shares, masks=masks, **options)
+
+
+def adain(
+    content: "Input",
+    styles: "Input | Sequence[Input]",
+    *,
+    settings: Settings | None = None,
+    shares: Sequence[float] | None = None,
+    masks: "Sequence[Tensor] | None" = None,
+    **options: "Unpack[keywords.Adain]",
+) -> "Image | Tensor":
+    """As `stylize`, in one pass, in any style (Huang, Belongie 2017)."""
+    return stylize("adain", content, styles, settings=settings, shares=shares, masks=masks, **options)
+
+
+def fast(content: "Input", *, settings: Settings | None = None, **options: "Unpack[keywords.Fast]") -> "Image | Tensor":
+    """As `stylize`, in one pass of a net that knows its styles by name: `style="great_wave"`."""
+    return stylize("fast", content, settings=settings, **options)
+
+
+def texture(
+    content: "Input | None" = None,
+    styles: "Input | Sequence[Input]" = (),
+    *,
+    settings: Settings | None = None,
+    shares: Sequence[float] | None = None,
+    **options: "Unpack[keywords.Texture]",
+) -> "Image | Tensor":
+    """As `stylize`: more of one exemplar, `content`, or of several, `styles`; of neither with `method="net"`."""
+    return stylize("texture", content, styles, settings=settings, shares=shares, **options)
+
+
+def stargan(
+    command: str,
+    content: "Input",
+    references: "Input | Sequence[Input]" = (),
+    *,
+    settings: Settings | None = None,
+    shares: Sequence[float] | None = None,
+    **options: "Unpack[keywords.Stargan]",
+) -> "Image | Tensor":
+    """Runs `stargan ref` or `stargan latent` in memory; otherwise as `stylize`.
+
+    picture = api.stargan("ref", "photo.jpg", "ukiyoe.jpg", domain="Ukiyo_e")
+    picture = api.stargan("latent", "photo.jpg", domain="Ukiyo_e", seeds=3)
+    """
+    return stylize(f"stargan {command}", content, references, settings=settings, shares=shares, **options)
+
+
+def stylegan(command: str, *, settings: Settings | None = None, **options: "Unpack[keywords.Stylegan]") -> Result:
     """Runs a command of `stylegan` in memory; nothing is written.
 
         made = api.stylegan("sample", weights="ffhq.pkl", seeds="0-3", psi=0.7)
@@ -126,54 +165,26 @@ def stylegan(
     Args:
         command: `sample`, `mix`, `truncate`, `interpolate`, `project` (`photo` is a path) or `ppl`.
         settings: The command's settings; left out, they are made from `options`.
-        device: As `--device`.
-        precision: As `--precision`.
-        threads: CPU threads; None leaves PyTorch's choice.
-        listener: Hears of every batch or step.
-        options: The command's options; lists such as `seeds` may also be one number.
-
-    Returns:
-        A `backends.generator.Result`.
+        options: The command's options, and those of the machine; lists such as `seeds` may also be one number.
 
     Raises:
         UsageError: An option that the command does not have, or a bad value.
         InputError: Latents or a photo that cannot be read, or latents of another network.
         WeightsError: Weights that are missing or wrong.
     """
-    from stylecli.device import resolve
-
-    kind = settings_of(f"stylegan {command}")
-    if settings is None:
-        known = kinds(kind)
-        text = {n for n in options if n in known and known[n].base is str and type(options[n]) in (int, float)}
-        settings = build(kind, {n: str(value) if n in text else value for n, value in options.items()})
-    photo = _pixels(settings.photo) if hasattr(settings, "photo") else None
-    backend = build_backend("stylegan", settings, resolve(device, precision, threads))
-    return backend.run(settings, listener, photo)
-
-
-def stargan(command: str, content: "Input", references: "Input | Sequence[Input]" = (), **rest: Any) -> Any:
-    """Runs `stargan ref` or `stargan latent` in memory; otherwise as `stylize`.
-
-    picture = api.stargan("ref", "photo.jpg", "ukiyoe.jpg", domain="Ukiyo_e")
-    picture = api.stargan("latent", "photo.jpg", domain="Ukiyo_e", seeds=3)
-    """
-    if type(rest.get("seeds")) is int:
-        rest["seeds"] = str(rest["seeds"])
-    return stylize(f"stargan {command}", content, references, **rest)
+    asked, listener, device = _asked(f"stylegan {command}", settings, options)
+    photos = {role: _pixels(path) for role, path in asked.pictures().items()}
+    return methods.opened("stylegan", asked, device)(Request(asked, pictures=photos, listener=listener))
 
 
 def audio(
-    content: "str | Path | bytes | Sound",
-    styles: "str | Path | bytes | Sound | Sequence[str | Path | bytes | Sound]",
+    content: "Recording",
+    styles: "Recording | Sequence[Recording]",
     *,
-    settings: Any = None,
-    device: str = "auto",
-    threads: int | None = None,
+    settings: Settings | None = None,
     shares: Sequence[float] | None = None,
-    listener: Listener = silent,
-    **options: Any,
-) -> Any:
+    **options: "Unpack[keywords.Audio]",
+) -> Result:
     """Gives a sound the style of others, in memory; nothing is written.
 
         made = api.audio("speech.wav", "rain.flac", alpha=0.5)
@@ -183,43 +194,26 @@ def audio(
         content: A path, the bytes of a file, or a `media.audio.Sound`.
         styles: One such recording, or several for one mixture.
         settings: An `AudioSettings`; left out, it is made from `options`.
-        device: As `--device`.
-        threads: CPU threads; None leaves PyTorch's choice.
         shares: Weight of each style; even when left out.
-        listener: Hears of every step.
-        options: As `AudioSettings`.
-
-    Returns:
-        A `backends.audio.Result`.
+        options: The command's options, and those of the machine.
 
     Raises:
         UsageError: An option that the method does not have, or a bad value.
         InputError: A sound that cannot be read.
         KeyboardInterrupt: Ctrl-C.
     """
-    from stylecli.device import resolve
     from stylecli.media.audio import Sound, read_sound
 
-    several = list(styles) if isinstance(styles, Sequence) and not isinstance(styles, str | bytes) else [styles]
-    read = [each if isinstance(each, Sound) else read_sound(each) for each in (content, *several)]
-    settings = settings or build(settings_of("audio"), options)
-    if not several or len(shares or several) != len(several):
-        raise UsageError(f"styles: {len(several)}, and not as many shares", "one for each style")
-    backend = build_backend("audio", settings, resolve(device, threads=threads))
-    result = backend.run(read[0], read[1:], settings, blend=even(shares or [1.0] * len(several)), listener=listener)
-    if result.interrupted:
-        raise KeyboardInterrupt
-    return result
+    asked, listener, device = _asked("audio", settings, options)
+    several = _several(styles)
+    _hold(several, shares, None)
+    heard = lambda given: given if isinstance(given, Sound) else read_sound(given)
+    first, *others = map(heard, (content, *several))
+    weights = even(shares) if shares else None
+    return _done(methods.opened("audio", asked, device), Request(asked, first, others, weights, listener=listener))
 
 
-def __getattr__(name: str) -> Callable[..., Any]:
-    """The method of that name, as a function."""
-    if name.startswith("_") or not find_spec(f"stylecli.backends.{name}"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return partial(stylize, name)
-
-
-def train(network: str, settings: Any, compute: Machine, listener: Listener = silent) -> Path:
+def train(network: str, settings: Training, compute: Machine, listener: Listener = silent) -> Path:
     """Trains, or goes on where the settings' output folder stopped; the path of the weights so far is returned.
 
     Under `torchrun` it is one of several processes, see `stylecli.training.distributed`.
@@ -232,13 +226,50 @@ def train(network: str, settings: Any, compute: Machine, listener: Listener = si
     from stylecli.device import resolve
     from stylecli.training.distributed import joined, rank
 
-    with joined(resolve(compute.device, compute.precision, compute.threads)) as device:
-        settings = replace(settings, seed=settings.seed + rank())
-        trained: Path = import_module(f"stylecli.training.{network}").run(settings, device, listener)
-    return trained
+    with joined(resolve(compute.device, compute.precision, compute.threads, compute.max_bytes)) as device:
+        return methods.training(network)(replace(settings, seed=settings.seed + rank()), device, listener)
 
 
-def _pixels(source: "Input") -> "Tensor":
+def _asked(
+    method: str, settings: Settings | None, options: Mapping[str, object]
+) -> "tuple[Settings, Listener, Device]":
+    """The settings, who listens, and the device that options stand for."""
+    from stylecli.device import resolve
+
+    own = {name: value for name, value in options.items() if name not in (*MACHINE, "listener")}
+    if settings is not None and own:
+        raise UsageError(f"{', '.join(own)}: give settings or options, not both")
+    if settings is None:
+        kind = methods.settings_of(method)
+        known = kinds(kind)
+        # One seed, class or layer is a list too.
+        text = {name for name in own if name in known and known[name].base is str and type(own[name]) is int}
+        settings = build(kind, {name: str(value) if name in text else value for name, value in own.items()})
+    machine = build(Machine, {name: options[name] for name in MACHINE if name in options})
+    listener = options.get("listener") or silent
+    assert callable(listener)
+    return settings, listener, resolve(machine.device, machine.precision, machine.threads, machine.max_bytes)
+
+
+def _several(given: object) -> list[object]:
+    return list(given) if isinstance(given, Sequence) and not isinstance(given, str | bytes) else [given]
+
+
+def _hold(styles: Sequence[object], shares: Sequence[float] | None, masks: "Sequence[Tensor] | None") -> None:
+    for what, some in (("shares", shares), ("masks", masks)):
+        if some is not None and len(some) != len(styles):
+            raise UsageError(f"{what}: {len(some)} for {len(styles)} styles", "one for each style")
+
+
+def _done(method: Method[Settings, object], request: Request[Settings, object]) -> Result:
+    result = method(request)
+    if result.interrupted:
+        raise KeyboardInterrupt
+    return result
+
+
+def _pixels(source: object) -> "Tensor":
+    from PIL.Image import Image
     from torch import Tensor
 
     from stylecli.media.images import read_picture
@@ -247,6 +278,8 @@ def _pixels(source: "Input") -> "Tensor":
         return source
     if isinstance(source, str | Path | bytes):
         return read_picture(source).pixels
+    if not isinstance(source, Image):
+        raise UsageError(f"{type(source).__name__}: no picture", "a path, bytes, a PIL image, or a tensor [3, H, W]")
     plain = source if source.mode in ("L", "RGB", "RGBA", "CMYK", "I;16") else source.convert("RGB")
     file = BytesIO()
     plain.save(file, "TIFF", icc_profile=source.info.get("icc_profile"))

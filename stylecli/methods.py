@@ -1,39 +1,49 @@
-"""Methods by their names: settings and backend of each lie in files of that name."""
+"""Methods and trainings by their names: settings, backend and training of each lie in files of that name."""
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING
 
 from stylecli.errors import UsageError
+from stylecli.settings.fields import Settings
+
+if TYPE_CHECKING:
+    from stylecli.device import Device
+    from stylecli.method import Method, TrainingRun
 
 
-def settings_of(method: str) -> type:
+def settings_of(method: str) -> type[Settings]:
     """The settings dataclass of a method: `settings/adain.py` has `AdainSettings`, in any case of letters.
 
-    A method of two words, such as `stylegan mix`, is a command of the first one's: `StyleganMixSettings`.
+    A method of two words is a command of the first one's (`stylegan mix`: `StyleganMixSettings`), or a training
+    (`train adain`: `TrainAdainSettings` in `settings/train_adain.py`).
 
     Raises:
         UsageError: No such method.
     """
-    first = method.partition(" ")[0]
-    found = first.isidentifier() and find_spec(f"stylecli.settings.{first}")
-    members = vars(import_module(f"stylecli.settings.{first}")) if found else {}
+    first, _, second = method.partition(" ")
+    module = f"train_{second}" if first == "train" else first
+    found = module.isidentifier() and find_spec(f"stylecli.settings.{module}")
+    members = vars(import_module(f"stylecli.settings.{module}")) if found else {}
     wanted = f"{method.replace('_', '').replace(' ', '')}settings"
     for name, each in members.items():
-        if name.lower() == wanted:
+        if name.lower() == wanted and issubclass(each, Settings):
             return each
     raise UsageError(f"{method}: no such method", "was it made by a newer version?")
 
 
-def build_backend(method: str, settings: Any, device: Any) -> Any:
-    """What does jobs of a method such as these settings describe; opens the weights.
+def opened(method: str, settings: Settings, device: "Device") -> "Method[Settings, object]":
+    """The method that these settings describe, with its weights open.
 
     Raises:
         WeightsError: They are missing, of another family, or unsafe.
     """
-    return import_module(f"stylecli.backends.{method.partition(' ')[0]}").build(settings, device)
+    module = import_module(f"stylecli.backends.{method.partition(' ')[0]}")
+    built: Method[Settings, object] = module.build(settings, device)
+    return built
 
 
-def pictures_of(settings: Any) -> dict[str, str]:
-    """Files that options name, by the argument of `run` that takes them: a settings class may have `pictures()`."""
-    return settings.pictures() if hasattr(settings, "pictures") else {}
+def training(network: str) -> "TrainingRun[Settings]":
+    """What trains a network of that name: `run` of `training/adain.py`."""
+    found: TrainingRun[Settings] = import_module(f"stylecli.training.{network}").run
+    return found

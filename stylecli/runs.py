@@ -11,21 +11,19 @@ from shutil import rmtree
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
+from stylecli import methods
 from stylecli.batch import gpu_pool
 from stylecli.batch.concurrency import choose
-from stylecli.batch.generated import GeneratedWork
 from stylecli.batch.inputs import PICTURES, SOUNDS, Source, expand
-from stylecli.batch.jobs import Inputs, Job, guard, plan
 from stylecli.batch.ledger import folder_written, opened, tidy
-from stylecli.batch.outputs import weights_of
-from stylecli.batch.pictures import PictureWork
+from stylecli.batch.plan import Inputs, Job, guard, plan
 from stylecli.batch.runner import Audience, Report, run
 from stylecli.batch.sheets import make_sheet, plan_sheets, wants_singles
-from stylecli.batch.sounds import SoundWork
 from stylecli.batch.watching import arriving
+from stylecli.batch.work import Work
 from stylecli.errors import ExitCode, InputError, UsageError, WeightsError
-from stylecli.methods import build_backend, pictures_of
 from stylecli.settings.audio import SoundFiles
+from stylecli.settings.fields import Settings
 from stylecli.settings.shared import Compute, Contents, Files, Machine, Outputs, Weighted
 
 if TYPE_CHECKING:
@@ -39,23 +37,28 @@ MANY = 1000
 
 def plan_files(
     method: str,
-    contents: Contents,
+    contents: Contents | None,
     styles: Weighted | None,
-    grid: Sequence[Any],
+    grid: Sequence[Settings],
     outputs: Files,
     *,
     found: Sequence[Source] | None = None,
+    stems: Sequence[str] = (),
+    clip: bool = False,
     say: Callable[[str], None] = lambda note: None,
 ) -> list[Job]:
     """The jobs of a command; nothing heavy is imported, nothing is computed or written.
 
-    `styles` is None where a method's styles are no pictures; `found` are some of the contents, for jobs of these alone.
+    `contents` is None where nothing goes in but what options name (`stems` and `clip` are then as for `plan.plan`),
+    `styles` where a method's styles are no pictures; `found` are some of the contents, for jobs of these alone.
     `say` hears what was left out of folders.
 
     Raises:
         UsageError: Inputs that do not exist, or outputs that would destroy something.
         InputError: A list of inputs, or stdin, cannot be read.
     """
+    if contents is None:
+        return plan(method, [], grid, outputs, stems=stems, clip=clip)
     suffixes = _suffixes(outputs)
     if found is None:
         words = [(word, 1.0) for word in contents.content]
@@ -63,7 +66,6 @@ def plan_files(
     axes: list[list[Inputs]] = [[{"content": (_alone(one),)} for one in found] or [{}]]
     if styles is not None:
         axes.append(_styles(styles, contents.recursive, suffixes, say))
-    axes.append([{role: tuple(expand([(path, 1.0)])) for role, path in pictures_of(grid[0]).items()}])
     if not isinstance(outputs, Outputs) or wants_singles(outputs):
         return plan(method, axes, grid, outputs)
     # Lossless, in a folder that goes when the sheet is there; its name is made up here, the folder is made later.
@@ -189,22 +191,22 @@ def _here(
 
 def _paced(
     job: Job, outputs: Files, compute: Machine, weights: Mapping[str, str], count: int, say: Callable[[str], None]
-) -> tuple[Any, dict[str, Any]]:
+) -> tuple[Work, dict[str, Any]]:
     """What does `count` jobs such as this one, with the weights that are demanded, and how many at once."""
     work = _open(job, outputs, compute)
-    used = weights_of(job.settings, work.backend)
+    used = work.method.weights_for(job.settings)
     for name, sha256 in weights.items():
         if used.get(name) != sha256:
             raise WeightsError(f"{name}: not the weights that made this file", f"those have the SHA-256 {sha256}")
     wanted = compute.jobs if isinstance(compute, Compute) else None
-    pace = choose(work.backend, _device(compute), count, wanted, say)
-    work = replace(work, compute={**work.compute, "threads": pace.threads})
-    return work, {"at_once": pace.at_once, "ahead": pace.ahead, "ready": pace.ready}
+    how = choose(work.method, _device(compute), count, wanted, say)
+    work = replace(work, compute={**work.compute, "threads": how.threads})
+    return work, {"at_once": how.at_once, "ahead": how.ahead, "ready": how.ready}
 
 
 def _paced_on(
     job: Job, outputs: Files, compute: Machine, weights: Mapping[str, str], count: int, device: str
-) -> tuple[Any, dict[str, Any]]:
+) -> tuple[Work, dict[str, Any]]:
     """The same on another device, where nobody is told of it."""
     return _paced(job, outputs, replace(compute, device=device), weights, count, lambda line: None)
 
@@ -254,19 +256,13 @@ def _on_ray(
     return lambda note: ray_pool.run(jobs, opening, audience, compute, note=note, reraise=reraise)
 
 
-def _open(job: Job, outputs: Files, compute: Machine) -> SoundWork | PictureWork | GeneratedWork:
+def _open(job: Job, outputs: Files, compute: Machine) -> Work:
     """What does jobs such as this one."""
     from torch import get_num_threads
 
-    device = _device(compute)
-    backend = build_backend(job.method, job.settings, device)
-    computing: Device = getattr(backend, "device", device)
-    used = {**computing.told(), "precision": compute.precision, "threads": get_num_threads()}
-    if isinstance(outputs, SoundFiles):
-        return SoundWork(backend, outputs, used)
-    # What has no content is generated, by methods that draw a texture too from nothing but settings.
-    painted = "content" in job.inputs or getattr(backend, "paints", False)
-    return (PictureWork if painted else GeneratedWork)(backend, outputs, used)
+    method = methods.opened(job.method, job.settings, _device(compute))
+    used = {**method.device.told(), "precision": compute.precision, "threads": get_num_threads()}
+    return Work(method, outputs, used)
 
 
 def _device(compute: Machine) -> "Device":

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from stylecli.batch.jobs import Job
+from stylecli.batch.plan import Job
 from stylecli.batch.runner import Outcome
 from stylecli.progress import Listener
 

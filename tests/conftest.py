@@ -5,7 +5,7 @@ import os
 import sys
 import types
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,11 @@ import torch
 from PIL import Image
 
 from stylecli.cli import run
+from stylecli.device import Device
+from stylecli.method import Method, Request, Traits
+from stylecli.method import Result as Made
 from stylecli.progress import Step
+from stylecli.settings.gatys import GatysSettings
 
 torch.set_num_threads(1)
 
@@ -98,21 +102,13 @@ def picture(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-@dataclass
-class FakeResult:
-    """As `backends.gatys.Result`."""
-
-    image: torch.Tensor
-    losses: dict[str, float] = field(default_factory=lambda: {"style": 0.5})
-    interrupted: bool = False
-    notes: tuple[str, ...] = ()
-
-
-class FakeGatys:
+class FakeGatys(Method[GatysSettings, torch.Tensor]):
     """A method of no time at all: the mean of the content and the weighted styles' mean colors, times a weight."""
 
     def __init__(self) -> None:
         self.weights = {"encoder": "00"}
+        self.traits = Traits(masks=True, threads=False)
+        self.device = Device(torch.device("cpu"))
         self.calls: list[dict[str, object]] = []
         self.builds = 0
         self.fail: Callable[[int], None] = lambda call: None
@@ -122,17 +118,19 @@ class FakeGatys:
         self.builds += 1
         return self
 
-    def run(self, content, styles, settings, *, blend, masks, listener, snapshot, **pictures) -> FakeResult:  # type: ignore[no-untyped-def]
-        self.calls.append({"styles": styles, "settings": settings, "blend": blend, "masks": masks, **pictures})
+    def run(self, request: Request[GatysSettings, torch.Tensor]) -> Made:
+        settings, styles, shares = request.settings, request.styles, request.weights
+        given = {"styles": styles, "settings": settings, "blend": list(shares), "masks": request.masks}
+        self.calls.append({**given, **request.pictures})
         self.fail(len(self.calls))
-        color = sum(share * style.mean((1, 2)) for share, style in zip(blend, styles, strict=True))
-        image = (content + color[:, None, None] * settings.style_weight).div(2).clamp(0, 1)
+        color = torch.stack([share * style.mean((1, 2)) for share, style in zip(shares, styles, strict=True)]).sum(0)
+        image = (request.main + color[:, None, None] * settings.style_weight).div(2).clamp(0, 1)
         if settings.size:
             image = torch.nn.functional.interpolate(image[None], size=(settings.size, settings.size))[0]
-        listener(Step(1, 2, 0.1, loss=1.0))
-        if snapshot and settings.save_every:
-            snapshot(settings.save_every, image)
-        return FakeResult(image, interrupted=self.interrupted)
+        request.listener(Step(1, 2, 0.1, loss=1.0))
+        if request.snapshot and settings.save_every:
+            request.snapshot(settings.save_every, image)
+        return Made(image, losses={"style": 0.5}, interrupted=self.interrupted)
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def options(data: bytes) -> None:
         lambda: values.parse(field, kind, word),
         lambda: lists.integers(word, "--seeds"),
         lambda: lists.sources(word, "--rows"),
-        lambda: lists.numbers(word, "--psi"),
+        lambda: values.numbers(word, "--psi"),
         lambda: lists.words(word, "--domains"),
         lambda: lists.layers(word, (4, 8, 8, 16, 16, 32, 32, 64, 64)),
         lambda: names.fill(word, method="adain", ext="png", index=1, inputs={}, settings=AdainSettings()),

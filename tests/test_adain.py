@@ -13,6 +13,7 @@ from PIL import Image
 from stylecli import api
 from stylecli.backends.adain import Adain
 from stylecli.device import resolve
+from stylecli.method import Request
 from stylecli.settings.adain import AdainSettings
 
 CPU = ("--device", "cpu")
@@ -48,7 +49,7 @@ def test_a_style_and_a_content_are_encoded_once(monkeypatch: pytest.MonkeyPatch,
     for content in contents:
         for style in styles:
             for alpha in (0.0, 0.5, 1.0):
-                backend.run(content, [style], AdainSettings(weights=str(tiny_adain), alpha=alpha))
+                backend(Request(AdainSettings(weights=str(tiny_adain), alpha=alpha), content, [style]))
     assert calls == {"see": 2, "style": 3}
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from stylecli.backends.adain import Adain
 from stylecli.device import resolve
 from stylecli.media.color import coral
+from stylecli.method import Request
 from stylecli.nets.segments import measured
 from stylecli.settings.adain import AdainSettings
 from stylecli.settings.values import build
@@ -60,7 +61,7 @@ def test_the_function_is_that_of_the_reference(case: str, tmp_path: Path):
     golden.check("content_mean", target.mean.flatten(1).expand(len(styles), -1))
     golden.check("content_std", target.spread.flatten(1).expand(len(styles), -1))
 
-    made = backend.run(golden.picture("content_u8"), styles, settings, blend=shares(golden)).image
+    made = backend(Request(settings, golden.picture("content_u8"), styles, shares(golden))).picture
     golden.io["image"] = golden.io["image"].clip(0, 1)  # ours clamps before it hands out, theirs when it writes
     golden.check("image", made[None])
 

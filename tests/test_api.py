@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import keywords
 import numpy as np
 import pytest
 import torch
@@ -48,9 +49,18 @@ def test_options_are_held_to_their_ranges(gatys: FakeGatys):
     for options in ({"stpes": 1}, {"steps": 0}, {"settings": GatysSettings(), "steps": 1}, {"shares": [1, 2]}):
         with pytest.raises(UsageError):
             api.gatys(empty, empty, **options)
-    with pytest.raises(UsageError):
-        api.gatys(empty, [])
     assert gatys.builds == 0
+    with pytest.raises(UsageError, match="styles: missing"):
+        api.gatys(empty, [])
+
+
+def test_what_a_method_does_not_take_is_refused(tiny_fast: Path):
+    with pytest.raises(UsageError, match="masks: this method takes none"):
+        api.stylize("fast", torch.zeros(3, 64, 64), masks=[], weights=str(tiny_fast), style="wave")
+
+
+def test_the_keywords_are_those_of_the_settings():
+    assert keywords.STUB.read_text() == keywords.text(), "python tests/keywords.py writes it anew"
 
 
 def test_pictures_that_cannot_be_read(gatys: FakeGatys):

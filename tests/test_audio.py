@@ -18,6 +18,7 @@ from stylecli.device import resolve
 from stylecli.losses.sound import GramDistance
 from stylecli.media.audio import CEILING, Sound, fit, read_sound, resample, write_sound
 from stylecli.media.spectrograms import Frames, griffin_lim, spectral_convergence
+from stylecli.method import Request
 from stylecli.nets.random_conv import ArcCosine, Limit, RandomConv
 from stylecli.settings.audio import AudioSettings
 
@@ -294,10 +295,10 @@ def test_ctrl_c_keeps_what_there_is():
 
     settings = AudioSettings()
     content = Sound(tone(), RATE)
-    result = Audio(resolve("cpu")).run(content, [Sound(crackle(), RATE)], settings, listener=stop)
+    result = Audio(resolve("cpu"))(Request(settings, content, [Sound(crackle(), RATE)], listener=stop))
     assert result.interrupted
     assert len(calls) == 3
-    assert result.samples.shape == content.samples.shape
+    assert result.sound.shape == content.samples.shape
     calls.clear()
     with pytest.raises(KeyboardInterrupt):
         api.audio(content, Sound(crackle(), RATE), listener=stop, device="cpu")

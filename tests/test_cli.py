@@ -1,8 +1,11 @@
 """The command line as a whole, on a method of no time at all."""
 
 import importlib
+import itertools
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -341,10 +344,10 @@ METHOD = {
     "settings": '''
 """Settings."""
 from dataclasses import dataclass
-from stylecli.settings.fields import option
+from stylecli.settings.fields import Settings, option
 
 @dataclass(frozen=True)
-class NegateSettings:
+class NegateSettings(Settings):
     """Options."""
     amount: float = option(1.0, "how much", minimum=0, maximum=1, sweep=True)
     start: str | None = option(None, "picture to add", unit="file")
@@ -354,13 +357,19 @@ class NegateSettings:
 ''',
     "backends": '''
 """Negation."""
-from types import SimpleNamespace
+from stylecli.method import Method, Result, Traits
+
+class Negate(Method):
+    traits = Traits()
+    weights = {}
+    def __init__(self, device):
+        self.device = device
+    def run(self, request):
+        image = request.pictures.get("start", 0) + request.main * (1 - request.settings.amount)
+        return Result(image, notes=("done",))
 
 def build(settings, device):
-    def run(content, styles, settings, *, start=0, **_):
-        image = start + content * (1 - settings.amount)
-        return SimpleNamespace(image=image, losses={}, notes=("done",), interrupted=False)
-    return SimpleNamespace(weights={}, run=run)
+    return Negate(device)
 ''',
     "commands": '''
 """Turn a picture dark."""
@@ -388,6 +397,31 @@ def negate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "__path__", [*module.__path__, str(folder)])
         monkeypatch.delitem(sys.modules, f"stylecli.{package}.negate", raising=False)
     importlib.invalidate_caches()
+
+
+def test_the_example_of_contributing_word_for_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    text = (Path(program.__file__).parents[1] / "CONTRIBUTING.md").read_text()
+    files: dict[str, str] = {}
+    for prose, block in itertools.pairwise(text.split("```")):
+        if block.startswith("python\n") and (names := re.findall(r"`((?:stylecli|tests)/\S*recolor\.py)`", prose)):
+            files[names[-1]] = block.removeprefix("python\n")
+    assert len(files) == 4
+    for name, source in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+    # As if its files lay in the packages.
+    (tmp_path / "conftest.py").write_text(
+        "from conftest_of_stylecli import *\nimport importlib\nfrom pathlib import Path\n"
+        "for package in ('settings', 'backends', 'commands'):\n"
+        "    module = importlib.import_module(f'stylecli.{package}')\n"
+        "    module.__path__.append(str(Path(__file__).parent / 'stylecli' / package))\n"
+    )
+    shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path / "conftest_of_stylecli.py")
+    environment = {**os.environ, "PYTHONPATH": f"{Path(program.__file__).parents[1]}{os.pathsep}{tmp_path}"}
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_recolor.py"]
+    done = subprocess.run(words, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_method_is_three_new_files_and_nothing_edited(cli: Cli, negate: None):

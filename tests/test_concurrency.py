@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -12,10 +13,11 @@ from test_folders import Stages
 from test_runner import JOBS, Log
 
 from stylecli.batch.concurrency import Concurrency, choose
-from stylecli.batch.jobs import Job
+from stylecli.batch.plan import Job
 from stylecli.batch.runner import Made, run
 from stylecli.device import Device
 from stylecli.errors import ExitCode
+from stylecli.method import Traits
 from stylecli.progress import Listener, Step
 
 WORDS = {
@@ -71,35 +73,33 @@ def test_ctrl_c_stops_all_that_compute():
 
 
 @pytest.mark.parametrize(
-    ("kind", "wanted", "limit", "at_once"),
+    ("traits", "wanted", "limit", "at_once"),
     [
-        ({"shared": True, "short": True}, None, None, 4),
-        ({"shared": True, "short": True}, None, 2**32, 1),
-        ({"shared": True, "short": True}, 9, 2**32, 6),
-        ({"shared": True}, None, None, 1),
-        ({"shared": True}, 2, None, 2),
-        ({}, 2, None, 1),
+        (Traits(short=True), None, None, 4),
+        (Traits(short=True), None, 2**32, 1),
+        (Traits(short=True), 9, 2**32, 6),
+        (Traits(), None, None, 1),
+        (Traits(), 2, None, 2),
+        (Traits(threads=False), 2, None, 1),
     ],
 )
-def test_the_pace(
-    kind: dict[str, bool], wanted: int | None, limit: int | None, at_once: int, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_pace(traits: Traits, wanted: int | None, limit: int | None, at_once: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=2**34))
     said: list[str] = []
     device = Device(torch.device("cpu"), max_memory=limit)
-    backend = SimpleNamespace(**kind, device=device)
+    backend: Any = SimpleNamespace(traits=traits, device=device)
     pace = choose(backend, device, 6, wanted, said.append)
     assert (pace.at_once, pace.threads) == (at_once, max(1, 4 // at_once))
     assert backend.device.jobs == at_once
-    assert bool(said) == (not kind)
+    assert bool(said) == (not traits.threads)
 
 
 def test_every_core_reads_and_writes_for_a_gpu(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 12)
     monkeypatch.setattr("os.cpu_count", lambda: 6)
     device = Device(torch.device("cuda"), max_memory=2**32)
-    backend = SimpleNamespace(shared=True, short=True, device=device)
+    backend: Any = SimpleNamespace(traits=Traits(short=True), device=device)
     assert choose(backend, device, 100, None, print) == Concurrency(1, 6, 2)
     assert choose(backend, device, 100, 3, print) == Concurrency(3, 6, 2)
 

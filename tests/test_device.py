@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,9 @@ from stylecli.device import Device, resolve, together
 from stylecli.errors import MemoryLimitError
 from stylecli.media.audio import Sound
 from stylecli.media.images import quantize, read_picture
-from stylecli.methods import build_backend, settings_of
+from stylecli.method import Request
+from stylecli.methods import opened, settings_of
+from stylecli.methods import training as training_of
 from stylecli.progress import silent
 from stylecli.runs import plan_files, run_files
 from stylecli.settings.shared import Compute, Contents, Outputs, Styles
@@ -73,12 +74,12 @@ def masks(height: int, width: int) -> tuple[Tensor, Tensor]:
 
 def run(method: str, device: Device, content: Any, styles: list[Any], /, *, times: int = 1, **more: Any) -> Any:
     """The last of so many results."""
-    given = {key: more.pop(key) for key in ("masks", "guide_1", "guide_2") if key in more}
-    given |= {"blend": more.pop("blend")} if isinstance(more.get("blend"), list) else {}
+    masks, shares = more.pop("masks", None), more.pop("shares", None)
+    guides = {key: more.pop(key) for key in ("guide_1", "guide_2") if key in more}
     settings = build(settings_of(method), {key: str(x) if isinstance(x, Path) else x for key, x in more.items()})
-    backend = build_backend(method, settings, device)
+    backend = opened(method, settings, device)
     for _ in range(times):
-        result = backend.run(content, styles, settings, listener=silent, **given)
+        result = backend(Request(settings, content, styles, shares, masks, guides))
     return result
 
 
@@ -99,7 +100,7 @@ def gatys(styles: int = 1, **more: Any) -> Use:
 
 
 USES["gatys, gram"] = gatys(tv_weight=1.0)
-USES["gatys, wasserstein, a mixture"] = gatys(2, style_loss="wasserstein", blend=[0.3, 0.7])
+USES["gatys, wasserstein, a mixture"] = gatys(2, style_loss="wasserstein", shares=[0.3, 0.7])
 USES["gatys, mmd, masks"] = gatys(2, style_loss="mmd-gaussian", masks=masks(40, 48))
 USES["gatys, moments, coarse to fine, coral"] = gatys(style_loss="moments", min_size=22, preserve_color="coral")
 USES["gatys, adam, average, luminance"] = gatys(optimizer="adam", average=0.9, preserve_color="luminance")
@@ -162,8 +163,10 @@ def stylegan(command: str, **more: Any) -> Use:
     def made(device: Device, _: Given) -> Tensor:
         settings = build(settings_of(f"stylegan {command}"), {"batch": 2, **more})
         photo = picture(40, 36) if command == "project" else None
-        result = build_backend("stylegan", settings, device).run(settings, silent, photo)
-        assert not make_believe.marked(result.latents)
+        result = opened("stylegan", settings, device)(
+            Request(settings, pictures={"photo": photo} if photo is not None else {})
+        )
+        assert result.latents is None or not make_believe.marked(result.latents)
         if result.frames is not None:
             return torch.stack(list(result.frames))
         return torch.tensor([result.losses["ppl"]]) / 1000 if command == "ppl" else result.pictures
@@ -196,7 +199,7 @@ def audio(**more: Any) -> Use:
         noise = Sound(0.1 * torch.randn(1, 6000, generator=random), 8000)
         steps = {"steps": 3, "phase_steps": 2, "wave_steps": 2}
         settings = build(settings_of("audio"), {**steps, **more})
-        samples: Tensor = build_backend("audio", settings, device).run(tone, [noise], settings).samples
+        samples: Tensor = opened("audio", settings, device)(Request(settings, tone, [noise])).sound
         return samples
 
     return made
@@ -212,12 +215,11 @@ def training(kind: str, *, again: bool = False, **more: Any) -> Use:
 
     def made(device: Device, given: Given) -> Tensor:
         known = {key: value(given) if callable(value) else value for key, value in more.items()}
-        classes = vars(import_module(f"stylecli.settings.train_{kind}"))
-        settings = next(value for name, value in classes.items() if name.lower() == f"train{kind}settings")
+        settings = settings_of(f"train {kind}")
         folder = given.output / device.torch.type
         for steps in (2, 4) if again else (2,):
             chosen = build(settings, {"output": str(folder), "every": 2, **known, "steps": steps})
-            import_module(f"stylecli.training.{kind}").run(chosen, device, silent)
+            training_of(kind)(chosen, device, silent)
         rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
         return torch.tensor([row["loss"] for row in rows])
 
@@ -378,10 +380,10 @@ def test_a_picture_hardly_waits(method: str, most: int, dtype: torch.dtype, give
     settings = build(settings_of(method), {"weights": getattr(given, method), **more})
     styles = [picture(40, 36, 1, levels=True)] if method == "adain" else []
     with make_believe.device() as machine:
-        backend = build_backend(method, settings, replace(GPU, dtype=dtype))
-        backend.run(picture(48, 56, 2, levels=True), styles, settings)
+        backend = opened(method, settings, replace(GPU, dtype=dtype))
+        backend(Request(settings, picture(48, 56, 2, levels=True), styles))
         before = machine.launches, sum(machine.syncs.values())
-        backend.run(picture(48, 56, 3, levels=True), styles, settings)
+        backend(Request(settings, picture(48, 56, 3, levels=True), styles))
         after = machine.launches, sum(machine.syncs.values())
     assert after[0] - before[0] <= most
     assert after[1] - before[1] <= 2
@@ -393,7 +395,7 @@ def test_half_precision_is_chosen_where_one_pass_makes_a_picture(given: Given):
         for method, dtype in (("adain", torch.float16), ("fast", torch.float16), ("gatys", torch.float32)):
             more = {"style": ("wave",)} if method == "fast" else {}
             weights = given.encoder if method == "gatys" else getattr(given, method)
-            backend = build_backend(method, build(settings_of(method), {"weights": weights, **more}), auto)
+            backend = opened(method, build(settings_of(method), {"weights": weights, **more}), auto)
             assert backend.device.dtype == dtype
             assert backend.device.told()["gpu"] == "make-believe"
     assert replace(CPU, auto=True).one_pass().dtype == torch.float32
@@ -405,9 +407,9 @@ def test_a_hundred_jobs_need_the_memory_of_one(given: Given):
     kept = []
     for count in (1, 100):
         with make_believe.device() as machine:
-            backend = build_backend("adain", settings, GPU)
+            backend = opened("adain", settings, GPU)
             for index in range(count):
-                backend.run(picture(24, 32, index, levels=True), styles, settings)
+                backend(Request(settings, picture(24, 32, index, levels=True), styles))
             assert machine.launches < 300 + 200 * count
             kept.append(machine.kept)
     assert kept[1] <= 1.2 * kept[0]
@@ -429,10 +431,10 @@ def test_what_runs_out_of_memory_goes_in_tiles(given: Given):
     content, styles = picture(160, 200, levels=True), [picture(40, 36, 1, levels=True)]
     whole = run("adain", CPU, content, styles, weights=given.adain).image.int()
     with make_believe.device() as machine:
-        tiled = build_backend("adain", settings, replace(GPU, tight=True)).run(content, styles, settings).image.int()
+        tiled = opened("adain", settings, replace(GPU, tight=True))(Request(settings, content, styles)).picture.int()
         tiles = machine.peak
     with make_believe.device() as machine:
-        build_backend("adain", settings, GPU).run(content, styles, settings)
+        opened("adain", settings, GPU)(Request(settings, content, styles))
     assert (whole - tiled).abs().max() <= 1
     assert tiles < machine.peak
 

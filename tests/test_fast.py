@@ -16,6 +16,7 @@ from stylecli.backends import fast
 from stylecli.checkpoints import store
 from stylecli.device import resolve
 from stylecli.errors import UsageError
+from stylecli.method import Request
 from stylecli.settings.fast import FastSettings
 
 Cli = Callable[..., Result]
@@ -79,9 +80,9 @@ def test_in_tiles(monkeypatch: pytest.MonkeyPatch, tiny_fast: Path, alpha: float
     backend = fast.build(settings, resolve("cpu"))
     photo = torch.rand(3, 300, 83)
     photo = photo.mul(255).byte() if dtype == torch.uint8 else photo
-    whole = backend.run(photo, [], settings).image
+    whole = backend(Request(settings, photo)).picture
     monkeypatch.setattr(fast, "tile_side", lambda *_, **__: 40)
-    tiled = backend.run(photo, [], settings).image
+    tiled = backend(Request(settings, photo)).picture
     assert tiled.dtype == dtype
     assert (tiled.float() - whole.float()).abs().max() <= (1 if dtype == torch.uint8 else 1 / 255)
 
@@ -139,8 +140,8 @@ def test_bad_input(cli: Cli, picture: Callable[..., Path], tiny_fast: Path, word
 
 def test_no_content_and_pictures_as_styles(cli: Cli, tiny_fast: Path):
     assert "CONTENT: missing" in cli("fast", "--style", "wave").stderr
-    with pytest.raises(UsageError, match="names, not pictures"):
-        api.fast(torch.rand(3, 32, 32), torch.rand(3, 32, 32), weights=str(tiny_fast), style="wave")
+    with pytest.raises(UsageError, match="styles: this method takes no pictures"):
+        api.stylize("fast", torch.rand(3, 32, 32), torch.rand(3, 32, 32), weights=str(tiny_fast), style="wave")
 
 
 @pytest.mark.parametrize("case", ["plain", "legacy_running", "odd_size"])

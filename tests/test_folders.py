@@ -17,8 +17,8 @@ from PIL import Image
 from test_runner import JOBS, Log
 
 import stylecli
-from stylecli.batch.jobs import Job
 from stylecli.batch.ledger import LEDGER, LOCK
+from stylecli.batch.plan import Job
 from stylecli.batch.runner import Made, Outcome, run
 from stylecli.cli import run as command_line
 from stylecli.errors import ExitCode, InputError, Interrupted

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from stylecli.backends.gatys import Gatys, Result
+from stylecli.backends.gatys import Gatys
 from stylecli.device import Device, resolve
 from stylecli.errors import UsageError
+from stylecli.method import Request, Result
 from stylecli.optimise.descent import Average, Descent, descend
 from stylecli.optimise.descent import Path as Trail
 from stylecli.optimise.objective import Objective, Term
@@ -36,10 +37,11 @@ def stylize(tiny_encoder: Path) -> Any:
             for name in ("masks", "blend", "listener", "snapshot", "init_picture")
             if name in options
         }
+        given["shares"] = given.pop("blend", None)
         if "init_picture" in given:
-            given["init"] = given.pop("init_picture")
+            given["pictures"] = {"init": given.pop("init_picture")}
         settings = build(GatysSettings, {"weights": str(tiny_encoder), "steps": 4, "min_size": 32, **options})
-        return Gatys(settings, resolve("cpu")).run(content, styles or [STYLE], settings, **given)
+        return Gatys(settings, resolve("cpu"))(Request(settings, content, styles or [STYLE], **given))
 
     return run
 
@@ -157,7 +159,7 @@ def test_pooling(stylize: Any, pooling: str) -> None:
 def test_bfloat16_stays_near_float32(tiny_encoder: Path) -> None:
     settings = GatysSettings(weights=str(tiny_encoder), steps=3, min_size=0)
     images = [
-        Gatys(settings, Device(torch.device("cpu"), dtype)).run(CONTENT, [STYLE], settings).image
+        Gatys(settings, Device(torch.device("cpu"), dtype))(Request(settings, CONTENT, [STYLE])).picture
         for dtype in (torch.float32, torch.bfloat16)
     ]
     assert float((images[0] - images[1]).abs().mean()) < 0.02
@@ -197,4 +199,4 @@ def test_recipes_in_network_space_can_go_coarse_to_fine(tiny_encoder: Path) -> N
     backend.net.preprocess *= 255
     # The picture between two sizes is in the network's pixel scale, where [0, 1] is almost black.
     white = torch.full((3, 64, 70), 0.9)
-    assert float((backend.run(white, [STYLE], settings).image - white).abs().mean()) < 0.1
+    assert float((backend(Request(settings, white, [STYLE])).picture - white).abs().mean()) < 0.1

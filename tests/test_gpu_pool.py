@@ -16,7 +16,7 @@ from test_runner import JOBS
 from stylecli.batch import gpu_pool
 from stylecli.batch.gpu_pool import dealt
 from stylecli.batch.inputs import Source
-from stylecli.batch.jobs import Job
+from stylecli.batch.plan import Job
 
 Cli = Callable[..., Result]
 WORDS = ("--style", "s.png", "--alpha", "0.5", "--alpha", "1", "--threads", "2", "--jobs", "1")

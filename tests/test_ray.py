@@ -19,8 +19,8 @@ from test_runner import JOBS
 from test_runner import Log as Silent
 
 from stylecli.batch import ray_pool
-from stylecli.batch.jobs import Job
 from stylecli.batch.ledger import LEDGER, LOCK
+from stylecli.batch.plan import Job
 from stylecli.batch.runner import Report
 from stylecli.errors import ExitCode, Interrupted, UsageError, WeightsError
 from stylecli.settings.shared import Compute

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from stylecli import api
 from stylecli.backends.refine import Refiner
-from stylecli.backends.result import Result
 from stylecli.device import Device
 from stylecli.errors import MemoryLimitError
-from stylecli.progress import silent
+from stylecli.method import Request, Result
+from stylecli.settings.adain import AdainSettings
 
 Cli = Callable[..., Ended]
 
@@ -123,6 +123,7 @@ def test_jobs_at_once_share_the_memory():
     refiner = Refiner(Device(torch.device("cpu"), max_memory=2**30))
     picture = torch.rand(3, 64, 64)
     with pytest.raises(MemoryLimitError):
-        refiner.refined(Result(picture), picture, [picture], 1, jobs=1000, listener=silent)
+        refiner.refined(Result(picture), Request(AdainSettings(), picture), [picture], 1, 1000, 1.0)
     refiner = Refiner(Device(torch.device("cpu"), max_memory=2**30))
-    assert refiner.refined(Result(picture), picture, [picture], 1, jobs=1, listener=silent).image.shape == (3, 64, 64)
+    made = refiner.refined(Result(picture), Request(AdainSettings(), picture), [picture], 1, 1, 1.0)
+    assert made.picture.shape == (3, 64, 64)

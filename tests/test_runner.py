@@ -8,7 +8,7 @@ import torch
 
 from stylecli.batch.failures import explain
 from stylecli.batch.inputs import Source
-from stylecli.batch.jobs import Job
+from stylecli.batch.plan import Job
 from stylecli.batch.runner import Outcome, Report, run
 from stylecli.errors import ExitCode, InputError, MemoryLimitError, StyleCliError, WeightsError
 from stylecli.progress import Listener, silent

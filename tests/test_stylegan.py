@@ -31,6 +31,7 @@ from stylecli.nets.stylegan1 import StyleGAN1, StyleGAN1Config
 from stylecli.nets.stylegan2 import StyleGAN2, StyleGAN2Config
 from stylecli.nets.upfirdn import SMOOTH, double, smooth
 from stylecli.settings import lists
+from stylecli.settings.values import numbers
 
 Make = Callable[..., str]
 
@@ -116,8 +117,8 @@ def test_lists():
     assert lists.sources("0,3,5-7,a.safetensors,b.safetensors[2]", "--seeds") == (
         0, 3, 5, 6, 7, ("a.safetensors", None), ("b.safetensors", 2),
     )  # fmt: skip
-    assert lists.numbers("0:1:6", "--psi") == (0, 0.2, 0.4, 0.6, 0.8, 1)
-    assert lists.numbers("-1,0.5", "--psi") == (-1, 0.5)
+    assert numbers("0:1:6", "--psi") == (0, 0.2, 0.4, 0.6, 0.8, 1)
+    assert numbers("-1,0.12345678901", "--psi") == (-1, 0.12345678901)
     pixels = (4, 8, 8, 16, 16, 32, 32, 64, 64, 64)
     assert lists.layers("coarse", pixels) == (0, 1, 2)
     assert lists.layers("middle,9", pixels) == (3, 4, 5, 6, 9)
@@ -132,7 +133,7 @@ def test_bad_seeds(text: str):
 @pytest.mark.parametrize("text", ["", "a", "0:1", "0:1:1", "nan", "inf", "0:1:2:3"])
 def test_bad_psi(text: str):
     with pytest.raises(UsageError, match="--psi"):
-        lists.numbers(text, "--psi")
+        numbers(text, "--psi")
 
 
 def test_truncation_moves_layers_before_the_cutoff(make: Make):

@@ -7,18 +7,15 @@ run, a content once for all its styles and alphas. What does not fit into memory
 result.
 """
 
-import threading
-import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
+from stylecli.backends.last_content import LastContent
 from stylecli.backends.refine import Refiner
-from stylecli.backends.result import Result
 from stylecli.backends.tiling import as_floats, as_stored, in_tiles, tile_side
 from stylecli.checkpoints.load import build as open_weights
 from stylecli.checkpoints.load import load_vgg
@@ -28,14 +25,16 @@ from stylecli.errors import WeightsError
 from stylecli.media import color
 from stylecli.media.eight_bit import resize_8bit
 from stylecli.media.resize import resize, short_side
+from stylecli.method import Method, Request, Result, Traits
 from stylecli.nets.adain import DEEPEST, AdaIN, MirrorDecoder
 from stylecli.nets.any_style import AnyStyle, Seen, Style, mix
 from stylecli.nets.segments import Moments, measured
-from stylecli.progress import Listener, silent
+from stylecli.nets.vgg import VGG
+from stylecli.progress import Listener
 from stylecli.settings.adain import AdainSettings
 
 LARGEST_STYLE = 1024
-"""Short side in pixels beyond which a style is made smaller: strokes of thousands of pixels are nobody's wish."""
+"""Short side in pixels beyond which a style is made smaller: strokes of thousands of pixels look like none."""
 
 ENOUGH = 2**22
 """Pixels that are enough to know the colors of a content by."""
@@ -43,31 +42,25 @@ ENOUGH = 2**22
 
 @dataclass
 class _Content:
-    """What was computed of the content that came last, to each thread.
+    """What was computed of a content.
 
     Attributes:
-        pixels: The picture it came from.
-        key: The settings that it depends on.
         x: [1, 3 + K, H, W]: sized, with masks behind the colors.
         side: Of a tile; None where it goes through whole.
         seen: Its features and their moments, where it went through whole.
         memory: Its statistics, where it went through in tiles.
     """
 
-    pixels: Any
-    key: tuple[Any, ...]
     x: Tensor
     side: int | None
     seen: tuple[Seen, Mapping[str, Moments]] | None = None
     memory: dict[str, Moments] = field(default_factory=dict)
 
 
-class Adain:
+class Adain(Method[AdainSettings, Tensor]):
     """A loaded any-style network, ready for any number of pictures."""
 
-    compact = True
-    shared = True
-    short = True
+    traits = Traits(masks=True, levels=True, short=True)
 
     def __init__(self, settings: AdainSettings, device: Device) -> None:
         self.device = device.one_pass()
@@ -84,55 +77,30 @@ class Adain:
         # What a style is folded into stays as it is.
         self.device.halved(self.net if isinstance(self.net, AdaIN) else self.net.get_submodule("vgg"))
         self.styles: WeakIdKeyDictionary = WeakIdKeyDictionary()
-        self.kept = threading.local()
+        self.contents: LastContent[_Content] = LastContent()
         self.refiner = Refiner(device)
 
+    def weights_for(self, settings: AdainSettings) -> Mapping[str, str]:
+        """See `Method`."""
+        return {**self.weights, **self.refiner.weights(settings.refine)}
+
     @torch.inference_mode()
-    def run(
-        self,
-        content: Tensor,
-        styles: Sequence[Tensor],
-        settings: AdainSettings,
-        *,
-        blend: Sequence[float] | None = None,
-        masks: Sequence[Tensor] | None = None,
-        listener: Listener = silent,
-        **_: Any,
-    ) -> Result:
-        """Stylize one picture.
-
-        Args:
-            content: [3, H, W] in [0, 1], or uint8.
-            styles: Style pictures, each [3, h, w] in [0, 1], or uint8, of any size.
-            settings: As the one this was built with, but for alpha, sizes and colors.
-            blend: Share of each style, with a sum of 1; equal by default.
-            masks: One a style, [1, H, W] in [0, 1]: where in the content that style goes.
-            listener: Told of every tile.
-
-        Raises:
-            MemoryLimitError: It does not fit, in the smallest tiles either.
-        """
-        seen = self._content(content, masks, settings)
+    def run(self, request: Request[AdainSettings, Tensor]) -> Result:
+        """See `Method`; a result of levels where the content is."""
+        settings, styles = request.settings, request.styles
+        seen = self._content(request.main, request.masks, settings)
         described = [self._style(style, seen.x, settings) for style in styles]
-        if masks is None:
-            described = [mix(described, blend or [1 / len(described)] * len(described))]
+        if request.masks is None:
+            described = [mix(described, request.weights)]
         with self.device.autocast():
-            image = self._painted(seen, described, settings.alpha, listener)
+            image = self._painted(seen, described, settings.alpha, request.listener)
         own = seen.x[0, :3]
-        result = self.refiner.refined(
-            Result(image),
-            own,
-            [self._shown(style, seen.x, settings) for style in styles] if settings.refine else (),
-            settings.refine,
-            jobs=self.device.jobs,
-            alpha=settings.alpha,
-            style_size=settings.style_size,
-            blend=blend,
-            masks=masks,
-            listener=listener,
-        )
+        shown = [self._shown(style, seen.x, settings) for style in styles] if settings.refine else ()
+        refined = replace(request, content=own)
+        steps, jobs = settings.refine, self.device.jobs
+        result = self.refiner.refined(Result(image), refined, shown, steps, jobs, settings.alpha, settings.style_size)
         if settings.preserve_color == "luminance":
-            return replace(result, image=color.luminance(own, result.image))
+            return replace(result, image=color.luminance(own, result.picture))
         return result
 
     def _painted(self, content: _Content, styles: Sequence[Style], alpha: float, listener: Listener) -> Tensor:
@@ -150,19 +118,19 @@ class Adain:
         return fetched(as_stored(image.float(), like=content.x)[0])
 
     def _content(self, pixels: Tensor, masks: Sequence[Tensor] | None, settings: AdainSettings) -> _Content:
-        key = (settings.size, settings.crop, settings.recipe, self.device.tight, [*map(id, masks or ())])
-        last: _Content | None = getattr(self.kept, "content", None)
-        if last is None or last.pixels() is not pixels or last.key != key:
+        def make() -> _Content:
             x = self._sized(pixels, settings.size, settings)
             if masks:
                 together = torch.cat([self._sized(mask, settings.size, settings).to(torch.float32) for mask in masks])
                 x = torch.cat([x, together.mul(255).round().byte() if x.dtype == torch.uint8 else together])
             side = tile_side(self.device, x.shape[1] * x.shape[2], self.net.bytes_per_pixel, self.net.reach)
-            last = self.kept.content = _Content(weakref.ref(pixels), key, x[None], side)
-        return last
+            return _Content(x[None], side)
+
+        key = (settings.size, settings.crop, settings.recipe, self.device.tight, [*map(id, masks or ())])
+        return self.contents.of(pixels, key, make)
 
     def _style(self, pixels: Tensor, content: Tensor, settings: AdainSettings) -> Style:
-        recolor = settings.preserve_color in ("histogram", "coral")
+        recolor = settings.preserve_color in color.MATCHINGS
         key = (settings.style_size, settings.crop, settings.recipe, min(content.shape[2:]))
         known = self.styles.setdefault(pixels, {})
         if key in known and not recolor:
@@ -179,12 +147,12 @@ class Adain:
         """The style picture as it is shown to a `content` [1, C, H, W]: [3, h, w] in [0, 1]."""
         wanted = settings.style_size or min(*content.shape[2:], *pixels.shape[1:], LARGEST_STYLE)
         sized = as_floats(self._sized(pixels, wanted, settings)[None], Device(torch.device("cpu")))[0]
-        if settings.preserve_color not in ("histogram", "coral"):
+        match = color.MATCHINGS.get(settings.preserve_color)
+        if match is None:
             return sized
         every = max(1, int((content.shape[2] * content.shape[3] / ENOUGH) ** 0.5))
         seen = as_floats(content[:, :3, ::every, ::every], Device(torch.device("cpu")))[0]
-        recolored: Tensor = getattr(color, settings.preserve_color)(sized, seen)
-        return recolored
+        return match(sized, seen)
 
     def _sized(self, pixels: Tensor, size: int | None, settings: AdainSettings) -> Tensor:
         """[C, H, W] with a short side of `size`, cut to the central square where that is asked for."""
@@ -213,7 +181,7 @@ def build(settings: AdainSettings, device: Device) -> Adain:
     return Adain(settings, device)
 
 
-def _paired(vgg: Any, decoder: MirrorDecoder, settings: AdainSettings) -> AdaIN:
+def _paired(vgg: VGG, decoder: MirrorDecoder, settings: AdainSettings) -> AdaIN:
     built = (*vgg.config.widths[:3], vgg.config.widths[3][:1])
     if built != decoder.widths:
         raise WeightsError(

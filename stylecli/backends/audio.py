@@ -16,7 +16,6 @@ frequencies of one network, which keeps them together) and length.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -26,9 +25,10 @@ from stylecli.device import Device, give_back
 from stylecli.errors import UsageError
 from stylecli.media.audio import CEILING, Sound, resample
 from stylecli.media.spectrograms import Frames, griffin_lim, spectral_convergence
+from stylecli.method import Method, Request, Result, Traits
 from stylecli.nets.random_conv import Bank, Limit, RandomConv
 from stylecli.optimise.sound import Box, SoundObjective, descend
-from stylecli.progress import Listener, silent
+from stylecli.progress import Listener
 from stylecli.settings.audio import AudioSettings
 
 HIGHEST = 48_000
@@ -44,70 +44,43 @@ FAINT = 0.1
 """Level of the noise that is added to the content, of the style's own."""
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a run gives.
-
-    Attributes:
-        samples: [C, T] at the content's rate.
-        losses: Weighted losses of the best evaluation, and the spectral convergence of the sound to the magnitudes that
-            they are of, 0 after a descent on the sound itself; means over chunks.
-        interrupted: Ctrl-C ended the run early.
-        notes: Remarks for the user.
-    """
-
-    samples: Tensor
-    losses: dict[str, float] = field(default_factory=dict)
-    interrupted: bool = False
-    notes: tuple[str, ...] = ()
-
-
-class Audio:
+class Audio(Method[AudioSettings, Sound]):
     """Has no weights: filters are drawn by seed."""
+
+    traits = Traits(threads=False)
 
     def __init__(self, device: Device) -> None:
         self.device = device
         self.weights: dict[str, str] = {}
 
-    def run(
-        self,
-        content: Sound,
-        styles: Sequence[Sound],
-        settings: AudioSettings,
-        *,
-        blend: Sequence[float] | None = None,
-        listener: Listener = silent,
-    ) -> Result:
-        """Gives the content the style's sound.
+    def run(self, request: Request[AudioSettings, Sound]) -> Result:
+        """See `Method`: sounds of any rate, channels and length.
 
-        Args:
-            content: Of any rate, channels and length.
-            styles: Recordings, each of any rate and channels.
-            settings: How.
-            blend: Share of each style, with a sum of 1; equal by default.
-            listener: Told of every update.
+        Losses are those of the best evaluation, and the spectral convergence of the sound to the magnitudes that they
+        are of, 0 after a descent on the sound itself; means over chunks.
         """
+        settings, content, styles = request.settings, request.main, request.styles
         if not content.samples.any() and settings.content_weight:
-            return Result(content.samples, notes=("the content is silent, and so is the result",))
+            return Result(samples=content.samples, notes=("the content is silent, and so is the result",))
         if not settings.alpha and settings.content_weight and settings.recipe == "stylecli":
-            return Result(content.samples, dict.fromkeys(("style", "content", "spectral convergence"), 0.0))
+            losses = dict.fromkeys(("style", "content", "spectral convergence"), 0.0)
+            return Result(samples=content.samples, losses=losses)
         rate = HIGHEST if settings.recipe == "stylecli" else 22050
         rate = min(rate, content.rate)
         channels = 1 if settings.recipe == "ulyanov" else content.samples.shape[0]
         piece = _Piece(settings, self.device, frames_for(rate), channels)
         waves = [self._style(each, rate, piece) for each in styles]
-        shares = blend or [1 / len(styles)] * len(styles)
         notes = [] if all(each.samples.any() for each in styles) else ["a style is silent"]
-        piece.listen(list(zip(shares, waves, strict=True)))
+        piece.listen(list(zip(request.weights, waves, strict=True)))
         wave = resample(_channels(content.samples, channels), content.rate, rate)
-        made = _in_chunks(wave, rate, piece, listener)
+        made = _in_chunks(wave, rate, piece, request.listener)
         back = resample(made, rate, content.rate)
         length = content.samples.shape[1]
         if back.shape[1] < length:
             back = torch.nn.functional.pad(back, (0, length - back.shape[1]))
         losses = {name: sum(values) / len(values) for name, values in piece.losses.items()}
         back = _channels(back[:, :length], content.samples.shape[0])
-        return Result(back, losses, piece.interrupted, tuple(notes))
+        return Result(samples=back, losses=losses, interrupted=piece.interrupted, notes=tuple(notes))
 
     def _style(self, style: Sound, rate: int, piece: "_Piece") -> Tensor:
         wave = _channels(resample(style.samples, style.rate, rate), piece.channels)

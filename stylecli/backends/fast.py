@@ -5,15 +5,14 @@ Johnson et al. 2016, Ulyanov et al. 2016, Dumoulin et al. 2017; see `nets/transf
     (gamma, beta) = (1 - alpha) (gamma, beta)_identity + alpha sum_s share_s (gamma, beta)_s
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from stylecli.backends.refine import Look, Refiner
-from stylecli.backends.result import Result
+from stylecli.backends.gatys import Look
+from stylecli.backends.refine import Refiner
 from stylecli.backends.tiling import as_floats, as_stored, in_tiles, tile_side
 from stylecli.checkpoints import store
 from stylecli.checkpoints.header import styles_of
@@ -23,8 +22,9 @@ from stylecli.errors import UsageError
 from stylecli.losses.statistics import Statistics
 from stylecli.media import color
 from stylecli.media.resize import resize, short_side
+from stylecli.method import Method, Request, Result, Traits
 from stylecli.nets.transformer import IDENTITY, TransformerConfig, TransformerNet
-from stylecli.progress import Listener, silent
+from stylecli.progress import Listener
 from stylecli.settings.fast import FastSettings
 from stylecli.settings.gatys import parse_layers
 from stylecli.settings.values import nearest
@@ -38,12 +38,10 @@ TILE = 160 * 2**20
 ROWS = 256
 
 
-class Fast:
+class Fast(Method[FastSettings, Tensor]):
     """A loaded net, ready for any number of runs."""
 
-    compact = True
-    shared = True
-    short = True
+    traits = Traits(styles="none", levels=True, short=True)
 
     def __init__(self, settings: FastSettings, device: Device) -> None:
         path = store.resolve(settings.weights)
@@ -53,49 +51,32 @@ class Fast:
         self.refiner = Refiner(device)
         self.net: TransformerNet = load(path, "transformer").to(device.torch).to(memory_format=torch.channels_last)
 
-    @torch.inference_mode()
-    def run(
-        self,
-        content: Tensor,
-        styles: Sequence[Tensor],
-        settings: FastSettings,
-        *,
-        listener: Listener = silent,
-        **_: Any,
-    ) -> Result:
-        """Paint one picture.
+    def weights_for(self, settings: FastSettings) -> Mapping[str, str]:
+        """See `Method`."""
+        return {**self.weights, **self.refiner.weights(settings.refine)}
 
-        Args:
-            content: [3, H, W] in [0, 1], or uint8.
-            styles: None: the net knows its styles by name.
-            settings: As the one this was built with, but for style, alpha, size and colors.
-            listener: Told of every tile.
+    @torch.inference_mode()
+    def run(self, request: Request[FastSettings, Tensor]) -> Result:
+        """See `Method`; a result of levels where the content is.
 
         Raises:
             UsageError: A style that the net does not have, an alpha that it cannot do, or too small a picture.
             MemoryLimitError: It does not fit, in the smallest tiles either.
         """
-        if styles:
-            raise UsageError("styles: fast takes names, not pictures", 'such as style="great_wave"')
+        settings, content = request.settings, request.main
         mix = self.mix(settings)
         if settings.size:
             floats = content.float().div(255) if content.dtype == torch.uint8 else content
             height, width = content.shape[1:]
             content = resize(floats, short_side(height, width, settings.size))
         with self.device.autocast():
-            image = self._painted(content[None], mix, settings.recipe == "stylecli", listener)[0]
+            image = self._painted(content[None], mix, settings.recipe == "stylecli", request.listener)[0]
         result = Result(image)
         if settings.refine and settings.alpha:
-            result = self.refiner.refined(
-                result,
-                content,
-                [self._look(mix)],
-                settings.refine,
-                jobs=self.device.jobs,
-                alpha=settings.alpha,
-                listener=listener,
-            )
-        return replace(result, image=_colored(result.image, content, settings.preserve_color))
+            asked, looks = replace(request, content=content), [self._look(mix)]
+            steps, jobs = settings.refine, self.device.jobs
+            result = self.refiner.refined(result, asked, looks, steps, jobs, settings.alpha)
+        return replace(result, image=color.preserved(result.picture, content, settings.preserve_color))
 
     def _look(self, mix: Tensor) -> Look:
         """Moments of the encoder's features of the styles' pictures."""
@@ -164,7 +145,7 @@ class Fast:
         return mix.to(self.device.torch)
 
 
-def build(settings: FastSettings, device: Device) -> Any:
+def build(settings: FastSettings, device: Device) -> Method[FastSettings, Tensor]:
     """The backend for `settings`: opens the weights.
 
     Raises:
@@ -190,14 +171,3 @@ def styles(weights: str) -> list[dict[str, str]]:
     path = store.resolve(weights)
     config: TransformerConfig = converted(path, "transformer")[0]
     return styles_of(path, list(config.styles)) or []
-
-
-def _colored(image: Tensor, content: Tensor, how: str) -> Tensor:
-    """`image` with the colors of `content`, both [3, H, W], uint8 or in [0, 1]."""
-    if how == "none":
-        return image
-    image = image[:, : content.shape[1], : content.shape[2]]
-    if how == "luminance":
-        return color.luminance(content, image)
-    image, content = (x.float().div(255) if x.dtype == torch.uint8 else x for x in (image, content))
-    return getattr(color, how)(image, content).clamp(0, 1)

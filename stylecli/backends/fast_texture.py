@@ -4,13 +4,9 @@ Every scale of the pyramid gets the picture, averaged down, and fresh noise (Dmi
 models/pyramid.lua). Sides are mirrored up to what the pyramid divides, and cut back; the reference resizes instead.
 """
 
-from collections.abc import Sequence
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from stylecli.backends.result import Result
 from stylecli.backends.tiling import as_floats, as_stored
 from stylecli.checkpoints import store
 from stylecli.checkpoints.load import load
@@ -18,15 +14,15 @@ from stylecli.device import Device
 from stylecli.errors import UsageError
 from stylecli.media import color
 from stylecli.media.resize import resize, short_side
+from stylecli.method import Method, Request, Result, Traits
 from stylecli.nets.texture_net import TextureNet, beside, caffe_to_rgb
 from stylecli.settings.fast import FastSettings
 
 
-class FastTexture:
+class FastTexture(Method[FastSettings, Tensor]):
     """A loaded net, ready for any number of runs."""
 
-    shared = True
-    short = True
+    traits = Traits(styles="none", short=True)
 
     def __init__(self, settings: FastSettings, device: Device) -> None:
         path = store.resolve(settings.weights)
@@ -52,15 +48,14 @@ class FastTexture:
             raise UsageError(f"--alpha {settings.alpha:g}: {self.name} paints in full", "leave out --alpha")
 
     @torch.inference_mode()
-    def run(self, content: Tensor, styles: Sequence[Tensor], settings: FastSettings, **_: Any) -> Result:
-        """Paint one picture, [3, H, W] in [0, 1].
+    def run(self, request: Request[FastSettings, Tensor]) -> Result:
+        """See `Method`.
 
         Raises:
-            UsageError: As `check`, or pictures of styles.
+            UsageError: As `check`.
             MemoryLimitError: It does not fit.
         """
-        if styles:
-            raise UsageError("styles: fast takes names, not pictures")
+        settings, content = request.settings, request.main
         self.check(settings)
         if settings.size:
             content = resize(content, short_side(content.shape[1], content.shape[2], settings.size))
@@ -72,8 +67,4 @@ class FastTexture:
             drawn = self.net(beside(config, as_floats(content[None], self.device), 0))[0].float()
         drawn = caffe_to_rgb(drawn) if config.caffe else drawn
         image = as_stored(drawn[:, :height, :width], like=content).cpu()
-        if settings.preserve_color == "luminance":
-            image = color.luminance(content, image)
-        elif settings.preserve_color != "none":
-            image = getattr(color, settings.preserve_color)(image, content).clamp(0, 1)
-        return Result(image)
+        return Result(color.preserved(image, content, settings.preserve_color))

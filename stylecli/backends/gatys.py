@@ -20,7 +20,7 @@ brings back what each reference implementation does instead; see `settings/gatys
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -37,44 +37,26 @@ from stylecli.losses.statistics import Statistics
 from stylecli.media import color
 from stylecli.media.eight_bit import resize_8bit
 from stylecli.media.resize import long_side, resize, short_side
+from stylecli.method import Method, Request, Result, Traits
 from stylecli.nets.vgg import VGG, check_fits
 from stylecli.optimise.descent import Average, Descent, Path, descend
 from stylecli.optimise.objective import Objective, Term
 from stylecli.optimise.style_terms import Matching, content_terms, style_terms
-from stylecli.progress import Listener, Step, silent
+from stylecli.progress import Step
 from stylecli.settings.gatys import GatysSettings, parse_layers
 from stylecli.settings.gatys_recipes import GATYS_RECIPES
 
 PASS_BYTES = 18
 """Peak memory of a forward and backward pass, in bytes for each kept feature value; measured."""
 
-Snapshot = Callable[[int, Tensor], None]
-Evaluation = Callable[[int, Tensor, dict[str, float], Tensor], None]
+Look = Mapping[str, Statistics]
+"""What is known of a style: moments of features, by layer."""
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a run gives.
-
-    Attributes:
-        image: [3, H, W] in [0, 1].
-        losses: Weighted losses at the last evaluation, by name.
-        interrupted: Ctrl-C ended the run early.
-        last: The iterate after the last update, [1, 3, H, W], in the space of the descent.
-        notes: Remarks for the user.
-    """
-
-    image: Tensor
-    losses: dict[str, float]
-    last: Tensor | None = None
-    interrupted: bool = False
-    notes: tuple[str, ...] = ()
-
-
-class Gatys:
+class Gatys(Method[GatysSettings, Tensor]):
     """A loaded feature network, ready for any number of runs with settings of the same network and layers."""
 
-    shared = True
+    traits = Traits(masks=True)
 
     def __init__(self, settings: GatysSettings, device: Device) -> None:
         self.style_layers = parse_layers(settings.style_layers)
@@ -103,36 +85,16 @@ class Gatys:
         # Weights in the layout of the features spare a reordering at every convolution.
         self.net = self.net.to(device.torch).to(memory_format=torch.channels_last)
 
-    def run(
-        self,
-        content: Tensor,
-        styles: Sequence[Tensor | Mapping[str, Statistics]],
-        settings: GatysSettings,
-        *,
-        blend: Sequence[float] | None = None,
-        masks: Sequence[Tensor] | None = None,
-        init: Tensor | None = None,
-        listener: Listener = silent,
-        snapshot: Snapshot | None = None,
-        evaluation: Evaluation | None = None,
-    ) -> Result:
-        """Stylize one picture.
+    def run(self, request: Request[GatysSettings, Tensor]) -> Result:
+        """See `Method`; `request.pictures` has `init` where the settings name a file."""
+        settings, styles = request.settings, request.styles
+        if match := color.MATCHINGS.get(settings.preserve_color):
+            styles = [match(style, request.main) for style in styles]
+        return self.descended(request, styles)
 
-        Args:
-            content: [3, H, W] in [0, 1].
-            styles: Style pictures, each [3, h, w], of any size; or moments of one's features, by layer.
-            settings: As the one this was built with, but for weights of losses, sizes and steps.
-            blend: Weight of each style; equal by default.
-            masks: One a style, [1, H, W] in [0, 1]: where in the content that style goes.
-            init: The picture that `settings.init` names, if it names a file.
-            listener: Told of every step.
-            snapshot: Given (step, picture so far [3, h, w]) every `settings.save_every` steps.
-            evaluation: Given (step, picture, losses, gradient) at each evaluation, in the space of the descent.
-        """
-        blend = list(blend or [1.0] * len(styles))
-        if settings.preserve_color in ("histogram", "coral"):
-            styles = [getattr(color, settings.preserve_color)(style, content) for style in styles]
-        run = _Run(self, settings, content, styles, blend, masks, init, listener, snapshot, evaluation)
+    def descended(self, request: Request[GatysSettings, Tensor], styles: Sequence[Tensor | Look]) -> Result:
+        """The result for styles that are pictures, or what is known of some."""
+        run = _Run(self, request, styles)
         try:
             run.all_scales()
         except KeyboardInterrupt:
@@ -159,17 +121,11 @@ def build(settings: GatysSettings, device: Device) -> Gatys:
 @dataclass
 class _Run:
     method: Gatys
-    settings: GatysSettings
-    content: Tensor
-    styles: Sequence[Tensor | Mapping[str, Statistics]]
-    blend: Sequence[float]
-    masks: Sequence[Tensor] | None
-    init: Tensor | None
-    listener: Listener
-    snapshot: Snapshot | None
-    evaluation: Evaluation | None
+    request: Request[GatysSettings, Tensor]
+    styles: Sequence[Tensor | Look]
 
     def __post_init__(self) -> None:
+        self.settings, self.content = self.request.settings, self.request.main
         self.recipe = self.method.recipe
         self.net = self.method.net
         self.start = time.monotonic()
@@ -218,7 +174,7 @@ class _Run:
         image = picture[0].clamp(0, 1).cpu()
         if self.settings.preserve_color == "luminance":
             image = color.luminance(self._sized(self.content, self.sizes[-1])[0].cpu(), image)
-        return Result(image, self.losses, self.path.picture if self.path else None)
+        return Result(image, losses=self.losses)
 
     def _sizes(self) -> list[int]:
         shape = self.content.shape[1:]
@@ -271,10 +227,9 @@ class _Run:
             settings.normalize_gradients,
         )
         masks = None
-        if self.masks is not None:
-            masks = [
-                resize(mask, (content.shape[2], content.shape[3]), filter="box").to(content) for mask in self.masks
-            ]
+        if self.request.masks is not None:
+            shape = (content.shape[2], content.shape[3])
+            masks = [resize(mask, shape, filter="box").to(content) for mask in self.request.masks]
         strokes = method.strokes_layers if settings.strokes_weight else {}
         looks = [*dict.fromkeys([*method.style_layers, *strokes])]
         layers = (*method.content_layers, *looks)
@@ -291,9 +246,10 @@ class _Run:
         terms = content_terms(
             net, net(content, method.content_layers), method.content_layers, settings.content_weight, matching
         )
-        terms += style_terms(net, styles, self.blend, method.style_layers, settings.style_weight, matching, masks)
+        shares = list(self.request.shares or [1.0] * len(self.styles))
+        terms += style_terms(net, styles, shares, method.style_layers, settings.style_weight, matching, masks)
         matching = Matching("correlations")
-        terms += style_terms(net, styles, self.blend, strokes, settings.strokes_weight, matching, masks, name="strokes")
+        terms += style_terms(net, styles, shares, strokes, settings.strokes_weight, matching, masks, name="strokes")
         if settings.tv_weight:
             variation = total_variation.nine_point if self.recipe.nine_point else total_variation.absolute
             terms.append(Term("tv", settings.tv_weight, variation))
@@ -329,8 +285,7 @@ class _Run:
             mean, deviation = torch.stack(moments).mean(0).to(content)[:, None, :, None, None]
             start = torch.randn(shape, generator=self.generator).to(content) * deviation + mean
         else:
-            assert self.init is not None
-            start = self._shaped(self.init, (shape[2], shape[3]))
+            start = self._shaped(self.request.pictures["init"], (shape[2], shape[3]))
         return self.net.to_pixels(start) if network else start
 
     def _rgb(self, picture: Tensor) -> Tensor:
@@ -340,13 +295,11 @@ class _Run:
         self.losses = losses
         if self.recipe.evaluated:
             self.last = picture.clone()
-        if self.evaluation is not None:
-            self.evaluation(step, picture, losses, gradient)
         self.done += 1
         seconds = time.monotonic() - self.start
-        self.listener(Step(self.done, sum(self.steps), seconds, sum(losses.values()), self.label))
-        if self.snapshot is not None and self.settings.save_every and self.done % self.settings.save_every == 0:
-            self.snapshot(self.done, self._rgb(picture)[0].clamp(0, 1).cpu())
+        self.request.listener(Step(self.done, sum(self.steps), seconds, sum(losses.values()), self.label))
+        if self.request.snapshot and self.settings.save_every and self.done % self.settings.save_every == 0:
+            self.request.snapshot(self.done, self._rgb(picture)[0].clamp(0, 1).cpu())
 
 
 def _enlarged(momenta: dict[str, Tensor], size: Sequence[int]) -> dict[str, Tensor]:

@@ -6,10 +6,11 @@ file stores, and where it stores nothing, draw both from fixed seeds.
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -21,38 +22,15 @@ from stylecli.checkpoints.load import build as load
 from stylecli.checkpoints.store import resolve, sha256
 from stylecli.device import Device
 from stylecli.errors import UsageError, WeightsError
+from stylecli.method import Method
 from stylecli.nets.style_generator import StyleGenerator
 from stylecli.progress import Listener, Step
 from stylecli.settings import lists
 from stylecli.settings import stylegan as options
 
+G = TypeVar("G", bound=options.Generator)
 DRAWS = 4096
 """Of which the mean w is taken where a file has none."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command of a generator gives.
-
-    Attributes:
-        image: The picture [3, H, W], nominally in [0, 1], or the sheet of all, uint8.
-        pictures: All of them, [N, 3, H, W], not clamped; rows of a sheet one after the other.
-        latents: w of each, [N, layers, w_dim].
-        frames: Those of a clip, in place of the others.
-        seconds: Time of a frame.
-        losses: Final losses or measures by name.
-        notes: Remarks for the user.
-        interrupted: Ctrl-C ended the run early.
-    """
-
-    image: Tensor = field(default_factory=lambda: torch.empty(0))
-    pictures: Tensor = field(default_factory=lambda: torch.empty(0))
-    latents: Tensor = field(default_factory=lambda: torch.empty(0))
-    frames: Iterator[Tensor] | None = None
-    seconds: float = 0.0
-    losses: dict[str, float] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    interrupted: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,8 +42,8 @@ class Latent:
     seed: int
 
 
-class OpenGenerator:
-    """A generator on its device, and all that its commands share.
+class OpenGenerator(Method[G, Tensor]):
+    """A generator on its device, and all that its commands share; one request at a time.
 
     Raises:
         WeightsError: Missing, or no StyleGAN.
@@ -81,8 +59,7 @@ class OpenGenerator:
         self.net = net.to(device.torch).freeze()
         self.device, self.path = device, path
         self.notes: list[str] = []
-        if encoder := getattr(settings, "encoder", ""):
-            self.weights[encoder] = sha256(resolve(encoder))
+        self.weights |= {name: sha256(resolve(name)) for name in settings.networks}
 
     def check(self, settings: options.Generator) -> None:
         """Holds options to the network.
@@ -94,7 +71,7 @@ class OpenGenerator:
         layers, widths = len(self.net.pixels), self.net.config.widths
         if (settings.cutoff or 0) > layers:
             raise UsageError(f"--cutoff {settings.cutoff}: there are {layers} layers")
-        for psi in lists.numbers(getattr(settings, "psi", "1"), "--psi"):
+        for psi in settings.truncations:
             if abs(psi) > 1:
                 self.notes.append(f"psi {psi:g}: beyond the range of -1 to 1, colors may break")
         largest = max(width * (4 * 2**block) ** 2 for block, width in enumerate(widths))

@@ -5,22 +5,23 @@ picture: what a network got right it keeps, and a few steps mend the touch. A st
 that much less here too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from stylecli.backends.gatys import Gatys
-from stylecli.backends.result import Result
+from stylecli.backends.gatys import Gatys, Look
+from stylecli.checkpoints.store import resolve, sha256
 from stylecli.device import Device
 from stylecli.losses.statistics import Statistics
 from stylecli.media.resize import resize
-from stylecli.progress import Listener
+from stylecli.method import Request, Result
 from stylecli.settings.gatys import GatysSettings
 
-Look = Mapping[str, Statistics]
-"""What `gatys` knows of a style: moments of the encoder's features, by layer."""
+R = TypeVar("R")
+"""Settings of the network's method."""
 
 
 class Refiner:
@@ -31,60 +32,59 @@ class Refiner:
         self.settings = GatysSettings(init="network", min_size=0)
         self.gatys: Gatys | None = None
 
+    def weights(self, steps: int) -> dict[str, str]:
+        """SHA-256 of the weights that so many steps look through, by name."""
+        name = self.settings.weights
+        return {name: sha256(resolve(name))} if steps else {}
+
     def refined(
         self,
         result: Result,
-        content: Tensor,
+        request: Request[R, Tensor],
         styles: Sequence[Tensor | Look],
         steps: int,
-        *,
-        jobs: int = 1,
-        alpha: float = 1.0,
+        jobs: int,
+        alpha: float,
         style_size: int | None = None,
-        blend: Sequence[float] | None = None,
-        masks: Sequence[Tensor] | None = None,
-        listener: Listener,
     ) -> Result:
         """`result` after `steps` more.
 
         Args:
             result: A network's, whole: its image is [3, H, W] in [0, 1], or uint8, as the new one is.
-            content: [3, h, w], likewise, of any size; the part that the image shows is taken.
+            request: What the network was asked; of its content, of any size, the part that the image shows is taken.
             styles: Pictures [3, h, w] of any size, or what is known of them.
             steps: At the size of the image; none give `result` itself.
             jobs: How many of them share memory.
             alpha: Strength of the style.
             style_size: Short side of the style pictures.
-            blend: Share of each style; equal by default.
-            masks: One a style, [1, H, W] in [0, 1].
-            listener: Told of every step.
 
         Raises:
             MemoryLimitError: A descent at this size does not fit.
         """
         if not (steps and alpha):
             return result
+        content, masks = request.main, request.masks
         if result.window:
             top, left, height, width = result.window
             content = content[:, top : top + height, left : left + width]
         # Networks of one pass run in inference mode, and what they make cannot be differentiated.
         with torch.inference_mode(False), torch.no_grad():
             self.gatys = self.gatys or Gatys(self.settings, replace(self.device, jobs=jobs))
-            start, picture = _floats(result.image), _floats(content)
+            start, picture = _floats(result.picture), _floats(content)
             looks = [_floats(style) if isinstance(style, Tensor) else _copied(style) for style in styles]
             height, width = start.shape[1:]
             if picture.shape[1:] != start.shape[1:]:
                 picture = resize(picture, (height, width))
-            made = self.gatys.run(
-                picture,
-                looks,
+            asked = Request(
                 self._settings(steps, alpha, style_size),
-                blend=blend,
+                picture,
+                shares=request.shares,
                 masks=masks and [mask.clone() for mask in masks],
-                init=start,
-                listener=listener,
+                pictures={"init": start},
+                listener=request.listener,
             )
-        image = made.image if result.image.is_floating_point() else made.image.mul(255).round().byte()
+            made = self.gatys.descended(asked, looks)
+        image = made.picture if result.picture.is_floating_point() else made.picture.mul(255).round().byte()
         return replace(result, image=image, losses=made.losses, interrupted=made.interrupted)
 
     def _settings(self, steps: int, alpha: float, style_size: int | None) -> GatysSettings:

@@ -9,20 +9,18 @@ its training; styles are always seen at that size.
 """
 
 import math
-import threading
 import time
-import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
+from stylecli.backends.last_content import LastContent
 from stylecli.backends.refine import Refiner
-from stylecli.backends.result import Result
 from stylecli.backends.stargan_domains import Domains, labels
 from stylecli.checkpoints.load import build as open_weights
 from stylecli.checkpoints.load import load
@@ -31,10 +29,11 @@ from stylecli.device import Device, fetched
 from stylecli.errors import InputError, UsageError, WeightsError
 from stylecli.media.faces import CELEBA, aligned, read_mean_face
 from stylecli.media.fit_square import Square, square
+from stylecli.method import Method, Request, Result, Traits
 from stylecli.nets.fan import FAN, SIDE, landmarks
 from stylecli.nets.stargan import StarGAN
 from stylecli.nets.stargan_generator import Encoded
-from stylecli.progress import Listener, Step, silent
+from stylecli.progress import Listener, Step
 from stylecli.settings.stargan import Named, StarganLatentSettings, StarganRefSettings, Translation
 
 DRAWS = 10_000
@@ -49,21 +48,15 @@ SECONDS = 1.0
 
 @dataclass
 class _Content:
-    """What was computed of the content that came last, to each thread."""
+    """What was computed of a content: its square, what networks see of it, and the generator's first half."""
 
-    pixels: Any
-    key: tuple[Any, ...]
     shape: Square
     x: Tensor
     encoded: Encoded
 
 
-class Stargan:
+class Stargan(Method[Translation, Tensor]):
     """Opened networks, ready for any number of contents, references and seeds."""
-
-    named = True
-    shared = True
-    short = True
 
     def __init__(self, settings: Translation, device: Device) -> None:
         path = resolve(settings.weights)
@@ -77,10 +70,11 @@ class Stargan:
         self.net, self.device, self.size = net.to(device.torch).freeze(), device.one_pass(), net.config.size
         self.domains = Domains(self.net)
         self.face = read_mean_face(settings.mean_face) if settings.mean_face else CELEBA
+        styles: Literal["needed", "none"] = "needed" if isinstance(settings, StarganRefSettings) else "none"
         # A picture that was turned upright has lost the frame that its transparent parts are in.
-        self.opaque = settings.align
+        self.traits = Traits(styles=styles, short=True, transparent=not settings.align)
         self.styles: WeakIdKeyDictionary = WeakIdKeyDictionary()
-        self.kept = threading.local()
+        self.contents: LastContent[_Content] = LastContent()
         self.refiner = Refiner(device)
         self.means: dict[int, Tensor] = {}
 
@@ -91,31 +85,18 @@ class Stargan:
         except WeightsError as error:
             other = "" if settings.align else "; or --no-masks does without"
             raise WeightsError(f"{why} needs {error.message}", error.hint + other) from error
-        self.weights[settings.fan] = sha256(path)
+        self.weights = {**self.weights, settings.fan: sha256(path)}
         net: FAN = load(path, "fan")
         return net
 
-    @torch.inference_mode()
-    def run(
-        self,
-        content: Tensor,
-        styles: Sequence[Tensor],
-        settings: Translation,
-        *,
-        blend: Sequence[float] | None = None,
-        paths: Mapping[str, Sequence[str]] | None = None,
-        listener: Listener = silent,
-        **_: Any,
-    ) -> Result:
-        """Translate one picture.
+    def weights_for(self, settings: Translation) -> Mapping[str, str]:
+        """See `Method`."""
+        steps = settings.refine if isinstance(settings, StarganRefSettings) else 0
+        return {**self.weights, **self.refiner.weights(steps)}
 
-        Args:
-            content: [3, H, W] in [0, 1].
-            styles: References, each [3, h, w] in [0, 1], of any size; none for `stargan latent`.
-            settings: Those of a command; networks as this was built with.
-            blend: Share of each reference, with a sum of 1; equal by default.
-            paths: Where `content` and `style` come from: the name of a folder may tell a domain.
-            listener: Told of every frame of a clip.
+    @torch.inference_mode()
+    def run(self, request: Request[Translation, Tensor]) -> Result:
+        """See `Method`: the styles are the references of `stargan ref`; the name of a folder may tell a domain.
 
         Raises:
             UsageError: A domain that the network does not have, or none where one is needed; or another size where
@@ -123,42 +104,32 @@ class Stargan:
             InputError: No face, where one is to be aligned.
             MemoryLimitError: It does not fit.
         """
-        paths = paths or {}
+        settings, content, styles = request.settings, request.main, request.styles
         self.domains.notes.clear()
         side = self._side(settings)
         widest = self.net.config.channels * side**2
         hint = "close other programs" if side == self.size else "a smaller --size"
         self.device.check_memory(4 * 6 * widest, f"{side} px", hint)
-        seen = self._content(content, side, settings, *paths.get("content", ("content",))[:1])
+        seen = self._content(content, side, settings, request.name("content"))
         if isinstance(settings, StarganLatentSettings):
             targets = [self._drawn(settings)]
         else:
             assert isinstance(settings, StarganRefSettings)
-            names = paths.get("style", [f"reference {n}" for n in range(1, len(styles) + 1)])
-            targets = [self._style(each, settings, name) for each, name in zip(styles, names, strict=True)]
+            targets = [self._style(each, settings, request.name("style", n)) for n, each in enumerate(styles)]
         if settings.alpha < 1:
-            own = self._own(seen, settings, *paths.get("content", ("",))[:1])
+            own = self._own(content, seen, settings, request.name("content"))
             targets = [own.lerp(target, settings.alpha) for target in targets]
         if isinstance(settings, StarganRefSettings) and settings.frames:
-            frames = self._morph(seen, targets, settings.frames, listener)
-            still = torch.empty(0)
-            return Result(still, notes=tuple(self.domains.notes), frames=frames, seconds=SECONDS / settings.frames)
-        shares = blend or [1 / len(targets)] * len(targets)
+            frames = self._morph(seen, targets, settings.frames, request.listener)
+            return Result(frames=frames, seconds=SECONDS / settings.frames, notes=tuple(self.domains.notes))
+        shares = request.weights if styles else [1.0]
         style = torch.stack([share * target for share, target in zip(shares, targets, strict=True)]).sum(0)
         image = seen.shape.back(self._drawn_in(seen, style))
         result = Result(image, notes=tuple(self.domains.notes), window=seen.shape.window)
         if not isinstance(settings, StarganRefSettings):
             return result
-        return self.refiner.refined(
-            result,
-            content,
-            styles,
-            settings.refine,
-            jobs=self.device.jobs,
-            alpha=settings.alpha,
-            blend=shares,
-            listener=listener,
-        )
+        jobs, alpha = self.device.jobs, settings.alpha
+        return self.refiner.refined(result, request, styles, settings.refine, jobs, alpha)
 
     def _drawn_in(self, content: _Content, style: Tensor) -> Tensor:
         """[3, size, size] in [0, 1]."""
@@ -190,14 +161,13 @@ class Stargan:
         return -(-settings.size // step) * step
 
     def _content(self, pixels: Tensor, side: int, settings: Translation, name: str) -> _Content:
-        key = (settings.fit, settings.align, side)
-        last: _Content | None = getattr(self.kept, "content", None)
-        if last is None or last.pixels() is not pixels or last.key != key:
+        def make() -> _Content:
             shape, x = self._squared(pixels, side, settings.fit, settings, name)
             with self.device.autocast():
                 encoded = self.net.generator.encoded(x, self.net.masks(x) if self.masked else None)
-            last = self.kept.content = _Content(weakref.ref(pixels), key, shape, x, encoded)
-        return last
+            return _Content(shape, x, encoded)
+
+        return self.contents.of(pixels, (settings.fit, settings.align, side), make)
 
     def _squared(self, pixels: Tensor, size: int, fit: str, settings: Translation, name: str) -> tuple[Square, Tensor]:
         """(how the picture became a square, what networks see of it [1, 3, size, size] in [-1, 1])."""
@@ -227,10 +197,10 @@ class Stargan:
         style: Tensor = known[key]
         return style
 
-    def _own(self, content: _Content, settings: Translation, name: str) -> Tensor:
+    def _own(self, pixels: Tensor, content: _Content, settings: Translation, name: str) -> Tensor:
         x = content.x
         if x.shape[2] != self.size:
-            _, x = self._squared(content.pixels(), self.size, settings.fit, settings, name)
+            _, x = self._squared(pixels, self.size, settings.fit, settings, name)
         domain = self.domains.of(x, settings.content_domain, "--content-domain", name)
         return self.net.encoder(x, domain)
 

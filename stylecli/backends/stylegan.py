@@ -9,14 +9,13 @@ Karras, Laine, Aila 2019 (arXiv 1812.04948), Karras et al. 2020 (arXiv 1912.0495
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Generator as Random
 from torch import Tensor
 
-from stylecli.backends.generator import OpenGenerator, Result, seeded
+from stylecli.backends.generator import OpenGenerator, seeded
 from stylecli.checkpoints.load import load, load_vgg
 from stylecli.checkpoints.store import known, resolve
 from stylecli.device import Device
@@ -24,6 +23,7 @@ from stylecli.errors import WeightsError
 from stylecli.losses.perceptual_path_length import feature_distance, filtered_mean, middle, slerp
 from stylecli.media import grids
 from stylecli.media.resize import resize
+from stylecli.method import Request, Result, Traits
 from stylecli.nets import lpips
 from stylecli.nets.vgg import VGG
 from stylecli.optimise.projection import Search, project
@@ -51,43 +51,46 @@ def build(settings: options.Generator, device: Device) -> "StyleGAN":
     return StyleGAN(settings, device)
 
 
-class StyleGAN(OpenGenerator):
+class StyleGAN(OpenGenerator[options.Generator]):
     """An open generator and its commands; see `build` for errors."""
 
-    def run(self, settings: options.Generator, listener: Listener, photo: Tensor | None = None) -> Result:
-        """What the settings' command makes.
+    traits = Traits(content="none", styles="none", threads=False)
 
-        Args:
-            settings: Those of a command; weights as this was opened with.
-            listener: Hears of every batch or step.
-            photo: The picture [3, H, W] of `project`.
+    def run(self, request: Request[options.Generator, Tensor]) -> Result:
+        """See `Method`: what the settings' command makes; `request.pictures` has the `photo` of `project`.
 
         Raises:
             UsageError: A class, layer or cutoff that the network does not have.
             InputError: Latents or noise of another network.
             MemoryLimitError: A batch does not fit.
         """
+        settings, listener = request.settings, request.listener
         self.notes = []
         self.check(settings)
-        commands: dict[type, Callable[[Any, Listener, Any], Result]] = {
-            options.StyleganSampleSettings: self._sample,
-            options.StyleganTruncateSettings: self._truncate,
-            options.StyleganMixSettings: self._mix,
-            options.StyleganInterpolateSettings: self._interpolate,
-            options.StyleganProjectSettings: self._project,
-            options.StyleganPplSettings: self._path_length,
-        }
-        result = commands[type(settings)](settings, listener, photo)
-        return replace(result, latents=result.latents.cpu())
+        if isinstance(settings, options.StyleganSampleSettings):
+            result = self._sample(settings, listener)
+        elif isinstance(settings, options.StyleganTruncateSettings):
+            result = self._truncate(settings, listener)
+        elif isinstance(settings, options.StyleganMixSettings):
+            result = self._mix(settings, listener)
+        elif isinstance(settings, options.StyleganInterpolateSettings):
+            result = self._interpolate(settings, listener)
+        elif isinstance(settings, options.StyleganProjectSettings):
+            result = self._project(settings, listener, request.pictures["photo"])
+        else:
+            assert isinstance(settings, options.StyleganPplSettings)
+            result = self._path_length(settings, listener)
+        latents = None if result.latents is None else result.latents.cpu()
+        return replace(result, latents=latents, notes=tuple(self.notes))
 
-    def _sample(self, settings: options.StyleganSampleSettings, listener: Listener, _: Any) -> Result:
-        psis, chosen = lists.numbers(settings.psi, "--psi"), self.classes(settings)
+    def _sample(self, settings: options.StyleganSampleSettings, listener: Listener) -> Result:
+        psis, chosen = settings.psi, self.classes(settings)
         found = [each for label in chosen or (None,) for each in self.latents(settings.seeds, "--seeds", label)]
         ws = torch.stack([each.w for each in found])
         ws = torch.cat([self.truncated(ws, psi, settings) for psi in psis])
         made = self.pictures(ws, [each.seed for each in found] * len(psis), settings, listener)
         if len(made) == 1 and not settings.grid:
-            return Result(made[0], made, ws, notes=tuple(self.notes))
+            return Result(made[0], pictures=made, latents=ws)
         if len(psis) > 1:
             rows, labels = _rows(made, len(found)), [f"psi {psi:g}" for psi in psis]
             image = _sheet(rows, labels, [each.name for each in found])
@@ -95,24 +98,24 @@ class StyleGAN(OpenGenerator):
             wide = settings.columns or (len(found) // len(chosen) if len(chosen) > 1 else round(len(found) ** 0.5))
             names = [self._name(label) for label in chosen] if len(chosen) > 1 and not settings.columns else []
             image = _sheet(_rows(made, wide), names)
-        return Result(image, made, ws, notes=tuple(self.notes))
+        return Result(image, pictures=made, latents=ws)
 
     def _name(self, label: int) -> str:
         labels = self.net.config.labels
         return labels[label] if labels else f"class {label}"
 
-    def _truncate(self, settings: options.StyleganTruncateSettings, listener: Listener, _: Any) -> Result:
-        psis = lists.numbers(settings.psi, "--psi")
+    def _truncate(self, settings: options.StyleganTruncateSettings, listener: Listener) -> Result:
+        psis = settings.psi
         found = self.latents(settings.seeds, "--seeds", self.one_class(settings))
         ws = torch.cat([self.truncated(each.w[None], psi, settings) for each in found for psi in psis])
         made = self.pictures(ws, [each.seed for each in found for _ in psis], settings, listener)
         names = [each.name for each in found] if len(found) > 1 else []
         image = _sheet(_rows(made, len(psis)), names, [f"psi {psi:g}" for psi in psis])
-        return Result(image, made, ws, notes=tuple(self.notes))
+        return Result(image, pictures=made, latents=ws)
 
-    def _mix(self, settings: options.StyleganMixSettings, listener: Listener, _: Any) -> Result:
+    def _mix(self, settings: options.StyleganMixSettings, listener: Listener) -> Result:
         """Figure 3 of Karras et al. 2019: sources at the left and on top, mixed pictures between."""
-        (psi,), label = lists.numbers(settings.psi, "--psi"), self.one_class(settings)
+        psi, label = settings.psi, self.one_class(settings)
         mixed = list(lists.layers(settings.layers, self.net.pixels))
         rows, columns = (
             self.latents(text, name, label)
@@ -129,13 +132,13 @@ class StyleGAN(OpenGenerator):
         seeds = [index if from_file else each.seed for _ in rows for index, each in enumerate(columns)]
         if settings.plain:
             made = self.pictures(ws, seeds, settings, listener)
-            return Result(_sheet(_rows(made, len(columns))), made, ws, notes=tuple(self.notes))
+            return Result(_sheet(_rows(made, len(columns))), pictures=made, latents=ws)
         numbers = [index if from_file else each.seed for some in (columns, rows) for index, each in enumerate(some)]
         made = self.pictures(torch.cat([taken, given, ws]), [*numbers, *seeds], settings, listener)
         top, left, made = made.split([len(columns), len(rows), len(ws)])
         body = [[one, *row] for one, row in zip(left, _rows(made, len(columns)), strict=True)]
         names = ["", *(each.name for each in rows)], ["", *(each.name for each in columns)]
-        return Result(_sheet([[torch.ones(3, 1, 1), *top], *body], *names), made, ws, notes=tuple(self.notes))
+        return Result(_sheet([[torch.ones(3, 1, 1), *top], *body], *names), pictures=made, latents=ws)
 
     def _leg(self, a: Tensor, class_a: int, b: Tensor, class_b: int, ts: Tensor) -> Tensor:
         """w [T, w_dim] on the way from z `a` [1, z_dim] to `b` along the sphere, `ts` [T, 1] in [0, 1).
@@ -149,8 +152,8 @@ class StyleGAN(OpenGenerator):
             return first
         return torch.lerp(first, self.mapped(way, [class_b] * len(way)), ts.to(first))
 
-    def _interpolate(self, settings: options.StyleganInterpolateSettings, listener: Listener, _: Any) -> Result:
-        (psi,), label = lists.numbers(settings.psi, "--psi"), self.one_class(settings)
+    def _interpolate(self, settings: options.StyleganInterpolateSettings, listener: Listener) -> Result:
+        psi, label = settings.psi, self.one_class(settings)
         wanted, layers = lists.sources(settings.seeds, "--seeds"), len(self.net.pixels)
         ts = torch.arange(settings.steps)[:, None] / settings.steps
         if settings.space == "z":
@@ -172,7 +175,7 @@ class StyleGAN(OpenGenerator):
                 yield from self.pictures(part, [0] * len(part), settings)
                 listener(Step(first + len(part), len(ws), time.monotonic() - start))
 
-        return Result(latents=ws, frames=frames(), seconds=settings.seconds / settings.steps, notes=tuple(self.notes))
+        return Result(latents=ws, frames=frames(), seconds=settings.seconds / settings.steps)
 
     def _project(self, settings: options.StyleganProjectSettings, listener: Listener, photo: Tensor) -> Result:
         side = min(photo.shape[1:])
@@ -202,7 +205,7 @@ class StyleGAN(OpenGenerator):
             listener,
         )
         made = self.pictures(ws, [settings.seed], settings)
-        return Result(made[0], made, ws, losses=losses, notes=tuple(self.notes), interrupted=stopped)
+        return Result(made[0], pictures=made, latents=ws, losses=losses, interrupted=stopped)
 
     def _compared(self, encoder: str, layers: tuple[str, ...] = LAYERS) -> Callable[[Tensor], dict[str, Tensor]]:
         """Features of pictures [N, 3, H, W] in [0, 1], shrunk to `LONGEST`."""
@@ -237,7 +240,7 @@ class StyleGAN(OpenGenerator):
             )
         return lambda a, b: feature_distance(features(a), features(b), channels)
 
-    def _path_length(self, settings: options.StyleganPplSettings, listener: Listener, _: Any) -> Result:
+    def _path_length(self, settings: options.StyleganPplSettings, listener: Listener) -> Result:
         distance, random = self._distance(settings), Random().manual_seed(settings.seed)
         values: list[Tensor] = []
         start, label, layers = time.monotonic(), self.one_class(settings), len(self.net.pixels)
@@ -262,7 +265,7 @@ class StyleGAN(OpenGenerator):
                 one, other = (middle(x) if settings.crop else x for x in shown.chunk(2))
                 values.append(distance(one, other).cpu() / settings.epsilon**2)
             listener(Step(done + count, settings.samples, time.monotonic() - start))
-        return Result(losses={"ppl": filtered_mean(torch.cat(values))}, notes=tuple(self.notes))
+        return Result(losses={"ppl": filtered_mean(torch.cat(values))})
 
 
 def _sheet(

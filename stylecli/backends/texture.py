@@ -13,27 +13,26 @@ layers, weights and pooling. Seamless textures are periodic everywhere: in convo
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylecli.backends.result import Result
 from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.store import resolve, sha256
 from stylecli.device import Device
 from stylecli.errors import UsageError
 from stylecli.media import color
 from stylecli.media.resize import resize, resize_seamless, short_side
+from stylecli.method import Method, Request, Result, Traits
 from stylecli.nets.vgg import check_fits, subsampling
 from stylecli.optimise.descent import Average, Descent, Path, descend
 from stylecli.optimise.objective import Objective
 from stylecli.optimise.octaves import Octaves, halved
 from stylecli.optimise.style_terms import Matching, style_terms
-from stylecli.progress import Listener, Step, silent
+from stylecli.progress import Step
 from stylecli.settings.gatys import parse_layers
 from stylecli.settings.texture import TextureSettings
 
@@ -43,16 +42,11 @@ PASS_BYTES = 18
 PERIOD = 16
 """Sides of seamless textures while they are made: what pooling divides, so that it wraps around too."""
 
-Snapshot = Callable[[int, Tensor], None]
 
-
-class Textures:
+class Textures(Method[TextureSettings, Tensor]):
     """A loaded feature network, ready for any number of runs with the same network and layers."""
 
-    opaque = True
-
-    paints = True
-    shared = True
+    traits = Traits(content="optional", styles="optional", transparent=False)
 
     def __init__(self, settings: TextureSettings, device: Device) -> None:
         self.device = device
@@ -69,48 +63,29 @@ class Textures:
             net.to(device.torch).to(memory_format=torch.channels_last) for net in (nets[0], nets[-1])
         ]
 
-    def run(
-        self,
-        content: Tensor | None,
-        styles: Sequence[Tensor],
-        settings: TextureSettings,
-        *,
-        blend: Sequence[float] | None = None,
-        listener: Listener = silent,
-        snapshot: Snapshot | None = None,
-        masks: Sequence[Tensor] | None = None,
-        **guides: Tensor,
-    ) -> Result:
-        """Make one texture.
+    def run(self, request: Request[TextureSettings, Tensor]) -> Result:
+        """See `Method`: the content is the exemplar, the styles are the exemplars where there are several.
 
-        Args:
-            content: The exemplar, [3, H, W] in [0, 1].
-            styles: The exemplars where there are several.
-            settings: As the one this was built with, but for size, seed and steps.
-            blend: Weight of each of several exemplars.
-            listener: Told of every step.
-            snapshot: Given (step, picture so far [3, h, w]) every `settings.save_every` steps.
-            masks: None.
-            guides: `guide_1`, ... one for each exemplar, [3, h, w]: where in the result it goes.
+        `request.pictures` has `guide_1`, ... one for each exemplar: where in the result it goes.
 
         Raises:
             UsageError: No exemplar, another number of guides, or too small a size for the deepest layer.
         """
-        exemplars = list(styles) or [each for each in [content] if each is not None]
+        exemplars = list(request.styles) or [each for each in [request.content] if each is not None]
+        guides = [picture for role, picture in request.pictures.items() if role.startswith("guide_")]
         if not exemplars:
             raise UsageError("EXEMPLAR: missing", "a picture of the material")
         if guides and len(guides) != len(exemplars):
             raise UsageError(f"--guide: {len(guides)} for {len(exemplars)} exemplars", "one for each, in their order")
-        shares = list(blend or []) if styles else [1.0]
-        run = _Run(
-            self, settings, exemplars, shares or [1.0] * len(exemplars), list(guides.values()), listener, snapshot
-        )
+        shares = list(request.shares or []) if request.styles else [1.0]
+        run = _Run(self, request, exemplars, shares or [1.0] * len(exemplars), guides)
         interrupted = False
         try:
             run.all_scales()
         except KeyboardInterrupt:
             interrupted = True
-        return Result(run.result(matched=settings.histogram), run.losses, interrupted)
+        image = run.result(matched=request.settings.histogram)
+        return Result(image, losses=run.losses, interrupted=interrupted)
 
     def objective(
         self,
@@ -142,7 +117,7 @@ class Textures:
         return Octaves(objectives, "circular" if settings.seamless else "reflect")
 
 
-def build(settings: TextureSettings, device: Device) -> Any:
+def build(settings: TextureSettings, device: Device) -> Method[TextureSettings, Tensor]:
     """The backend for `settings`: opens the weights.
 
     Raises:
@@ -159,15 +134,13 @@ def build(settings: TextureSettings, device: Device) -> Any:
 @dataclass
 class _Run:
     method: Textures
-    settings: TextureSettings
+    request: Request[TextureSettings, Tensor]
     exemplars: Sequence[Tensor]
     shares: Sequence[float]
     guides: Sequence[Tensor]
-    listener: Listener
-    snapshot: Snapshot | None
 
     def __post_init__(self) -> None:
-        s = self.settings
+        s = self.settings = self.request.settings
         if s.size:
             self.exemplars = [resize(each, short_side(each.shape[1], each.shape[2], s.size)) for each in self.exemplars]
         self.final = s.shape or (self.exemplars[0].shape[1], self.exemplars[0].shape[2])
@@ -256,6 +229,6 @@ class _Run:
         self.losses = dict(losses)
         self.done += 1
         total = self.settings.steps * len(self.scales)
-        self.listener(Step(self.done, total, time.monotonic() - self.start, sum(losses.values()), self.label))
-        if self.snapshot is not None and self.settings.save_every and self.done % self.settings.save_every == 0:
-            self.snapshot(self.done, picture[0].clamp(0, 1).cpu())
+        self.request.listener(Step(self.done, total, time.monotonic() - self.start, sum(losses.values()), self.label))
+        if self.request.snapshot and self.settings.save_every and self.done % self.settings.save_every == 0:
+            self.request.snapshot(self.done, picture[0].clamp(0, 1).cpu())

@@ -5,14 +5,11 @@ back: tiles meet exactly. That needs a local net. Nets with instance norms, as t
 of the whole picture where it is drawn at once, as published; in tiles, those of a sample.
 """
 
-from collections.abc import Sequence
 from time import monotonic
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from stylecli.backends.result import Result
 from stylecli.backends.tiling import tile_side
 from stylecli.checkpoints import store
 from stylecli.checkpoints.header import TEXTURE, textures
@@ -20,8 +17,9 @@ from stylecli.checkpoints.load import load
 from stylecli.device import Device
 from stylecli.errors import UsageError
 from stylecli.media.resize import resize_seamless
+from stylecli.method import Method, Request, Result, Traits
 from stylecli.nets.texture_net import TextureNet, caffe_to_rgb, calibrated, noise, sizes
-from stylecli.progress import Listener, Step, silent
+from stylecli.progress import Listener, Step
 from stylecli.settings.texture import TextureSettings
 from stylecli.settings.values import nearest
 
@@ -30,12 +28,10 @@ SAMPLE = 512
 """Side of what statistics are taken from."""
 
 
-class Generator:
+class Generator(Method[TextureSettings, Tensor]):
     """A loaded generator, ready for any number of runs."""
 
-    paints = True
-    shared = True
-    short = True
+    traits = Traits(content="none", styles="none", short=True)
 
     def __init__(self, settings: TextureSettings, device: Device) -> None:
         if settings.style and settings.weights:
@@ -58,23 +54,13 @@ class Generator:
         self.net = net.to(device.torch).to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
-    def run(
-        self,
-        content: Tensor | None,
-        styles: Sequence[Tensor],
-        settings: TextureSettings,
-        *,
-        listener: Listener = silent,
-        **_: Any,
-    ) -> Result:
-        """Draw one texture; uint8 where it was drawn in tiles.
+    def run(self, request: Request[TextureSettings, Tensor]) -> Result:
+        """See `Method`; uint8 where it was drawn in tiles.
 
         Raises:
-            UsageError: There is an exemplar.
             MemoryLimitError: It does not fit, in the smallest tiles either.
         """
-        if content is not None or styles:
-            raise UsageError("EXEMPLAR: a net needs none", "leave it out")
+        settings, listener = request.settings, request.listener
         config, final = self.net.config, settings.shape or DEFAULT
         shrink = config.shrink
         # What is cut off would tear a seamless texture: it is resized by a few pixels instead.

@@ -3,9 +3,11 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stylecli.batch.runner import AHEAD
+from stylecli.method import Method
+from stylecli.settings.fields import Settings
 
 if TYPE_CHECKING:
     from stylecli.device import Device
@@ -35,15 +37,17 @@ class Concurrency:
         set_num_threads(self.threads)
 
 
-def choose(backend: Any, device: "Device", count: int, wanted: int | None, say: Callable[[str], None]) -> Concurrency:
-    """The pace for `count` jobs, and the backend's device told of it.
+def choose(
+    method: Method[Settings, object], device: "Device", count: int, wanted: int | None, say: Callable[[str], None]
+) -> Concurrency:
+    """How `count` jobs are run; the method's device knows then how many share it.
 
     One job on all cores waits for its slowest thread at every layer; several on a core each do not. So methods whose
     jobs are `short` are computed on all cores of a CPU at once, unless memory is limited. Others are computed one at
-    a time, or as many as is wanted if threads may use them side by side (`shared`).
+    a time, or as many as is wanted if `threads` may use them side by side.
 
     Args:
-        backend: The built method.
+        method: The opened method.
         device: Where it computes.
         count: Jobs in the plan.
         wanted: `--jobs`.
@@ -53,11 +57,11 @@ def choose(backend: Any, device: "Device", count: int, wanted: int | None, say: 
     from torch import get_num_threads
 
     threads, on_cpu = get_num_threads(), device.torch.type == "cpu"
-    shared, short = (getattr(backend, name, False) for name in ("shared", "short"))
+    threaded, short = method.traits.threads, method.traits.short
     limited = device.max_memory is not None
-    if wanted and wanted > 1 and not shared:
+    if wanted and wanted > 1 and not threaded:
         say("--jobs: this method computes one at a time")
-    if not shared:
+    if not threaded:
         at_once = 1
     elif wanted:
         at_once = min(wanted, count)
@@ -67,7 +71,7 @@ def choose(backend: Any, device: "Device", count: int, wanted: int | None, say: 
         at_once = 1
     if at_once > 1:
         # Its own, for it may have chosen a type of numbers.
-        backend.device = replace(backend.device, jobs=at_once)
+        method.device = replace(method.device, jobs=at_once)
     if not on_cpu:
         # A GPU is done sooner than files are read and written: every core does that.
         cores = os.cpu_count() or 1

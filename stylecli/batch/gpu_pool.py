@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from stylecli.batch.jobs import Job
+from stylecli.batch.plan import Job
 from stylecli.batch.runner import Audience, Report, exit_code, interruptible
 from stylecli.batch.runner import run as run_here
 from stylecli.errors import ExitCode, StyleCliError

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from stylecli.batch.jobs import Job
+from stylecli.batch.plan import Job
 from stylecli.batch.runner import Report
 from stylecli.errors import OutputError, StyleCliError
 from stylecli.files import own, remove_stale

@@ -2,46 +2,38 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from stylecli.batch.jobs import STDOUT, Job, identity
+from stylecli.batch.plan import STDOUT, Job, identity
 from stylecli.batch.record import ENCODING, Record, loads, make
 from stylecli.errors import OutputError, StyleCliError
 from stylecli.files import is_stream, present
 from stylecli.remote import Remote, place
-from stylecli.settings.values import completed
+from stylecli.settings.shared import Files
+from stylecli.settings.values import build, completed
 
 
-def begin(job: Job, work: Any) -> Record | None:
+def begin(job: Job, weights: Mapping[str, str], outputs: Files, compute: Mapping[str, object]) -> Record | None:
     """The record that the job's file will have; None where the file already is what the job would make.
 
     Args:
         job: The job.
-        work: What does it: `backend`, `outputs` and `compute`.
+        weights: SHA-256 of those that it uses, by name.
+        outputs: How files are encoded, and what becomes of those that exist.
+        compute: `device`, `precision` and `threads`.
 
     Raises:
         OutputError: The file holds something else and may not be replaced, or its folder cannot be written.
     """
-    encoding = {**{key: getattr(work.outputs, key) for key in ENCODING}, "format": job.format}
-    record = make(job, weights=weights_of(job.settings, work.backend), encoding=encoding, compute=work.compute)
+    encoding = {**{key: getattr(outputs, key) for key in ENCODING}, "format": job.format}
+    record = make(job, weights=weights, encoding=encoding, compute=compute)
     if job.output != STDOUT and not is_stream(place(job.output)):
-        if work.outputs.skip_existing and holds(job, record, overwrite=work.outputs.overwrite):
+        if outputs.skip_existing and holds(job, record, overwrite=outputs.overwrite):
             return None
         prepare(place(job.output).parent)
     return record
-
-
-def weights_of(settings: Any, backend: Any) -> dict[str, str]:
-    """SHA-256 by name of all weights that a job of these settings uses; some options need more than the method does.
-
-    Raises:
-        WeightsError: They are missing.
-    """
-    from stylecli.checkpoints.store import resolve, sha256
-
-    return {**backend.weights, **{name: sha256(resolve(name)) for name in getattr(settings, "also", ())}}
 
 
 def check_free(path: Path, job: Job, *, replace: bool) -> None:
@@ -77,7 +69,8 @@ def holds(job: Job, record: Record, *, overwrite: bool) -> bool:
         return False
     try:
         stored = loads(read_settings(job.output), job.output)
-        stored = replace(stored, settings=completed(type(job.settings), stored.settings))
+        kind = type(job.settings)
+        stored = replace(stored, settings=asdict(build(kind, completed(kind, stored.settings))))
         differs = stored.differs(record)
     except StyleCliError:
         differs = ["record"]

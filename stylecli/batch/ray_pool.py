@@ -18,7 +18,7 @@ from platform import node
 from typing import Any
 
 from stylecli.batch.failures import explain
-from stylecli.batch.jobs import STDOUT, Job
+from stylecli.batch.plan import STDOUT, Job
 from stylecli.batch.runner import Audience, Outcome, Report, exit_code
 from stylecli.errors import ExitCode, InputError, Interrupted, StyleCliError, UsageError
 from stylecli.progress import Step, silent

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stylecli import __version__
-from stylecli.batch.jobs import Inputs, Job
+from stylecli.batch.plan import Inputs, Job
 from stylecli.errors import InputError
 
 ENCODING = ("quality", "bits", "strip", "format")

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from stylecli.batch.failures import explain
-from stylecli.batch.jobs import Job
+from stylecli.batch.plan import Job
 from stylecli.errors import ExitCode, Interrupted, StyleCliError
 from stylecli.progress import Listener, Step
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stylecli.batch.jobs import STDOUT, Job, guard, identity
+from stylecli.batch.plan import STDOUT, Job, guard, identity
 from stylecli.errors import StyleCliError, UsageError
 from stylecli.files import is_stream, present, version
 from stylecli.remote import place

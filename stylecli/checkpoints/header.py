@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stylecli.checkpoints import store
+from stylecli.errors import InputError
 from stylecli.files import regular
 
 OURS = {
@@ -142,3 +143,31 @@ def domains_of(path: Path) -> list[str] | None:
     if isinstance(labels, list) and labels and all(isinstance(label, str) for label in labels):
         return labels
     return [str(index) for index in range(count)] if isinstance(count, int) and 0 < count < 10_000 else None
+
+
+MOST_ROWS = 100_000
+"""Of a file of latents, each of which becomes a job."""
+
+
+def latent_rows(path: str) -> int:
+    """How many latents a file holds; of ours, from its header alone.
+
+    Raises:
+        InputError: It holds none.
+    """
+    if Path(path).suffix != ".safetensors":
+        from stylecli.checkpoints.latents import latents_in
+
+        return len(latents_in(path)[1])
+    try:
+        with open(path, "rb", opener=regular) as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(min(length, 2**20)))
+        rows = int(next(header[name] for name in ("w", "z") if name in header)["shape"][0])
+    except (OSError, ValueError, LookupError, TypeError, StopIteration, struct.error) as error:
+        raise InputError(
+            f"{path}: no file of latents", "`stylegan sample --save-latents` and `project` write them"
+        ) from error
+    if not 0 < rows <= MOST_ROWS:
+        raise InputError(f"{path}: says that it holds {rows:,} latents, not 1 to {MOST_ROWS:,}")
+    return rows

@@ -64,6 +64,8 @@ def _values(field: "dataclasses.Field[Any]", kind: Kind, said: Any) -> Sequence[
     """All values that one option spans; a single one unless it may be swept."""
     if kind.base is bool:
         return [said]
+    if kind.many and kind.base is float:
+        return [tuple(itertools.chain.from_iterable(sweep(field, kind, _parts(field, word)) for word in said))]
     if kind.many:
         picks = [tuple(parse(field, kind, part) for part in _parts(field, word)) for word in said]
         return picks if field.metadata["sweep"] else [tuple(itertools.chain.from_iterable(picks))]

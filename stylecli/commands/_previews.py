@@ -18,6 +18,7 @@ def previews(rows: Sequence[Mapping[str, str]], weights: str) -> Iterator[str]:
     Raises:
         UsageError: stdout shows no colors.
     """
+    from PIL.Image import Image
     from rich.console import Console
 
     from stylecli import api
@@ -28,7 +29,9 @@ def previews(rows: Sequence[Mapping[str, str]], weights: str) -> Iterator[str]:
     with as_file(files("stylecli") / "examples" / "harbor.jpg") as photo:
         for row in rows:
             with console.capture() as captured:
-                console.print(*_lines(api.fast(photo, weights=weights, style=row["name"], size=128)), sep="\n")
+                painted = api.fast(photo, weights=weights, style=row["name"], size=128)
+                assert isinstance(painted, Image)
+                console.print(*_lines(painted), sep="\n")
             yield captured.get()
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from stylecli.batch.jobs import STDOUT, Job
+from stylecli.batch.plan import STDOUT, Job
 from stylecli.batch.runner import Report
 from stylecli.commands._bars import Bars
 from stylecli.errors import Interrupted, printable

@@ -3,29 +3,33 @@
 import json
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from stylecli.batch.inputs import forget_pipes
-from stylecli.batch.jobs import STDOUT, Job
+from stylecli.batch.plan import STDOUT, Job
 from stylecli.commands._report import Reporter, line
 from stylecli.errors import ExitCode, UsageError, printable
+from stylecli.settings.fields import Settings
 from stylecli.settings.shared import Compute, Contents, Files, Machine, Reporting, Weighted
 
 
 def run(
     method: str,
-    contents: Contents,
+    contents: Contents | None,
     styles: Weighted | None,
-    grid: Sequence[Any],
+    grid: Sequence[Settings],
     outputs: Files,
     compute: Compute,
     reporting: Reporting,
+    *,
+    stems: Sequence[str] = (),
+    clip: bool = False,
 ) -> ExitCode:
     """Plans the jobs of a method and does them; see `runs.plan_files` and `runs.run_files`."""
     from stylecli.runs import plan_files
 
-    planned = partial(plan_files, method, contents, styles, grid, say=Reporter(reporting).say)
-    if contents.watch and not reporting.dry_run:
+    say = Reporter(reporting).say
+    planned = partial(plan_files, method, contents, styles, grid, stems=stems, clip=clip, say=say)
+    if contents and contents.watch and not reporting.dry_run:
         from stylecli.commands._watch import watch
 
         return watch(planned, contents, outputs, compute, reporting)

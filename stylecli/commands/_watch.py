@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 from stylecli.batch.inputs import STDIN, Source
-from stylecli.batch.jobs import STDOUT, Job
+from stylecli.batch.plan import STDOUT, Job
 from stylecli.commands._report import Reporter, complain
 from stylecli.errors import ExitCode, StyleCliError, UsageError
 from stylecli.settings.shared import Compute, Contents, Files, Reporting

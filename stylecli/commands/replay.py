@@ -1,15 +1,12 @@
 """Run again what made a file, from the record in it."""
 
 import dataclasses
-import inspect
 import os
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any, get_type_hints
 
 from stylecli.batch.inputs import Source
-from stylecli.batch.jobs import Job, guard
+from stylecli.batch.plan import Job, guard
 from stylecli.batch.record import ENCODING, Record, loads
 from stylecli.commands._options import from_settings
 from stylecli.commands._report import Reporter
@@ -18,7 +15,7 @@ from stylecli.errors import ExitCode, InputError, UsageError
 from stylecli.remote import place
 from stylecli.settings.audio import SOUNDS, SoundFiles
 from stylecli.settings.fields import option
-from stylecli.settings.shared import Contents, Machine, Outputs, Reporting, Weighted, argument, short
+from stylecli.settings.shared import Machine, Outputs, Reporting, argument, short
 from stylecli.settings.values import build, completed
 
 PANEL = "Tools"
@@ -66,8 +63,7 @@ def command(replay: Replay, compute: Machine, reporting: Reporting) -> ExitCode:
     if output.endswith(("/", os.sep)) or place(output).is_dir():
         output = str(place(output) / default)
     kind = settings_of(record.method)
-    _check_roles(record, replay.made)
-    made: Any = build(kind, completed(kind, record.settings))
+    made = build(kind, completed(kind, record.settings))
     machine = _where(record, compute)
     if reporting.verbose:
         for role, some in record.inputs.items():
@@ -76,21 +72,6 @@ def command(replay: Replay, compute: Machine, reporting: Reporting) -> ExitCode:
     job = Job(1, record.method, inputs, made, output, encoding["format"])
     guard([job, dataclasses.replace(job, inputs={"made": (Source(replay.made),)})], outputs)
     return run_jobs([job], outputs, machine, reporting, weights=record.weights)
-
-
-def _check_roles(record: Record, path: str) -> None:
-    """Holds the inputs of a record to those that its command takes.
-
-    Raises:
-        InputError: Other ones.
-    """
-    command = import_module(f"stylecli.commands.{record.method.replace(' ', '.')}").command
-    taken = [each for each in get_type_hints(inspect.unwrap(command)).values() if isinstance(each, type)]
-    needed = {"content"} if any(issubclass(each, Contents) for each in taken) else set()
-    needed |= {"style"} if any(issubclass(each, Weighted) for each in taken) else set()
-    masks = len(record.inputs.get("mask", ()))
-    if not needed <= set(record.inputs) or masks not in (0, len(record.inputs.get("style", ()))):
-        raise InputError(f"{path}: its record names no {' and '.join(sorted(needed)) or 'fitting inputs'}")
 
 
 def _same(stored: dict[str, object], urls: bool) -> Source:

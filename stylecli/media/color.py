@@ -79,6 +79,30 @@ def coral(style: Tensor, content: Tensor) -> Tensor:
     return (moved * deviation + mean).to(style).reshape(style.shape)
 
 
+MATCHINGS = {"histogram": histogram, "coral": coral}
+"""Ways to give a picture the colors of another, by the choice of `--preserve-color`."""
+
+
+def preserved(result: Tensor, content: Tensor, how: str) -> Tensor:
+    """A finished result with the colors of its content.
+
+    Args:
+        result: [3, H, W] in [0, 1], or uint8; not smaller than the content.
+        content: [3, H, W], likewise.
+        how: A choice of `--preserve-color`.
+
+    Returns:
+        As `result` where `how` is none; else of the content's size, and in [0, 1] where colors are matched.
+    """
+    if how == "none":
+        return result
+    result = result[:, : content.shape[1], : content.shape[2]]
+    if how == "luminance":
+        return luminance(content, result)
+    result, content = (x.float().div(255) if x.dtype == torch.uint8 else x for x in (result, content))
+    return MATCHINGS[how](result, content).clamp(0, 1)
+
+
 def _matched(source: Tensor, target: Tensor) -> Tensor:
     _, where, counts = source.flatten().unique(return_inverse=True, return_counts=True)
     values, target_counts = target.flatten().unique(return_counts=True)

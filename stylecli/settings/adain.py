@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from stylecli.settings.fields import option
 from stylecli.settings.refine import Refined
 from stylecli.settings.shared import colors
-from stylecli.settings.values import check
 
 PYTORCH_ADAIN = "naoto0804/pytorch-AdaIN@47950d0"
 
@@ -49,6 +48,6 @@ class AdainSettings(Refined):
         "pytorch-adain": {"size": 512, "style_size": 512, "weights": "adain-decoder"},
     }
 
-    def __post_init__(self) -> None:
-        """Refuses values out of range."""
-        check(self)
+    def short_side(self) -> int | None:
+        """See `Settings`: references resize by rules of their own."""
+        return self.size if self.recipe == "stylecli" else None

@@ -4,16 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from stylecli.settings.fields import option
+from stylecli.settings.fields import Settings, option
 from stylecli.settings.shared import Files
-from stylecli.settings.values import check
 
 SOUNDS = ("wav", "flac", "ogg", "mp3")
 ULYANOV = "DmitryUlyanov/neural-style-audio-tf@8bfc315"
 
 
 @dataclass(frozen=True)
-class AudioSettings:
+class AudioSettings(Settings):
     """Every option of `audio`; `recipe` names a reference implementation, `presets` holds what differs there."""
 
     style_weight: float = option(
@@ -63,10 +62,6 @@ class AudioSettings:
         "stylecli": {},
         "ulyanov": {"filters": 4096, "steps": 300, "phase_steps": 500, "wave_steps": 0, "momentum": 0.0},
     }
-
-    def __post_init__(self) -> None:
-        """Refuses values out of range."""
-        check(self)
 
 
 @dataclass(frozen=True)

@@ -40,9 +40,14 @@ class FastSettings(Refined):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if isinstance(self.style, str):  # one name, from Python
             object.__setattr__(self, "style", (self.style,))
         _ = self._weights()
+
+    def short_side(self) -> int | None:
+        """See `Settings`: references resize by rules of their own."""
+        return self.size if self.recipe == "stylecli" else None
 
     @property
     def shares(self) -> dict[str, float]:

@@ -1,7 +1,34 @@
 """How a settings dataclass says what its options are: the one source of defaults, help, units and sources."""
 
-from dataclasses import field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from stylecli.settings.values import check
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the settings of every method and training share."""
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """By value of a field `recipe`: options that differ from their defaults there."""
+
+    def __post_init__(self) -> None:
+        """Refuses values out of range."""
+        check(self)
+
+    def short_side(self) -> int | None:
+        """The size that contents get by our own rules of resizing, where the settings ask for one."""
+        return None
+
+    def pictures(self) -> Mapping[str, str]:
+        """Pictures that options name, by role."""
+        return {}
+
+    def files(self) -> Mapping[str, Sequence[str]]:
+        """Other files that options name, by role."""
+        return {}
 
 
 def option(

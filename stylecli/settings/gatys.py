@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from stylecli.errors import UsageError
-from stylecli.settings.fields import option
+from stylecli.settings.fields import Settings, option
 from stylecli.settings.gatys_recipes import GATYS_RECIPES
 from stylecli.settings.shared import colors
 
@@ -15,7 +15,7 @@ NEURAL_STYLE = GATYS_RECIPES["neural-style"].source
 
 
 @dataclass(frozen=True)
-class GatysSettings:
+class GatysSettings(Settings):
     """Every option of `gatys`; the defaults are tuned for the embedded encoder.
 
     `recipe` names a reference implementation; `presets` holds what differs there, and whoever builds settings from
@@ -118,13 +118,18 @@ class GatysSettings:
     init: str = option("content", "start: content, noise, style-stats, or a picture file", panel="Optimisation")
     save_every: int = option(0, "also write the picture every N steps", unit="N", minimum=0, panel="Optimisation")
 
-    presets: ClassVar[dict[str, Mapping[str, Any]]] = {name: known.options for name, known in GATYS_RECIPES.items()}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {name: known.options for name, known in GATYS_RECIPES.items()}
+
+    def short_side(self) -> int | None:
+        """See `Settings`: references resize by rules of their own."""
+        return self.size if self.recipe == "stylecli" else None
 
     def pictures(self) -> dict[str, str]:
         """Pictures named by options, by role: the start, where `init` is a file."""
         return {} if self.init in INITS else {"init": self.init}
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("style_layers", "strokes_layers", "content_layers"):
             parse_layers(getattr(self, name), "--" + name.replace("_", "-"))
 

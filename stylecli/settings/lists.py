@@ -1,4 +1,4 @@
-"""Lists on the command line: `0,3,5-9` for seeds, layers and classes, `0:1:6` for even steps."""
+"""Lists on the command line: `0,3,5-9` for seeds, layers and classes, and files of latents among seeds."""
 
 import re
 
@@ -61,32 +61,6 @@ def paths(*texts: str) -> list[str]:
     """The files among such lists, each once."""
     rows = (_ROW.fullmatch(word.strip()) for text in texts for word in text.split(","))
     return list(dict.fromkeys(row[1] for row in rows if row))
-
-
-def numbers(text: str, name: str) -> tuple[float, ...]:
-    """`0.5`, `0.5,0.7` or `-1:1:9` for even steps, both ends included.
-
-    Raises:
-        UsageError: Not such a list.
-    """
-    found: list[float] = []
-    for word in text.split(","):
-        parts = word.split(":")
-        try:
-            values = [float(part) for part in parts[:2]]
-            count = int(parts[2]) if len(parts) == 3 else 0
-        except ValueError:
-            values, count = [], 0
-        fits = len(parts) == 1 or (len(parts) == 3 and 2 <= count <= MOST)
-        if not values or not fits or any(abs(value) > 1e6 or value != value for value in values):
-            raise UsageError(f"{name} {text[:40]}: cannot use {word!r}", "a number, or first:last:count such as 0:1:6")
-        low = values[0]
-        found += [low] if len(parts) == 1 else [_step(low, values[1], i, count) for i in range(count)]
-    return tuple(found)
-
-
-def _step(first: float, last: float, i: int, count: int) -> float:
-    return float(f"{first + (last - first) * i / (count - 1):.9g}")
 
 
 def layers(text: str, pixels: tuple[int, ...]) -> tuple[int, ...]:

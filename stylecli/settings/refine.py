@@ -2,14 +2,11 @@
 
 from dataclasses import dataclass
 
-from stylecli.settings.fields import option
-
-ENCODER = "encoder"
-"""The weights that refining looks through."""
+from stylecli.settings.fields import Settings, option
 
 
 @dataclass(frozen=True)
-class Refined:
+class Refined(Settings):
     """Steps of optimization that go on from the network's picture."""
 
     refine: int = option(
@@ -20,8 +17,3 @@ class Refined:
         sweep=True,
         panel="Look",
     )
-
-    @property
-    def also(self) -> tuple[str, ...]:
-        """Names of the weights that a run uses beside the network's."""
-        return (ENCODER,) if self.refine else ()

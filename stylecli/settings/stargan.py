@@ -5,10 +5,9 @@ from typing import ClassVar
 
 from stylecli.errors import UsageError
 from stylecli.settings import lists
-from stylecli.settings.fields import option
+from stylecli.settings.fields import Settings, option
 from stylecli.settings.refine import Refined
 from stylecli.settings.shared import Outputs, Weighted
-from stylecli.settings.values import check
 
 WEIGHTS = "StarGAN v2: a name of `stylecli weights list`, or a file such as 100000_nets_ema.ckpt"
 NAMES = (
@@ -18,7 +17,7 @@ NAMES = (
 
 
 @dataclass(frozen=True)
-class Named:
+class Named(Settings):
     """Which networks, and what their domains are called."""
 
     weights: str = option("stargan", WEIGHTS)
@@ -68,10 +67,6 @@ class Translation(Named):
     )
     no_masks: bool = option(False, "let no details of faces around the network, where it was trained with them")
     fan: str = option("wing", "landmarks of faces, for files that need but do not hold them: a name, or a file")
-
-    def __post_init__(self) -> None:
-        """Refuses values out of range."""
-        check(self)
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,22 @@
 """Settings of `stylegan`: a dataclass for each of its commands."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from stylecli.errors import UsageError
 from stylecli.settings import lists
-from stylecli.settings.fields import option
+from stylecli.settings.fields import Settings, option
 from stylecli.settings.shared import argument
+from stylecli.settings.values import number, numbers
 
 NOISES = ("const", "random", "none")
+LARGEST_PSI = 1e6
 SEEDS = "seeds and saved latents, as 0,3,5-9,face.safetensors"
 
 
 @dataclass(frozen=True)
-class Generator:
+class Generator(Settings):
     """What every command of a generator takes."""
 
     weights: str = option("stylegan", "StyleGAN 1 or 2: a name of `stylecli weights list`, or a file of any layout")
@@ -31,18 +34,30 @@ class Generator:
     batch: int = option(8, "pictures computed at once", minimum=1)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.noise not in NOISES and not self.noise.endswith(".safetensors"):
             raise UsageError(f"--noise {self.noise[:40]}: not one of {', '.join(NOISES)}", "or a .safetensors file")
 
-    def files(self) -> dict[str, list[str]]:
-        """Files that options name, by role."""
+    def files(self) -> Mapping[str, Sequence[str]]:
+        """Latents that stand among seeds, the center, and noise."""
         center = [self.center] if self.center else []
         noise = [] if self.noise in NOISES else [self.noise]
-        return {"latents": self.latent_files(), "center": center, "noise": noise}
+        named = {"latents": self.latent_files(), "center": center, "noise": noise}
+        return {role: paths for role, paths in named.items() if paths}
 
     def latent_files(self) -> list[str]:
         """Files of latents that stand among seeds."""
         return []
+
+    @property
+    def truncations(self) -> tuple[float, ...]:
+        """Every psi of the command."""
+        return (1.0,)
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names of weights that are used beside the generator's."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -50,22 +65,30 @@ class OfSeeds(Generator):
     """What commands with one list of seeds take."""
 
     seeds: str = option("0", SEEDS)
-    psi: str = option("1", "truncation")
+    psi: tuple[float, ...] = option((1.0,), "truncation")
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "psi", numbers(self.psi, "--psi"))
         super().__post_init__()
-        lists.sources(self.seeds, "--seeds"), lists.numbers(self.psi, "--psi")
+        lists.sources(self.seeds, "--seeds")
 
     def latent_files(self) -> list[str]:
         """See `Generator`."""
         return lists.paths(self.seeds)
+
+    @property
+    def truncations(self) -> tuple[float, ...]:
+        """See `Generator`."""
+        return self.psi
 
 
 @dataclass(frozen=True)
 class StyleganSampleSettings(OfSeeds):
     """Every option of `stylegan sample`."""
 
-    psi: str = option("1", "truncation: 1 is none, 0 the mean; a sweep as 0:1:6 gives a row each on a sheet")
+    psi: tuple[float, ...] = option(
+        (1.0,), "truncation: 1 is none, 0 the mean; a sweep as 0:1:6 gives a row each on a sheet"
+    )
     grid: bool = option(False, "one labelled sheet in place of single pictures")
     columns: int | None = option(None, "pictures in a row of the sheet; default: near a square", minimum=1)
     save_latents: bool = option(False, "also write the w of each picture beside it (.safetensors)")
@@ -76,7 +99,7 @@ class StyleganTruncateSettings(OfSeeds):
     """Every option of `stylegan truncate`."""
 
     seeds: str = option("0", SEEDS + "; a row each")
-    psi: str = option("-1:1:9", "truncations, a column each")
+    psi: tuple[float, ...] = option((-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0), "truncations, a column each")
 
 
 @dataclass(frozen=True)
@@ -86,18 +109,22 @@ class StyleganMixSettings(Generator):
     rows: str = option("0-2", SEEDS + "; they keep the layers that are not mixed")
     columns: str = option("3-7", SEEDS + "; they give --layers")
     layers: str = option("coarse", "coarse (4 to 8 px), middle (16, 32 px), fine (64 px up), or indices as 0-3,7")
-    psi: str = option("1", "truncation of all")
+    psi: float = option(1.0, "truncation of all", minimum=-LARGEST_PSI, maximum=LARGEST_PSI)
     plain: bool = option(False, "only the mixed pictures, without sources and labels")
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "psi", number(self.psi, "--psi"))
         super().__post_init__()
         lists.sources(self.rows, "--rows"), lists.sources(self.columns, "--columns")
-        if len(lists.numbers(self.psi, "--psi")) != 1:
-            raise UsageError(f"--psi {self.psi[:40]}: one number")
 
     def latent_files(self) -> list[str]:
         """See `Generator`."""
         return lists.paths(self.rows, self.columns)
+
+    @property
+    def truncations(self) -> tuple[float, ...]:
+        """See `Generator`."""
+        return (self.psi,)
 
 
 @dataclass(frozen=True)
@@ -105,21 +132,25 @@ class StyleganInterpolateSettings(Generator):
     """Every option of `stylegan interpolate`."""
 
     seeds: str = option("0-3", SEEDS + "; the clip goes through them and back to the first")
-    psi: str = option("0.7", "truncation")
+    psi: float = option(0.7, "truncation", minimum=-LARGEST_PSI, maximum=LARGEST_PSI)
     space: str = option("z", "z: along the sphere (seeds only); w: straight", choices=("z", "w"))
     steps: int = option(30, "frames from one to the next", minimum=1, maximum=1000)
     seconds: float = option(1.0, "time from one to the next", unit="seconds", minimum=0.02)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "psi", number(self.psi, "--psi"))
         super().__post_init__()
-        if len(lists.numbers(self.psi, "--psi")) != 1:
-            raise UsageError(f"--psi {self.psi[:40]}: one number")
         if self.latent_files() and self.space == "z":
             raise UsageError(f"--space z: {self.latent_files()[0]} holds w", "--space w")
 
     def latent_files(self) -> list[str]:
         """See `Generator`."""
         return lists.paths(self.seeds)
+
+    @property
+    def truncations(self) -> tuple[float, ...]:
+        """See `Generator`."""
+        return (self.psi,)
 
 
 @dataclass(frozen=True)
@@ -142,9 +173,14 @@ class StyleganProjectSettings(Generator):
         if not self.photo:
             raise UsageError("PHOTO: missing", "name a picture")
 
-    def files(self) -> dict[str, list[str]]:
+    def pictures(self) -> Mapping[str, str]:
+        """The photo."""
+        return {"photo": self.photo}
+
+    @property
+    def networks(self) -> tuple[str, ...]:
         """See `Generator`."""
-        return {"photo": [self.photo], **super().files()}
+        return (self.encoder,)
 
 
 @dataclass(frozen=True)
@@ -163,3 +199,8 @@ class StyleganPplSettings(Generator):
     )
     lpips: str = option("", "weights of LPIPS for the channels of --encoder: a name such as lpips-vgg, or a file")
     seed: int = option(0, "seed of the paths", minimum=0, maximum=lists.LARGEST_SEED)
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """See `Generator`."""
+        return (self.encoder,) if self.encoder else ()

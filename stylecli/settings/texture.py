@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from stylecli.errors import UsageError
-from stylecli.settings.fields import option
+from stylecli.settings.fields import Settings, option
 from stylecli.settings.gatys import STYLE_LOSSES, parse_layers
 from stylecli.settings.shared import Contents
 
@@ -15,7 +15,7 @@ LARGEST = 2**16
 
 
 @dataclass(frozen=True)
-class TextureSettings:
+class TextureSettings(Settings):
     """Every option of `texture`."""
 
     method: str = option("gatys", "optimize pixels, or let a trained generator draw", choices=("gatys", "net"))
@@ -59,7 +59,7 @@ class TextureSettings:
     history: int = option(20, "steps that L-BFGS remembers", minimum=1, panel="Optimisation")
     save_every: int = option(0, "also write the picture every N steps", unit="N", minimum=0, panel="Optimisation")
 
-    presets: ClassVar[dict[str, Mapping[str, Any]]] = {
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "stylecli": {},
         # leongatys/DeepTextures@289dfe6: 1e9 / 4 N^2 for N channels.
         "deeptextures": {
@@ -73,6 +73,10 @@ class TextureSettings:
             "steps": 2000,
         },
     }
+
+    def short_side(self) -> int | None:
+        """See `Settings`: references resize by rules of their own."""
+        return self.size if self.recipe == "stylecli" else None
 
     def pictures(self) -> dict[str, str]:
         """Pictures named by options, by role."""
@@ -93,6 +97,7 @@ class TextureSettings:
         return int(found[2]), int(found[1])
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _ = self.shape
         if not parse_layers(self.style_layers, "--style-layers"):
             raise UsageError("--style-layers: empty", "such as relu1_1,relu2_1,relu3_1")

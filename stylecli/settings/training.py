@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from stylecli.settings.fields import option
+from stylecli.settings.fields import Settings, option
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(Settings):
     """Of every training."""
 
     every: int = option(250, "steps between snapshots", minimum=1, panel="Snapshots")

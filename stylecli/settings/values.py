@@ -114,6 +114,30 @@ def sweep(field: "dataclasses.Field[Any]", kind: Kind, words: Sequence[str]) -> 
     return tuple(dict.fromkeys(values))
 
 
+def numbers(said: object, name: str) -> tuple[float, ...]:
+    """Numbers as they come from Python or an older record: `0.5`, `"0.5,0.7"` or `"-1:1:9"`, or a sequence of numbers.
+
+    Raises:
+        UsageError: Something else.
+    """
+    words = said.split(",") if isinstance(said, str) else said if isinstance(said, tuple | list) else [said]
+    field: dataclasses.Field[Any] = dataclasses.field(metadata={"sweep": True})
+    field.name = name.strip("-")
+    return tuple(each for word in words for each in sweep(field, Kind(float), [str(word)]))
+
+
+def number(said: object, name: str) -> float:
+    """One of `numbers`.
+
+    Raises:
+        UsageError: Something else, or several.
+    """
+    found = numbers(said, name)
+    if len(found) != 1:
+        raise UsageError(f"{name} {_short(str(said))}: one number")
+    return found[0]
+
+
 def _even(first: Any, last: Any, count: int) -> list[Any]:
     if isinstance(first, int):
         gaps = count - 1

@@ -31,7 +31,6 @@ from stylecli.nets.transformer import IDENTITY, Norm, TransformerConfig, Transfo
 from stylecli.nets.vgg import VGG
 from stylecli.progress import Listener
 from stylecli.settings.gatys import GatysSettings, parse_layers
-from stylecli.settings.refine import ENCODER
 from stylecli.settings.train_fast import TrainFastSettings
 from stylecli.training.fast_texture import FastTextureTask
 from stylecli.training.loop import Schedule, train
@@ -90,7 +89,9 @@ class FastTask(PaintingTask):
     def __init__(self, settings: TrainFastSettings, device: Device) -> None:
         super().__init__(settings, device)
         self.base: dict[str, Any] = {}
-        self.encoder = load_vgg(store.resolve(ENCODER), list(parse_layers(GatysSettings().style_layers)))
+        # What `--refine` looks through.
+        refined = GatysSettings()
+        self.encoder = load_vgg(store.resolve(refined.weights), list(parse_layers(refined.style_layers)))
         net = self._fresh() if settings.from_scratch else self._extended()
         self.model = net.to(memory_format=torch.channels_last).to(self.device)
         self.first = len(net.config.styles) - len(self.pictures)

@@ -1,7 +1,7 @@
 """Cross rows and columns of pictures: layout of the one, colors of the other."""
 
 from stylecli.commands._options import from_settings
-from stylecli.commands.stylegan._run import run
+from stylecli.commands._run import run
 from stylecli.errors import ExitCode
 from stylecli.settings.shared import Compute, Files, Reporting
 from stylecli.settings.stylegan import StyleganMixSettings
@@ -16,4 +16,4 @@ def command(settings: StyleganMixSettings, outputs: Files, compute: Compute, rep
       stylecli stylegan mix --weights ffhq.pkl --rows 85,100 --columns 55,821 --layers 0-6 -o mix.png
       stylecli stylegan mix --rows face.safetensors --columns 0-5 --layers middle,fine
     """
-    return run("mix", [("stylegan_mix", settings)], outputs, compute, reporting)
+    return run("stylegan mix", None, None, [settings], outputs, compute, reporting, stems=["stylegan_mix"])

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stylecli.commands._options import from_settings
-from stylecli.commands.stylegan._run import run
+from stylecli.commands._run import run
 from stylecli.errors import ExitCode
 from stylecli.settings.shared import Compute, Files, Reporting
 from stylecli.settings.stylegan import StyleganProjectSettings
@@ -17,4 +17,5 @@ def command(settings: StyleganProjectSettings, outputs: Files, compute: Compute,
       stylecli stylegan project face.jpg --weights ffhq.pkl
       stylecli stylegan mix --weights ffhq.pkl --rows face_stylegan.safetensors --columns 0-5
     """
-    return run("project", [(f"{Path(settings.photo).stem}_stylegan", settings)], outputs, compute, reporting)
+    stem = f"{Path(settings.photo).stem}_stylegan"
+    return run("stylegan project", None, None, [settings], outputs, compute, reporting, stems=[stem])

@@ -3,8 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
+from stylecli.batch.inputs import expand
 from stylecli.commands._options import from_settings
-from stylecli.commands.stylegan._run import run
+from stylecli.commands._run import run
 from stylecli.errors import ExitCode
 from stylecli.settings import lists
 from stylecli.settings.shared import Compute, Files, Reporting
@@ -22,12 +23,13 @@ def command(settings: StyleganSampleSettings, outputs: Files, compute: Compute, 
       stylecli stylegan sample --seeds face.safetensors --noise random
     """
     wanted = [("stylegan_sheet", settings)] if settings.grid else _singles(settings)
-    return run("sample", wanted, outputs, compute, reporting)
+    stems, grid = zip(*wanted, strict=True)
+    return run("stylegan sample", None, None, grid, outputs, compute, reporting, stems=stems)
 
 
 def _singles(settings: StyleganSampleSettings) -> list[tuple[str, StyleganSampleSettings]]:
-    """A picture for each seed or latent, class and psi."""
-    from stylecli.batch.generated import latent_rows
+    """Stem and settings of a picture for each seed or latent, class and psi."""
+    from stylecli.checkpoints.header import latent_rows
 
     words: list[tuple[str, str]] = []
     for source in lists.sources(settings.seeds, "--seeds"):
@@ -35,15 +37,14 @@ def _singles(settings: StyleganSampleSettings) -> list[tuple[str, StyleganSample
             words.append((f"seed{source}", str(source)))
             continue
         path, row = source
-        count = latent_rows(path)
+        count = latent_rows(expand([(path, 1.0)])[0].path)
         rows = range(count) if row is None else [row]
         words += [(Path(path).stem + (f"-{i}" if count > 1 else ""), f"{path}[{i}]") for i in rows]
-    psis = lists.numbers(settings.psi, "--psi")
-    classes = lists.words(settings.class_, "--class")
+    classes, psis = lists.words(settings.class_, "--class"), settings.psi
     return [
         (
-            f"stylegan_{name}" + f"_{kind}" * (len(classes) > 1) + f"_psi{psi:g}" * (len(psis) > 1),
-            replace(settings, seeds=word, class_=kind, psi=f"{psi:g}" if len(psis) > 1 else settings.psi),
+            f"stylegan_{name}" + f"_{kind}" * (len(classes) > 1) + f"_psi{psi:.12g}" * (len(psis) > 1),
+            replace(settings, seeds=word, class_=kind, psi=(psi,)),
         )
         for name, word in words
         for kind in classes

@@ -1,7 +1,7 @@
 """A strip from psi -1 over the mean to psi 1."""
 
 from stylecli.commands._options import from_settings
-from stylecli.commands.stylegan._run import run
+from stylecli.commands._run import run
 from stylecli.errors import ExitCode
 from stylecli.settings.shared import Compute, Files, Reporting
 from stylecli.settings.stylegan import StyleganTruncateSettings
@@ -15,4 +15,4 @@ def command(settings: StyleganTruncateSettings, outputs: Files, compute: Compute
       stylecli stylegan truncate --seeds 0-3
       stylecli stylegan truncate --weights ffhq.pkl --seeds 91 --psi 1,0.7,0.5,0,-0.5,-1 -o strip.png
     """
-    return run("truncate", [("stylegan_truncate", settings)], outputs, compute, reporting)
+    return run("stylegan truncate", None, None, [settings], outputs, compute, reporting, stems=["stylegan_truncate"])

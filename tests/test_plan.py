@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylecli.batch.inputs import Source
-from stylecli.batch.jobs import Job, plan
 from stylecli.batch.names import fill
+from stylecli.batch.plan import Job, plan
 from stylecli.errors import UsageError
-from stylecli.settings.fields import option
+from stylecli.settings.fields import Settings, option
 from stylecli.settings.shared import Outputs
 
 
 @dataclass(frozen=True)
-class Settings:
+class Options(Settings):
     alpha: float = option(1.0, "strength", sweep=True)
     weights: str = option("encoder", "network")
     seed: int = option(0, "seed", sweep=True)
@@ -31,7 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def make(
     contents: list[str],
     styles: tuple[str, ...] = ("s.png",),
-    grid: tuple[Settings, ...] = (Settings(),),
+    grid: tuple[Options, ...] = (Options(),),
     root: str | None = None,
     **outputs: object,
 ) -> list[Job]:
@@ -47,7 +47,7 @@ def names(*args: object, **options: object) -> list[str]:
 
 
 def test_the_grid_is_every_combination():
-    jobs = make(["a.jpg", "b.jpg"], ("s.png", "t.png"), (Settings(0.5), Settings(1.0)))
+    jobs = make(["a.jpg", "b.jpg"], ("s.png", "t.png"), (Options(0.5), Options(1.0)))
     assert [job.index for job in jobs] == list(range(1, 9))
     assert [job.output for job in jobs][:3] == [
         "a_fake_s_alpha0.5.jpg",
@@ -128,9 +128,7 @@ def test_templates():
     assert names(["a.jpg"], name="{content}-{style}", output="out") == ["out/a-s.jpg"]
     assert names(["a.jpg"], name="{stem}.webp") == ["a.webp"]
     assert make(["a.jpg"], name="{stem}.webp")[0].format == "webp"
-    assert names(["a.jpg"], grid=(Settings(weights="../w/v:1.pth"),), name="{weights}_{{x}}") == [
-        "..-w-v-1.pth_{x}.jpg"
-    ]
+    assert names(["a.jpg"], grid=(Options(weights="../w/v:1.pth"),), name="{weights}_{{x}}") == ["..-w-v-1.pth_{x}.jpg"]
 
 
 def test_an_unknown_field_names_the_nearest():
@@ -151,7 +149,7 @@ def test_bad_templates(name: str):
 def test_templates_give_a_name_or_a_usage_error(template: str):
     try:
         name = fill(
-            template, method="m", ext="png", index=1, inputs={"content": (Source("a.jpg"),)}, settings=Settings()
+            template, method="m", ext="png", index=1, inputs={"content": (Source("a.jpg"),)}, settings=Options()
         )
     except UsageError:
         return
@@ -161,7 +159,7 @@ def test_templates_give_a_name_or_a_usage_error(template: str):
 
 def test_a_long_style_list_is_cut():
     axes = [[{"content": (Source("a.jpg"),)}], [{"style": tuple(Source(f"style{i}.jpg") for i in range(90))}]]
-    (job,) = plan("fake", axes, (Settings(),), Outputs())
+    (job,) = plan("fake", axes, (Options(),), Outputs())
     assert len(job.output) < 120
 
 

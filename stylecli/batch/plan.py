@@ -5,14 +5,14 @@ import itertools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from stylecli.batch.inputs import Source
+from stylecli.batch.inputs import Source, expand
 from stylecli.batch.names import default_template, fill
 from stylecli.errors import UsageError
 from stylecli.files import is_stream, present
 from stylecli.remote import Remote, place
-from stylecli.settings.shared import FORMATS, Files
+from stylecli.settings.fields import Settings
+from stylecli.settings.shared import CLIPS, FORMATS, Files
 
 STDOUT = "-"
 SUFFIXES = {"jpeg": "jpg", "tif": "tiff", **{name: name for name in FORMATS}}
@@ -39,7 +39,7 @@ class Job:
     index: int
     method: str
     inputs: Inputs
-    settings: Any
+    settings: Settings
     output: str
     format: str
     kept: bool = True
@@ -61,8 +61,18 @@ def main_of(inputs: Inputs, method: str) -> Source:
     return next((some[0] for some in inputs.values()), Source(method))
 
 
-def plan(method: str, axes: Sequence[Sequence[Inputs]], grid: Sequence[Any], outputs: Files) -> list[Job]:
+def plan(
+    method: str,
+    axes: Sequence[Sequence[Inputs]],
+    grid: Sequence[Settings],
+    outputs: Files,
+    *,
+    stems: Sequence[str] = (),
+    clip: bool = False,
+) -> list[Job]:
     """All jobs, the last axis and then the settings varying fastest.
+
+    Files that options name are inputs too, in the roles that the settings give them.
 
     Without `-o` and `--name` a result is `{stem}_{method}_{style}.{ext}` and the swept options in the current
     folder; results that would still share a name are numbered (`_2`). With `--name` sharing is an error.
@@ -72,28 +82,34 @@ def plan(method: str, axes: Sequence[Sequence[Inputs]], grid: Sequence[Any], out
         axes: What each axis runs through: inputs by role. The first axis holds the main input.
         grid: The settings to run through.
         outputs: Where results go.
+        stems: Of the file of each settings, in place of names after inputs, for what is made from nothing.
+        clip: Results are clips.
 
     Raises:
-        UsageError: Two jobs share a file, a file is an input or exists, or `-o` cannot hold that many jobs.
+        UsageError: An input that does not exist, two jobs share a file, a file is an input or exists, or `-o` cannot
+            hold that many jobs.
     """
-    points = [
-        ({role: sources for part in parts for role, sources in part.items()}, settings)
-        for *parts, settings in itertools.product(*axes, grid)
+    named = [_named(settings) for settings in grid]
+    points: list[tuple[Inputs, int]] = [
+        ({role: sources for part in (*parts, named[at]) for role, sources in part.items()}, at)
+        for parts in itertools.product(*axes)
+        for at in range(len(grid))
     ]
+    formats = CLIPS if clip else outputs.formats
     found = any(main_of(inputs, method).root for inputs, _ in points)
-    folder = folder_of(outputs, len(points), (*SUFFIXES, *outputs.formats), found=found)
-    template = outputs.name or default_template(axes, grid)
+    folder = folder_of(outputs, len(points), formats if clip else (*SUFFIXES, *formats), found=found)
+    template = outputs.name or ("{stem}.{ext}" if stems else default_template(axes, grid))
     jobs: list[Job] = []
     taken: set[str] = set()
-    for index, (inputs, settings) in enumerate(points, 1):
-        main = main_of(inputs, method)
+    for index, (inputs, at) in enumerate(points, 1):
+        main, settings, stem = main_of(inputs, method), grid[at], stems[at] if stems else None
         if folder is None:
             path = place(str(outputs.output))
-            ext = _ext(outputs, path, main)
+            ext = _ext(outputs, formats, path, main)
         else:
-            ext = _ext(outputs, Path(template), main)
+            ext = _ext(outputs, formats, Path(template), main)
             word = method.replace(" ", "-")
-            name = fill(template, method=word, ext=ext, index=index, inputs=inputs, settings=settings)
+            name = fill(template, method=word, ext=ext, index=index, inputs=inputs, settings=settings, stem=stem)
             path = apart(folder / main.below / name, taken, numbered=outputs.name is None)
         output = STDOUT if outputs.output == STDOUT else str(path)
         jobs.append(Job(index, method, inputs, settings, output, SUFFIXES.get(ext, ext)))
@@ -140,26 +156,31 @@ def folder_of(
     return place(output)
 
 
-def _known(outputs: Files, path: Path) -> str | None:
+def _named(settings: Settings) -> Inputs:
+    """Files that options name, by role."""
+    found = {**{role: [path] for role, path in settings.pictures().items()}, **settings.files()}
+    return {role: tuple(expand([(path, 1.0) for path in paths])) for role, paths in found.items()}
+
+
+def _known(formats: Sequence[str], path: Path) -> str | None:
     ext = path.suffix[1:].lower()
-    return ext if SUFFIXES.get(ext, ext) in outputs.formats else None
+    return ext if SUFFIXES.get(ext, ext) in formats else None
 
 
-def _ext(outputs: Files, path: Path, main: Source) -> str:
+def _ext(outputs: Files, formats: Sequence[str], path: Path, main: Source) -> str:
     """`--format`, else the suffix of the output, else that of the main input where it can be written, or the first."""
     if outputs.format:
-        if outputs.format not in outputs.formats:
-            raise UsageError(f"--format {outputs.format}: for clips", f"one of {', '.join(outputs.formats)}")
+        if outputs.format not in formats:
+            kind = "for pictures" if outputs.format in outputs.formats else "for clips"
+            raise UsageError(f"--format {outputs.format}: {kind}", f"one of {', '.join(formats)}")
         return outputs.format
     if path.suffix and "{" not in path.suffix and outputs.output != STDOUT:
-        known = _known(outputs, path)
+        known = _known(formats, path)
         if known is None and outputs.name is None:
-            raise UsageError(
-                f"{path}: cannot write {path.suffix}", f"one of .{', .'.join(outputs.formats)}; or say --format"
-            )
+            raise UsageError(f"{path}: cannot write {path.suffix}", f"one of .{', .'.join(formats)}; or say --format")
         if known:
             return known
-    return _known(outputs, Path(main.name)) or outputs.formats[0]
+    return _known(formats, Path(main.name)) or formats[0]
 
 
 def apart(path: Path, taken: set[str], *, numbered: bool) -> Path:
