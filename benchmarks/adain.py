@@ -21,14 +21,15 @@ import numpy as np
 import torch
 from microast import MicroAST
 from PIL import Image
-from stylecli.batch.pictures import PictureWork
 from table import Row, finish, gflop, parser
 from torch import nn
 
 from stylecli.backends.adain import Adain
+from stylecli.batch.work import Work
 from stylecli.checkpoints.layouts.networks import NETWORKS
 from stylecli.checkpoints.save import save_network
 from stylecli.device import resolve
+from stylecli.method import Request
 from stylecli.nets.adain import AdaIN, MirrorDecoder
 from stylecli.nets.vgg import VGG, VGGConfig
 from stylecli.progress import silent
@@ -104,7 +105,7 @@ def folder(args: argparse.Namespace, where: Path) -> Row:
     settings = AdainSettings(weights=str(weights))
     outputs = Outputs(output=f"{where}/ours/")
     jobs = plan_files("adain", Contents((str(photos),)), Styles((str(where / "style.jpg"),)), (settings,), outputs)
-    work = PictureWork(Adain(settings, resolve("cpu")), outputs, {})
+    work = Work(Adain(settings, resolve("cpu")), outputs, {})
     found: dict[str, list[float]] = {"plain": [], "stylecli": []}
     for job in jobs:
         start = time.perf_counter()
@@ -133,7 +134,7 @@ def alone(side: str, width: int, height: int, weights: str) -> None:
         backend = Adain(settings, resolve("cpu"))
         levels, painted = content.mul(255).byte(), style.mul(255).byte()
         # Copies are new pictures to the method: everything is computed again, the style too.
-        run = lambda: backend.run(levels.clone(), [painted.clone()], settings)
+        run = lambda: backend(Request(settings, levels.clone(), [painted.clone()]))
     with torch.inference_mode():
         for _ in range(2 if width > 1000 else 5):
             start = time.perf_counter()

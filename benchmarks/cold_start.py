@@ -18,7 +18,7 @@ from typing import Any
 
 from table import Row, finish, parser
 
-from stylecli import cli, runs
+from stylecli import cli, methods
 
 ROOT = Path(__file__).parents[1]
 CONTENT, STYLE = (str(ROOT / "stylecli/examples" / name) for name in ("harbor.jpg", "brushwork.jpg"))
@@ -38,9 +38,9 @@ def seconds(*words: str) -> float:
     return time.perf_counter() - start
 
 
-def computation(words: list[str], monkey: Any = runs) -> float:
+def computation(words: list[str], monkey: Any = methods) -> float:
     """The backend's part of a command that runs in this process, the third time."""
-    spent, build = [], monkey.build_backend
+    spent, build = [], monkey.opened
 
     def timed(method: str, settings: Any, device: Any) -> Any:
         backend = build(method, settings, device)
@@ -55,13 +55,13 @@ def computation(words: list[str], monkey: Any = runs) -> float:
         backend.run = measured
         return backend
 
-    monkey.build_backend = timed
+    monkey.opened = timed
     try:
         for _ in range(3):
             with contextlib.redirect_stdout(io.StringIO()):
                 assert cli.run(words) == 0
     finally:
-        monkey.build_backend = build
+        monkey.opened = build
     return min(spent)
 
 

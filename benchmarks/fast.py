@@ -19,11 +19,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from stylecli.batch.pictures import PictureWork
 from table import Row, finish, gflop, parser
 from torch import Tensor, nn
 
 from stylecli.backends.fast import Fast
+from stylecli.batch.work import Work
 from stylecli.checkpoints.layouts.transformer import stored_config
 from stylecli.checkpoints.load import build
 from stylecli.checkpoints.onnx import save_onnx
@@ -120,7 +120,7 @@ def our_side(path: Path, style: str) -> Callable[[Path, Path], None]:
     def run(source: Path, target: Path) -> None:
         outputs = Outputs(output=str(target), overwrite=True)
         (job,) = plan_files("fast", Contents((str(source),)), None, [settings], outputs)
-        PictureWork(backend, outputs, {"precision": "auto"})(job, silent)
+        Work(backend, outputs, {"precision": "auto"})(job, silent)
 
     return run
 

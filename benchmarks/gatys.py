@@ -23,6 +23,7 @@ from stylecli.backends.gatys import Gatys
 from stylecli.checkpoints.layouts.vgg import stored_config
 from stylecli.checkpoints.save import save_network
 from stylecli.device import resolve
+from stylecli.method import Request
 from stylecli.nets.vgg import BLOCKS, VGG, VGGConfig
 from stylecli.settings.gatys import GatysSettings, parse_layers
 
@@ -84,9 +85,8 @@ def our_steps(path: Path, content: Tensor, style: Tensor, steps: int) -> list[fl
         weights=str(path), steps=steps, min_size=0, style_layers=LAYERS, content_layers=CONTENT, scaling="channels"
     )
     times: list[float] = []
-    Gatys(settings, resolve("cpu")).run(
-        content[0], [style[0]], settings, evaluation=lambda *_: times.append(time.perf_counter())
-    )
+    request = Request(settings, content[0], [style[0]], listener=lambda step: times.append(time.perf_counter()))
+    Gatys(settings, resolve("cpu"))(request)
     return [b - a for a, b in pairwise(times)]
 
 

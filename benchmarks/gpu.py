@@ -85,7 +85,8 @@ def one_pass(peaks: dict[str, float], height: int = 1080, width: int = 1920) -> 
 
     from stylecli.backends.fast import Fast
     from stylecli.device import resolve
-    from stylecli.methods import build_backend, settings_of
+    from stylecli.method import Request
+    from stylecli.methods import opened, settings_of
     from stylecli.settings.values import build
 
     contents = [torch.randint(0, 256, (3, height, width), dtype=torch.uint8) for _ in range(4)]
@@ -94,8 +95,8 @@ def one_pass(peaks: dict[str, float], height: int = 1080, width: int = 1920) -> 
     for method, given, more in (("adain", [style], {}), ("fast", [], {"style": ("great_wave",)})):
         settings = build(settings_of(method), more)
         for kind in TYPES:
-            backend, turn = build_backend(method, settings, resolve("cuda", kind)), cycle(contents)
-            run = lambda b=backend, t=turn, g=given, s=settings: b.run(next(t), g, s)
+            backend, turn = opened(method, settings, resolve("cuda", kind)), cycle(contents)
+            run = lambda b=backend, t=turn, g=given, s=settings: b(Request(s, next(t), g))
             took, gib = seconds(run), memory()
             share = gflop(run) / took / peaks[kind]
             net = Plain(backend.net, 1) if isinstance(backend, Fast) else MicroAST()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from stylecli.errors import UsageError
 from stylecli.settings.fields import Settings
+from stylecli.settings.training import Training
 
 if TYPE_CHECKING:
     from stylecli.device import Device
@@ -15,21 +16,33 @@ if TYPE_CHECKING:
 def settings_of(method: str) -> type[Settings]:
     """The settings dataclass of a method: `settings/adain.py` has `AdainSettings`, in any case of letters.
 
-    A method of two words is a command of the first one's (`stylegan mix`: `StyleganMixSettings`), or a training
-    (`train adain`: `TrainAdainSettings` in `settings/train_adain.py`).
+    A method of two words, such as `stylegan mix`, is a command of the first one's: `StyleganMixSettings`.
 
     Raises:
         UsageError: No such method.
     """
-    first, _, second = method.partition(" ")
-    module = f"train_{second}" if first == "train" else first
+    return _settings(method.partition(" ")[0], method)
+
+
+def settings_of_training(network: str) -> type[Training]:
+    """The settings dataclass of a training: `settings/train_adain.py` has `TrainAdainSettings`.
+
+    Raises:
+        UsageError: No such training.
+    """
+    found = _settings(f"train_{network}", f"train {network}")
+    assert issubclass(found, Training)
+    return found
+
+
+def _settings(module: str, name: str) -> type[Settings]:
     found = module.isidentifier() and find_spec(f"stylecli.settings.{module}")
     members = vars(import_module(f"stylecli.settings.{module}")) if found else {}
-    wanted = f"{method.replace('_', '').replace(' ', '')}settings"
-    for name, each in members.items():
-        if name.lower() == wanted and issubclass(each, Settings):
+    wanted = f"{name.replace('_', '').replace(' ', '')}settings"
+    for key, each in members.items():
+        if key.lower() == wanted and issubclass(each, Settings):
             return each
-    raise UsageError(f"{method}: no such method", "was it made by a newer version?")
+    raise UsageError(f"{name}: no such method", "was it made by a newer version?")
 
 
 def opened(method: str, settings: Settings, device: "Device") -> "Method[Settings, object]":
@@ -43,7 +56,7 @@ def opened(method: str, settings: Settings, device: "Device") -> "Method[Setting
     return built
 
 
-def training(network: str) -> "TrainingRun[Settings]":
+def training(network: str) -> "TrainingRun[Training]":
     """What trains a network of that name: `run` of `training/adain.py`."""
-    found: TrainingRun[Settings] = import_module(f"stylecli.training.{network}").run
+    found: TrainingRun[Training] = import_module(f"stylecli.training.{network}").run
     return found

@@ -22,7 +22,7 @@ from stylecli.errors import MemoryLimitError
 from stylecli.media.audio import Sound
 from stylecli.media.images import quantize, read_picture
 from stylecli.method import Request
-from stylecli.methods import opened, settings_of
+from stylecli.methods import opened, settings_of, settings_of_training
 from stylecli.methods import training as training_of
 from stylecli.progress import silent
 from stylecli.runs import plan_files, run_files
@@ -215,7 +215,7 @@ def training(kind: str, *, again: bool = False, **more: Any) -> Use:
 
     def made(device: Device, given: Given) -> Tensor:
         known = {key: value(given) if callable(value) else value for key, value in more.items()}
-        settings = settings_of(f"train {kind}")
+        settings = settings_of_training(kind)
         folder = given.output / device.torch.type
         for steps in (2, 4) if again else (2,):
             chosen = build(settings, {"output": str(folder), "every": 2, **known, "steps": steps})

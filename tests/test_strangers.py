@@ -171,7 +171,7 @@ def test_a_record_of_a_stranger_may_be_good(cli: Cli, folder: Path):
         ({"compute": {"device": "cpu", "threads": "many"}}, "--threads"),
         ({"settings": {"size": 10**30}}, "--size 1"),
         ({"settings": {"size": -1}}, "--size -1"),
-        ({"inputs": {}}, "names no content and style"),
+        ({"inputs": {}}, "content: missing"),
         ({"method": "train fast"}, "no such method"),
         ({"method": ["gatys"]}, "damaged or of another version"),
         ({"weights": {"encoder": 3}}, "damaged or of another version"),

@@ -114,7 +114,7 @@ class Stylegan(_Machine, total=False):
     cutoff: int | None
     batch: int
     seeds: str | int
-    psi: str
+    psi: Sequence[float] | float | str
     grid: bool
     columns: int | str | None
     save_latents: bool
