@@ -1,4 +1,4 @@
-"""Fuzzes readers of pictures, masks, sounds, weights and options, guided by coverage (`pip install atheris`).
+"""Fuzzes readers of pictures, sounds, weights, latents, records and options by coverage (`pip install atheris`).
 
     python tests/fuzz.py [--minutes 60] [--only picture,checkpoint]
 
@@ -10,6 +10,8 @@ runs in a process of its own: what kills that is a finding too, and the next one
 import argparse
 import hashlib
 import io
+import pickle
+import struct
 import subprocess
 import sys
 import tempfile
@@ -28,9 +30,11 @@ import torch
 from PIL import Image
 from safetensors.torch import save
 
+from stylecli.batch.record import Record
 from stylecli.checkpoints.layouts.vgg import stored_config
 from stylecli.checkpoints.save import save_network
 from stylecli.media.images import write_picture
+from stylecli.media.xmp import FRESH, xmp_with_settings
 from stylecli.nets.vgg import VGG, VGGConfig
 
 
@@ -85,6 +89,12 @@ def checkpoints() -> Iterator[bytes]:
         file = io.BytesIO()
         torch.save({"g_ema": state, "args": (1, 2.5, "x", None)}, file, **options)
         yield file.getvalue()
+    yield pickle.dumps({"state_dict": {name: value.numpy() for name, value in state.items()}}, 2)
+    # A Torch 7 table of one tensor.
+    word = lambda text: struct.pack("<i", len(text)) + text
+    storage = struct.pack("<ii", 4, 3) + word(b"V 1") + word(b"torch.FloatStorage") + struct.pack("<q2f", 2, 1, 2)
+    tensor = struct.pack("<ii", 4, 2) + word(b"V 1") + word(b"torch.FloatTensor") + struct.pack("<iqqq", 1, 2, 1, 1)
+    yield struct.pack("<iii", 3, 1, 1) + struct.pack("<i", 2) + word(b"weight") + tensor + storage
 
 
 def words() -> Iterator[bytes]:
@@ -95,6 +105,40 @@ def words() -> Iterator[bytes]:
         yield bytes([index % 9, 0, index]) + word.encode()
 
 
+def arrays() -> Iterator[bytes]:
+    """Latents as NumPy and PyTorch write them."""
+    numbers = np.random.default_rng(0).standard_normal((2, 4)).astype(np.float32)
+    for write in (lambda file: np.save(file, numbers), lambda file: np.savez_compressed(file, w=numbers)):
+        file = io.BytesIO()
+        write(file)
+        yield file.getvalue()
+    yield save({"w": torch.from_numpy(numbers)})
+    file = io.BytesIO()
+    torch.save({"a.jpg": {"latent": torch.from_numpy(numbers)}}, file)
+    yield file.getvalue()
+    yield pickle.dumps({"w": numbers, "z": [numbers, 1, "x"]}, 5)
+
+
+def records() -> Iterator[bytes]:
+    """As results hold them."""
+    one = [{"path": "a.png", "sha256": "0" * 64, "share": 0.5}]
+    for method in ("adain", "gatys", "stylegan sample", "audio"):
+        encoding = {"quality": 92, "bits": "auto", "strip": False, "format": "png"}
+        inputs = {"content": one, "style": one}
+        made = Record(method, {"seed": 0}, inputs, {"adain": "00"}, encoding, {"device": "cpu", "threads": 2})
+        yield made.dumps().encode()
+
+
+def packets() -> Iterator[bytes]:
+    """With settings of ours and of others."""
+    yield FRESH
+    yield xmp_with_settings(None, "{}")
+    yield xmp_with_settings(None, "{}").replace(b"stylecli:", b"s:").replace(b":stylecli=", b":s=")
+    yield FRESH.replace(
+        b"></rdf:RDF>", b"><rdf:Description xmlns:t='http://ns.adobe.com/tiff/1.0/' t:Orientation='6'/></rdf:RDF>"
+    )
+
+
 SEEDS = {
     "picture": pictures,
     "settings_in_a_file": pictures,
@@ -102,6 +146,9 @@ SEEDS = {
     "sound": sounds,
     "checkpoint": checkpoints,
     "options": words,
+    "latents": arrays,
+    "replayed": records,
+    "packet": packets,
 }
 
 
@@ -125,8 +172,9 @@ def fuzz(target: str, seconds: int, folder: Path) -> None:
     options = [
         f"-max_total_time={seconds}",
         "-max_len=8192",
-        "-rss_limit_mb=6000",
-        "-timeout=60",
+        # What a file of 8 kB may cost, PyTorch included.
+        "-rss_limit_mb=1500",
+        "-timeout=20",
         "-print_final_stats=1",
     ]
     atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={CORPUS / target}/", str(folder)], one)

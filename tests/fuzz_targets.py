@@ -16,14 +16,18 @@ import torch
 from stylecli import settings as settings_package
 from stylecli.batch import names, record
 from stylecli.checkpoints.containers.detect import read_tensors
+from stylecli.checkpoints.latents import latents_in
 from stylecli.checkpoints.load import build, check_finite, describe
 from stylecli.errors import StyleCliError
 from stylecli.media.audio import read_sound
 from stylecli.media.images import read_picture
 from stylecli.media.masks import read_mask
 from stylecli.media.stored_settings import read_settings
+from stylecli.media.xmp import clean_xmp, settings_in, xmp_with_settings
+from stylecli.methods import settings_of
 from stylecli.settings import lists, values
 from stylecli.settings.adain import AdainSettings
+from stylecli.settings.shared import Machine, Outputs
 
 CORPUS = Path(__file__).parent / "corpus"
 MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile.gettempdir())
@@ -65,6 +69,34 @@ def checkpoint(data: bytes) -> None:
         path.unlink()
 
 
+def latents(data: bytes) -> None:
+    """Any file given as latents, by each way to read them."""
+    for suffix in (".npz", ".pt"):
+        path = MEMORY / f"stylecli-fuzz-{os.getpid()}{suffix}"
+        path.write_bytes(data)
+        try:
+            with contextlib.suppress(StyleCliError):
+                assert latents_in(str(path))[1].is_floating_point()
+        finally:
+            path.unlink()
+
+
+def replayed(data: bytes) -> None:
+    """Any text given to `replay` as a record: it is validated, and nothing of it is read."""
+    made = record.loads(data.decode("utf-8", "surrogateescape"), "fuzz")
+    kind = settings_of(made.method)
+    values.build(kind, values.completed(kind, made.settings))
+    values.build(Machine, {key: value for key, value in made.compute.items() if key in ("device", "threads")})
+    values.build(Outputs, {key: made.encoding[key] for key in record.ENCODING})
+
+
+def packet(data: bytes) -> None:
+    """Any XMP of a content: ours is read back, whatever else is in it."""
+    kept = clean_xmp(data)
+    assert kept is None or settings_in(kept) is None
+    assert settings_in(xmp_with_settings(kept, "{}")) == "{}"
+
+
 @cache
 def _options() -> list[tuple[Any, values.Kind]]:
     """Every option of every command."""
@@ -98,7 +130,8 @@ def options(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    each.__name__: each for each in (picture, settings_in_a_file, mask, sound, checkpoint, options)
+    each.__name__: each
+    for each in (picture, settings_in_a_file, mask, sound, checkpoint, options, latents, replayed, packet)
 }
 
 
