@@ -1,6 +1,5 @@
 """From the bytes of a picture file to upright sRGB pixels, and what is carried along."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,6 +26,9 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
     8: lambda a: np.rot90(a),
 }
+MOST_DPI = 65535
+"""The largest number that a JPEG holds."""
+
 _INCH_PER = {2: 1.0, 3: 2.54}  # EXIF ResolutionUnit: inch, centimeter
 
 
@@ -188,4 +190,4 @@ def _dpi(dpi: object, exif: Image.Exif) -> tuple[float, float] | None:
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
     # Files without a resolution give their aspect as 1 x 1.
-    return (x, y) if 1 < x < math.inf and 1 < y < math.inf else None
+    return (x, y) if 1 < x <= MOST_DPI and 1 < y <= MOST_DPI else None

@@ -119,10 +119,8 @@ def _told(error: Exception, data: bytes, name: str) -> StyleCliError:
         return InputError(f"{name}: {format} takes a package more", str(error).partition(": ")[2])
     if isinstance(error, NotImplementedError):
         return InputError(f"{name}: {first_line} cannot be read", "save it as PNG")
-    # What decoders say of files helps; what Python says of decoders that tripped over a file does not.
-    says = isinstance(error, (OSError, RuntimeError, SyntaxError)) and not isinstance(error, UnidentifiedImageError)
-    reason = f": {first_line}" if says and first_line else ""
-    return InputError(f"{name}: not an image: damaged {format or 'data'}{reason}", "export it again, as PNG if you can")
+    # What decoders say are names of their functions and tables.
+    return InputError(f"{name}: not an image: damaged {format or 'data'}", "export it again, as PNG if you can")
 
 
 def _format(data: bytes) -> str | None:
