@@ -71,7 +71,16 @@ def called(name: str, argument: bytes = TOUCH) -> bytes:
 
 SYSTEM = called("os.system")
 POPEN = text(b"subprocess") + text(b"Popen") + b"\x93"
-TENSOR = b"ctorch._utils\n_rebuild_tensor_v2\n"
+H, T2 = b"\x80\x02", b"ctorch._utils\n_rebuild_tensor_v2\n"
+TENSOR = T2
+
+
+def storage(kind: str, count: int) -> bytes:
+    """The persistent id of storage 0."""
+    said = text(b"storage") + f"ctorch\n{kind}Storage\n".encode() + text(b"0") + text(b"cpu")
+    return b"(" + said + b"J" + struct.pack("<i", count) + b"tQ"
+
+
 TRICKS = {
     "global": (b"cos\nsystem\n(S'" + TOUCH + b"'\ntR.", "os.system"),
     "reduce": (b"\x80\x02" + SYSTEM + b".", "os.system"),

@@ -114,7 +114,8 @@ def loads(text: str | None, path: Path | str) -> Record:
             raise TypeError("no method")
         if not all(isinstance(each, str) for pair in made.weights.items() for each in pair):
             raise TypeError("weights without names and hashes")
-        _ = [made.encoding[key] for key in ENCODING]
+        if not all(isinstance(made.encoding[key], str | int) for key in ENCODING):
+            raise TypeError("an encoding of no word or number")
         for one in itertools.chain(*made.inputs.values()):
             _ = (one["path"] + one["sha256"]).encode(errors="surrogateescape")
             if not 0 < float(one.get("share", 1)) < math.inf or "\0" in one["path"]:

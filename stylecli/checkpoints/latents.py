@@ -11,7 +11,7 @@ from torch import Tensor
 from stylecli.arrays import read_arrays
 from stylecli.checkpoints.containers.detect import read_tensors
 from stylecli.errors import InputError, OutputError, WeightsError
-from stylecli.files import atomic_write, is_stream, regular
+from stylecli.files import atomic_write, is_stream, present, regular
 from stylecli.nets.style_generator import StyleGenerator
 from stylecli.remote import place
 
@@ -109,7 +109,7 @@ def latents_beside(output: str, settings: Any, *, overwrite: bool) -> Path | Non
     if not getattr(settings, "save_latents", False) or output == "-" or is_stream(place(output)):
         return None
     path = place(output).with_suffix(".safetensors")
-    if path.exists() and not overwrite:
+    if present([path]) and not overwrite:
         raise OutputError(f"{path}: already there", "--overwrite replaces it")
     return path
 

@@ -63,7 +63,8 @@ def _in_mp4(data: bytes) -> str | None:
             return data[at + 24 : at + size].decode(errors="replace")
         if size == 1:
             (size,) = struct.unpack(">Q", data[at + 8 : at + 16])
-        at += size or len(data)
+        # A box that is smaller than its own head would have this take a byte at a time.
+        at += size if size >= 8 else len(data)
     return None
 
 

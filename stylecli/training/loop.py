@@ -5,6 +5,7 @@ The weights that are saved for use are an exponential moving average of the iter
 
 import json
 import math
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from stylecli.errors import InputError, StyleCliError
+from stylecli.errors import InputError, OutputError, StyleCliError
 from stylecli.files import atomic_write, own, regular
 from stylecli.media.images import write_picture
 from stylecli.progress import Listener, Step
@@ -25,6 +26,7 @@ from stylecli.training.data import broken
 Batch = TypeVar("Batch")
 Tensors = tuple[Tensor, ...] | list[Tensor]
 Optimizers = dict[str, torch.optim.Optimizer]
+_OURS = re.compile(r"snapshot\.pt|log\.jsonl|weights\.safetensors|sample_\d+\.jpg")
 MOST_RETURNS = 4
 """How often training goes back to a snapshot before it gives up."""
 
@@ -116,10 +118,13 @@ def train(task: Task[Batch] | Phased[Batch], schedule: Schedule, folder: Path, l
     `distributed`, the first writes, to a folder that all of them can read.
 
     Raises:
-        InputError: The snapshot belongs to another network.
+        InputError: The snapshot belongs to another network, or is damaged.
+        OutputError: One of its files is a link.
         StyleCliError: The loss is not a number, again and again, or before the first snapshot.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if linked := next((path for path in folder.iterdir() if path.is_symlink() and _OURS.fullmatch(path.name)), None):
+        raise OutputError(f"{linked}: a link", "a training writes no files but its own; give another folder with -o")
     given: Any = getattr(task, "groups", task.model.parameters)()
     groups = {"model": given} if hasattr(task, "losses") else given
     # On a GPU all parameters in one launch.

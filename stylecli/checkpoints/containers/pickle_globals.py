@@ -13,6 +13,9 @@ from stylecli.checkpoints.containers import pickle_tensors as tensors
 from stylecli.errors import WeightsError
 
 Constructor = Callable[..., Any]
+LONGEST = 1000
+"""Characters of a name; from the memo a long one costs a pickle nothing."""
+
 _PACKAGES = (
     "torch torchvision torchaudio numpy scipy __builtin__ copy_reg commands pip setuptools pkg_resources _pytest dill "
     "cloudpickle joblib stylecli"
@@ -75,6 +78,8 @@ def meaning(module: str, name: str, known: Mapping[str, Constructor]) -> Any:
     Raises:
         WeightsError: It is refused; the message names it.
     """
+    if len(module) + len(name) > LONGEST:
+        raise WeightsError(f"damaged: a global with a name of {len(module) + len(name):,} characters")
     full = f"{module}.{name}"
     if full in known:
         return Foreign(full, known[full])

@@ -15,8 +15,8 @@ from stylecli.budget import Budget
 from stylecli.checkpoints.containers.pickle_globals import Constructor, Foreign, Record, meaning, refuse
 from stylecli.errors import WeightsError
 
-SIZED: dict[type, int] = {str: 2, bytes: 2, bytearray: 2, list: 8, tuple: 8, dict: 8}
-"""Bytes of copies of each item: of numbers there are two, one to change and one in this machine's order."""
+SIZED: dict[type, int] = {str: 2, bytes: 2, bytearray: 2, list: 100, tuple: 100, dict: 100}
+"""Bytes of copies of each item: of numbers there are two, one in this machine's order; of lists, entries of a dict."""
 
 KEYS = (str, bytes, int, float, bool, type(None))
 Persistent = Callable[[Any], Any]
@@ -216,7 +216,7 @@ class _Machine:
         self._pay(arguments)
         self.stack.append(what.make(*arguments))
 
-    def _pay(self, arguments: tuple[Any, ...]) -> None:
+    def _pay(self, arguments: tuple[Any, ...] | list[Any]) -> None:
         """For what a constructor keeps or copies of its arguments, which a pickle can give again and again."""
         sizes = (len(each) * SIZED[type(each)] for each in arguments if type(each) in SIZED)
         self.budget.take(RECORD + sum(sizes), "what its pickle makes")
@@ -224,7 +224,7 @@ class _Machine:
     def _build(self, _: None) -> None:
         state, target = self.stack.pop(), self.stack[-1]
         if isinstance(target, Record):
-            self._pay(state if isinstance(state, tuple) else ())
+            self._pay(state if isinstance(state, tuple | list) else ())
             target.set_state(state)
         elif not isinstance(target, dict):  # attributes of an OrderedDict, such as its _metadata, mean nothing to us
             raise WeightsError(f"refused: a pickle that changes {_named(target)}")
