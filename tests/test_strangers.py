@@ -270,6 +270,15 @@ def test_parts_of_a_tiff_that_are_not_there_are_not_made_up(counts: list[int]):
         read_picture(data)
 
 
+def test_a_header_is_no_reason_to_allocate():
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "BMP")
+    data = bytearray(file.getvalue())
+    data[18:26] = struct.pack("<ii", 30_000, 30_000)
+    with pytest.raises(InputError, match="246 bytes cannot hold so many pixels"):
+        read_picture(bytes(data))
+
+
 def test_pages_are_not_walked_for_ever():
     file = io.BytesIO()
     small = Image.new("L", (1, 1))

@@ -9,6 +9,7 @@ import typer
 
 from stylecli.checkpoints import store
 from stylecli.errors import ExitCode, StyleCliError, UsageError, printable
+from stylecli.files import present
 
 PANEL = "Tools"
 app = typer.Typer(help="List, show, pull, check, convert and remove weights.")
@@ -159,8 +160,9 @@ def convert(
         raise UsageError(f"{target}: not a .safetensors or .onnx file", f"name it {target.stem}.safetensors")
     if half and target.suffix == ".onnx":
         raise UsageError("--half: ONNX stays float32", "convert to .safetensors for half the size")
-    if target.exists() and (target.samefile(path) or not overwrite):
-        hint = "choose another name" if target.samefile(path) else "add --overwrite to replace it"
+    same = target.exists() and target.samefile(path)
+    if present([target]) and (same or not overwrite):
+        hint = "choose another name" if same else "add --overwrite to replace it"
         raise UsageError(f"{target}: exists", hint)
     from stylecli.checkpoints.layouts.networks import NETWORKS
     from stylecli.checkpoints.load import build, check_finite, describe

@@ -7,13 +7,14 @@ import imagecodecs
 import numpy as np
 from PIL import ExifTags, Image
 
-from stylecli.budget import PIXELS, Budget, OverBudgetError
+from stylecli.budget import ALLOWANCE, PIXELS, Budget, OverBudgetError
+from stylecli.errors import InputError, MemoryLimitError
 from stylecli.media import png, tiff
 from stylecli.media.coded import ADOBE_RGB, in_bmp, in_boxes
 from stylecli.media.metadata import Carried, clean_exif
 from stylecli.media.png_chunks import MAGIC
 from stylecli.media.profiles import to_srgb
-from stylecli.media.safe_open import MOST_BYTES, decoding, is_tiff, mute, opened
+from stylecli.media.safe_open import EXPANSION, MOST_BYTES, decoding, is_tiff, mute, opened
 from stylecli.media.stored import Stored
 from stylecli.media.xmp import clean_xmp
 
@@ -59,7 +60,14 @@ def decode(data: bytes, name: str, most: int | None = None) -> Decoded:
         MemoryLimitError: More than `most`.
     """
     with decoding(data, name):
-        stored = _stored(data, Budget(min(most or MOST_BYTES, MOST_BYTES)))
+        worth = min(MOST_BYTES, ALLOWANCE + EXPANSION * len(data))
+        try:
+            stored = _stored(data, Budget(min(most or worth, worth)))
+        except OverBudgetError as error:
+            if most and most < worth:
+                hint = "scale it down or cut it first, or allow more with --max-memory"
+                raise MemoryLimitError(f"{name}: {error}", hint) from error
+            raise InputError(f"{name}: not an image: {len(data):,} bytes cannot hold so many pixels") from error
         levels = stored.color.dtype.kind == "u"
         bits = stored.color.dtype.itemsize * 8 if levels else 16
         color, icc, note = to_srgb(stored.color, stored.space, stored.profile)

@@ -51,7 +51,8 @@ def check_longest(pixels: Tensor, size: tuple[int, int]) -> None:
     """
     (height, width), (high, wide) = pixels.shape[-2:], size
     if max(size) > max(LONGEST, height, width):
-        raise InputError(f"{width:,} x {height:,} px would become {wide:,} x {high:,}", "cut it, or give a smaller --size")
+        what = f"{width:,} x {height:,} px would become {wide:,} x {high:,}"
+        raise InputError(what, "cut it first, or give a smaller --size")
 
 
 def resize_seamless(pixels: Tensor, size: tuple[int, int]) -> Tensor:

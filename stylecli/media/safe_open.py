@@ -10,14 +10,16 @@ from io import BytesIO
 
 from PIL import Image, UnidentifiedImageError
 
-from stylecli.budget import OverBudgetError
-from stylecli.errors import InputError, MemoryLimitError, StyleCliError
+from stylecli.errors import InputError, StyleCliError
 
 MAX_PIXELS = 1_000_000_000
 """Pictures above one gigapixel are refused: they are bombs, or need 12 GB for their pixels alone."""
 
 MOST_BYTES = 2**33
 """Of the levels of a picture as its file stores them: a gigapixel of four channels in 16 bits."""
+
+EXPANSION = 5000
+"""Times its own size that a picture may be as levels; GIF and PNG reach half of it with a single color."""
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "DIB", "AVIF")
 _READABLE = "JPEG, PNG, WebP, TIFF, GIF, BMP, AVIF and, with an extra, HEIC and JPEG XL can be read"
@@ -102,11 +104,9 @@ def is_tiff(data: bytes) -> bool:
     return data[:4] in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}
 
 
-def _told(error: Exception, data: bytes, name: str) -> StyleCliError:
+def _told(error: Exception, data: bytes, name: str) -> InputError:
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
         return InputError(f"{name}: too large: more than {MAX_PIXELS:,} pixels", "scale it down or cut it first")
-    if isinstance(error, OverBudgetError):
-        return MemoryLimitError(f"{name}: {error}", "scale it down or cut it first, or allow more with --max-memory")
     if isinstance(error, MemoryError):
         return InputError(f"{name}: too large for this machine's memory", "scale it down or cut it first")
     if _cut_short(data) or "truncated" in str(error).lower():

@@ -30,9 +30,6 @@ _SPACES = {
     "CIELAB": ("lab", 3),
     "ICCLAB": ("lab", 3),
 }
-EXPANSION = 20_000
-"""Times as large as their file pixels may be; LZMA of a single color comes near it."""
-
 MOST_PAGES = 1000
 _HOT = 4.0
 """Where the brightest value is so many times the 99th percentile, it is a highlight and no measure of white."""
@@ -114,7 +111,7 @@ def _pixels(page: tifffile.TiffPage, data: bytes, budget: Budget) -> tuple[np.nd
     stored, needed = sum(page.databytecounts), page.nbytes
     plain = page.imagewidth * page.imagelength * page.samplesperpixel * bits // 8
     # Parts that are not there would be filled with zeros: a picture of 188 bytes would be as large as it likes.
-    if not all(page.databytecounts) or stored < (plain if page.compression == 1 else needed // EXPANSION):
+    if not all(page.databytecounts) or (page.compression == 1 and stored < plain):
         raise EOFError("no pixels in it" if not stored else "truncated")
     budget.take(needed, PIXELS)
     pixels = page.asarray()

@@ -13,7 +13,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 NAMESPACE = "https://stylecli.org/ns/1.0/"
-LONGEST = 2**23
+LONGEST = 2**22
 """Bytes of a packet; as a tree it takes fifty times as many."""
 
 _SETTINGS = f"{{{NAMESPACE}}}settings"

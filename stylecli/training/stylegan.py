@@ -30,6 +30,7 @@ from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.store import resolve
 from stylecli.device import Device
+from stylecli.files import own
 from stylecli.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty, path_lengths
 from stylecli.losses.frechet import frechet_distance
 from stylecli.media.grids import sheet
@@ -243,7 +244,7 @@ class StyleganTask:
         told = {"step": row["step"]}
         if self.features:
             told |= {"frechet": frechet_distance(self._seen(pictures), self.wanted), "halves": self.floor}
-            with (path.parent / "distances.jsonl").open("a") as file:
+            with open(path.parent / "distances.jsonl", "a", opener=own) as file:
                 file.write(json.dumps(told) + "\n")
         save_network(
             net,
