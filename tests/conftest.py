@@ -209,13 +209,13 @@ def cluster() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def tiny_adain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An any-style network of random weights."""
+    """An any-style network of random weights that sees noise."""
     from stylecli.checkpoints.save import save_network
     from stylecli.nets.transport import Transport, TransportConfig
     from stylecli.nets.vgg import VGGConfig
 
     torch.manual_seed(0)
-    net = Transport(TransportConfig(VGGConfig(((4, 4), (6, 6), (8, 8, 8, 8), (10,))), hidden=16))
+    net = Transport(TransportConfig(VGGConfig(((4, 4), (6, 6), (8, 8, 8, 8), (10,))), hidden=16, noise=True))
     for module in net.modules():
         if isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

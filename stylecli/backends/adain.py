@@ -45,7 +45,7 @@ class _Content:
     """What was computed of a content.
 
     Attributes:
-        x: [1, 3 + K, H, W]: sized, with masks behind the colors.
+        x: [1, 3 + K, H, W]: sized, with noise where the network sees it, and masks behind the colors.
         side: Of a tile; None where it goes through whole.
         seen: Its features and their moments, where it went through whole.
         memory: Its statistics, where it went through in tiles.
@@ -124,7 +124,7 @@ class Adain(Method[AdainSettings, Tensor]):
                 together = torch.cat([self._sized(mask, settings.size, settings).to(torch.float32) for mask in masks])
                 x = torch.cat([x, together.mul(255).round().byte() if x.dtype == torch.uint8 else together])
             side = tile_side(self.device, x.shape[1] * x.shape[2], self.net.bytes_per_pixel, self.net.reach)
-            return _Content(x[None], side)
+            return _Content(self.net.prepared(x[None]), side)
 
         key = (settings.size, settings.crop, settings.recipe, self.device.tight, [*map(id, masks or ())])
         return self.contents.of(pixels, key, make)

@@ -84,7 +84,7 @@ class AdaIN(AnyStyle):
         """relu4_1."""
         return (self.vgg(rgb, [DEEPEST])[DEEPEST],)
 
-    def decode(self, features: Sequence[Tensor], decoding: Decoding) -> Tensor:
+    def decode(self, features: Sequence[Tensor], decoding: Decoding, noise: Tensor | None = None) -> Tensor:
         """RGB of the encoded size, or what makes it a multiple of 8."""
         decoded: Tensor = self.decoder(features[0])
         return decoded

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecli.device import together
+from stylecli.nets.noise import DEVIATION, noise_like
 from stylecli.nets.segments import Ask, Moments, Segment, measured, moments
 
 Modulation = Sequence[tuple[Tensor, Tensor]]
@@ -83,6 +84,7 @@ class Seen(NamedTuple):
         asked: Features by name, whose moments over the whole content are needed.
         shares: Presence by the same names, for masks.
         rgb: The content.
+        noise: [N, 1, H, W] with mean 0 and deviation 1, for networks that see noise.
         size: Its height and width before `fit`.
         kept: What later runs need not compute again.
     """
@@ -92,6 +94,7 @@ class Seen(NamedTuple):
     asked: Mapping[str, Tensor]
     shares: Mapping[str, Tensor] | None
     rgb: Tensor
+    noise: Tensor | None
     size: tuple[int, int]
     kept: dict[str, Tensor]
 
@@ -169,6 +172,8 @@ class AnyStyle(nn.Module):
         reach: How far an output pixel sees, in pixels; a multiple of the deepest subsampling.
         keeps_detail: What the decoder cannot give back of a content is added with 1 - alpha.
         full: Spread is a covariance.
+        noisy: The content gets `grain` of noise, which strokes begin with in flat areas, and the decoder sees noise,
+            see `nets.noise`; `keeps_detail` takes it out again with 1 - alpha.
         finishes: The moments of the result's colors become those on the way from the content's to the style's.
         bytes_per_pixel: Peak memory of `paint` in float32 for each pixel of the content; measured.
         correction: 1 for unbiased variances, as in the reference; 0 for biased ones.
@@ -183,6 +188,8 @@ class AnyStyle(nn.Module):
     epsilon = 1e-5
     keeps_detail = False
     full = False
+    noisy = False
+    grain: Tensor
     finishes = False
 
     @abstractmethod
@@ -190,12 +197,16 @@ class AnyStyle(nn.Module):
         """Features at each level, shallow to deep."""
 
     @abstractmethod
-    def decode(self, features: Sequence[Tensor], decoding: Decoding) -> Tensor:
-        """RGB, at least as large as the encoded picture, not clamped."""
+    def decode(self, features: Sequence[Tensor], decoding: Decoding, noise: Tensor | None = None) -> Tensor:
+        """RGB, at least as large as the encoded picture, not clamped; `noise` [N, 1, H, W] has its size."""
 
     def fit(self, x: Tensor) -> Tensor:
         """`x` with what the encoder needs added to the right and below."""
         return x
+
+    def prepared(self, x: Tensor, seed: int = 0) -> Tensor:
+        """What `paint` takes of `x` [N, 3 + K, H, W]: with noise behind the colors for networks that see it."""
+        return torch.cat([x[:, :3], noise_like(x, seed), x[:, 3:]], 1) if self.noisy else x
 
     def style(self, rgb: Tensor) -> Style:
         """All that the decoder needs of the style picture `rgb`."""
@@ -206,9 +217,9 @@ class AnyStyle(nn.Module):
         found = self._at_home([moments(x.float(), None, self.full) for x in features])
         return Style(tuple(self.target(each) for each in found), tuple(modulation))
 
-    def forward(self, content: Tensor, style: Tensor, alpha: Tensor | float = 1.0) -> Tensor:
-        """`content` in the style of `style`, not clamped; `alpha` is a number or [N, 1, 1, 1]."""
-        return self.paint(content, [self.style(style)], alpha)
+    def forward(self, content: Tensor, style: Tensor, alpha: Tensor | float = 1.0, seed: int = 0) -> Tensor:
+        """`content` in the style of `style`, not clamped; `alpha` is a number or [N, 1, 1, 1], `seed` that of noise."""
+        return self.paint(self.prepared(content, seed), [self.style(style)], alpha)
 
     def segments(self, styles: Sequence[Style], alpha: float) -> list[Segment]:
         """`paint` for tiles."""
@@ -233,7 +244,7 @@ class AnyStyle(nn.Module):
         """The content in `styles`, not clamped, of its size.
 
         Args:
-            x: [N, 3, H, W], or with a mask for each style behind the colors [N, 3 + K, H, W].
+            x: `prepared`: [N, 3, H, W], or with a mask for each style behind the colors [N, 3 + K, H, W].
             styles: One without masks (`mix` them before); K with masks.
             alpha: Strength, 0 to 1.
             ask: Who measures the content.
@@ -246,18 +257,21 @@ class AnyStyle(nn.Module):
         """What is computed of a content once, whatever the styles and alphas; `x` as for `paint`."""
         size = x.shape[2], x.shape[3]
         x = self.fit(x)
-        features, presence = tuple(each.float() for each in self.encode(x[:, :3])), self._presence(x[:, 3:])
+        rgb, noise, masks = x.split([3, int(self.noisy), x.shape[1] - 3 - int(self.noisy)], 1)
+        centered = (noise - 0.5) / DEVIATION if self.noisy else None
+        seen = rgb if centered is None else torch.addcmul(rgb, self.grain, centered)
+        features, presence = tuple(each.float() for each in self.encode(seen)), self._presence(masks)
         named = {
             _name(level, k): (feature, there)
             for level, (feature, stride) in enumerate(zip(features, self.levels, strict=True))
             for k, there in enumerate(presence[stride])
         }
         if self.finishes:
-            inside = x[:, :3, : size[0], : size[1]]
+            inside = rgb[:, :, : size[0], : size[1]]
             named |= {_name("colors", k): (inside, there) for k, there in enumerate(_cut(presence[1], size))}
         shares = {name: there for name, (_, there) in named.items() if isinstance(there, Tensor)}
         asked = {name: feature for name, (feature, _) in named.items()}
-        return Seen(features, presence, asked, shares or None, x[:, :3], size, {})
+        return Seen(features, presence, asked, shares or None, rgb, centered, size, {})
 
     def changes(
         self, seen: Seen, own: Mapping[str, Moments], styles: Sequence[Style], alpha: Tensor | float
@@ -291,12 +305,13 @@ class AnyStyle(nn.Module):
             for x, some, stride in zip(seen.features, changes.levels, self.levels, strict=True)
         ]
         height, width = seen.size
-        image = self.decode(painted, self._decoding(seen, styles, alpha))
-        if self.keeps_detail:
-            strength = alpha * sum(seen.presence[1])
-            if isinstance(strength, Tensor) or strength < 1:
-                image = image + (1 - strength) * self._detail(seen)
-                image = image + SHARE * (1 - strength) * (seen.rgb - image)
+        strength = alpha * sum(seen.presence[1])
+        full = not isinstance(strength, Tensor) and strength == 1
+        noise = seen.noise if seen.noise is None or full else strength * seen.noise
+        image = self.decode(painted, self._decoding(seen, styles, alpha), noise)
+        if self.keeps_detail and not full:
+            image = image + (1 - strength) * self._detail(seen)
+            image = image + SHARE * (1 - strength) * (seen.rgb - image)
         return image[:, :, :height, :width]
 
     def finish(

@@ -85,7 +85,9 @@ def second(x: Tensor, share: Tensor | None, full: bool) -> Tensor:
     if not full:
         return (x.square() if share is None else x.square() * share).sum((2, 3), keepdim=True)
     rows = x.permute(0, 2, 3, 1).flatten(1, 2)
-    return rows.mT @ (rows if share is None else rows * share.flatten(1)[:, :, None])
+    # Half precision would round what is summed.
+    with torch.autocast(x.device.type, enabled=False):
+        return rows.mT @ (rows if share is None else rows * share.flatten(1)[:, :, None])
 
 
 def measured(

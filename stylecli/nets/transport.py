@@ -34,6 +34,9 @@ from stylecli.nets.vgg import VGG, VGGConfig
 LEVELS = {"relu2_1": 2, "relu3_1": 4, "relu4_1": 8}
 """Layers whose features are transported, and their subsampling."""
 
+GRAIN = 0.05
+"""Deviation of the noise in a content in [0, 1]."""
+
 
 @dataclass(frozen=True)
 class TransportConfig:
@@ -45,6 +48,7 @@ class TransportConfig:
         middle: Residual blocks at 1/4.
         last: Channels before the last convolution.
         hidden: Width of the network on the style code.
+        noise: Whether there is noise in the content, which the decoder sees at 1/8, 1/4 and 1/2 of the picture too.
     """
 
     vgg: VGGConfig = field(default_factory=lambda: VGGConfig(((16, 16), (32, 32), (64, 64, 64, 64), (128,))))
@@ -52,6 +56,7 @@ class TransportConfig:
     middle: int = 2
     last: int = 16
     hidden: int = 512
+    noise: bool = False
 
 
 def conv(channels: int, out: int) -> nn.Conv2d:
@@ -74,12 +79,14 @@ class Transport(AnyStyle):
         super().__init__()
         self.config = config
         self.vgg = VGG(config.vgg, "relu4_1")
+        self.noisy = config.noise
         a, b, c = (self.vgg.width(layer) for layer in LEVELS)
-        blocks = {"conv8": conv(c, c)}
+        noise = int(config.noise)
+        blocks = {"conv8": conv(c, c)} | ({"conv8_skip": conv(1, c)} if config.noise else {})
         blocks |= {f"deep{i}{part}": conv(c, c) for i in range(config.deep) for part in "ab"}
-        blocks |= {"conv4": conv(c, b), "conv4_skip": conv(b, b)}
+        blocks |= {"conv4": conv(c, b), "conv4_skip": conv(b + noise, b)}
         blocks |= {f"middle{i}{part}": conv(b, b) for i in range(config.middle) for part in "ab"}
-        blocks |= {"conv2": conv(b, a), "conv2_skip": conv(3 + a, a), "conv2_last": conv(a, config.last)}
+        blocks |= {"conv2": conv(b, a), "conv2_skip": conv(3 + a + noise, a), "conv2_last": conv(a, config.last)}
         blocks |= {"conv1": conv(config.last, 3)}
         self.decoder = nn.ModuleDict(blocks)
         self.layers = [name for name in blocks if "skip" not in name]
@@ -91,6 +98,8 @@ class Transport(AnyStyle):
         code = 2 * sum(self.vgg.width(layer) for layer in self.taps)
         self.register_buffer("code_mean", torch.zeros(code))
         self.register_buffer("code_deviation", torch.ones(code))
+        if config.noise:
+            self.register_buffer("grain", torch.tensor(GRAIN))
         self.hidden = nn.Linear(code, config.hidden)
         self.heads = nn.Linear(config.hidden, 2 * sum(self.sizes))
 
@@ -130,7 +139,7 @@ class Transport(AnyStyle):
         """The mean, and the covariance in place of the deviation."""
         variance = found.covariance.diagonal(dim1=1, dim2=2)
         # Directions in which hardly anything varies are not stretched: all would be noise there.
-        floor = torch.diag_embed(torch.full_like(variance, 1.0) * (0.01 * variance.mean(1, keepdim=True) + 1e-5))
+        floor = torch.diag_embed((0.01 * variance.mean(1, keepdim=True) + 1e-5).expand_as(variance))
         return Target(found.mean, found.covariance + floor)
 
     def gain(self, now: Target, wanted: Target) -> Tensor:
@@ -138,8 +147,8 @@ class Transport(AnyStyle):
         matrix = transport(now.spread, wanted.spread)
         return matrix - torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
 
-    def decode(self, features: Sequence[Tensor], decoding: Decoding) -> Tensor:
-        """RGB of the encoded size."""
+    def decode(self, features: Sequence[Tensor], decoding: Decoding, noise: Tensor | None = None) -> Tensor:
+        """RGB of the encoded size; without `noise` as with noise of 0."""
         small, half, quarter, x = features
         scales = dict(zip(self.layers, decoding.modulation, strict=True))
 
@@ -147,13 +156,21 @@ class Transport(AnyStyle):
             y = self._layer(name, x, *scales[name], decoding.folded, skip=skip, grow=grow)
             return F.relu(y, inplace=True) if relu else y
 
-        x = layer("conv8", x)
+        def beside(stride: int, *features: Tensor) -> Tensor | None:
+            if self.noisy:
+                like = (len(x), 1, *(side * 8 // stride for side in x.shape[2:]))
+                pooled = x.new_zeros(like) if noise is None else F.avg_pool2d(noise, stride)
+                features += (pooled.expand(like),)
+            return torch.cat(features, 1) if features[1:] else (*features, None)[0]
+
+        skips = beside(8), beside(4, quarter), beside(2, small, half)
+        x = layer("conv8", x, skips[0])
         for index in range(self.config.deep):
             x = x + layer(f"deep{index}b", layer(f"deep{index}a", x), relu=False)
-        x = layer("conv4", x, quarter, grow=True)
+        x = layer("conv4", x, skips[1], grow=True)
         for index in range(self.config.middle):
             x = x + layer(f"middle{index}b", layer(f"middle{index}a", x), relu=False)
-        x = layer("conv2", x, torch.cat([small, half], 1), grow=True)
+        x = layer("conv2", x, skips[2], grow=True)
         x = layer("conv2_last", x)
         return layer("conv1", x, relu=False, grow=True)
 

@@ -20,6 +20,7 @@ class TrainAdainSettings(Stroked):
         "encoder",
         "network that losses look through, and the encoder of the published kind: a name, or a file of any VGG dialect",
     )
+    noise: bool = option(True, "the network sees noise, which its strokes begin with in flat areas")
     start: str = option("", "weights to start from: a name, or a file of the same network; default: random ones")
     output: str = option("runs/adain", "folder for snapshots, losses and weights", unit="folder")
     steps: int = option(20000, "steps in all; a resumed training may be given more", minimum=1)

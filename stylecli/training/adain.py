@@ -40,6 +40,10 @@ def run(settings: TrainAdainSettings, device: Device, listener: Listener) -> Pat
     return train(task, schedule, Path(settings.output), listener)
 
 
+FAINT = 0.02
+"""Deviation of the first weights that noise gets."""
+
+
 class AdainTask(AnyStyleTask):
     """The embedded kind, for `training.loop.train`.
 
@@ -67,7 +71,7 @@ class AdainTask(AnyStyleTask):
     def _network(self) -> Transport:
         encoder = load_vgg(resolve("encoder"), ["relu4_1"])
         widths = (*encoder.config.widths[:3], encoder.config.widths[3][:1])
-        net = Transport(TransportConfig(replace(encoder.config, widths=widths, maps=())))
+        net = Transport(TransportConfig(replace(encoder.config, widths=widths, maps=()), noise=self.settings.noise))
         wanted = net.vgg.state_dict()
         net.vgg.load_state_dict({name: value for name, value in encoder.state_dict().items() if name in wanted})
         net.vgg.requires_grad_(False)
@@ -80,6 +84,8 @@ class AdainTask(AnyStyleTask):
             module.bias.data.zero_()
             if name.endswith("b"):
                 module.weight.data.mul_(0.3)
+            if name.endswith("skip") and net.noisy:
+                module.weight.data[:, -1:].normal_(std=FAINT)
             if name == "conv1":
                 module.bias.data.fill_(0.5)
                 module.weight.data.mul_(0.1)
@@ -93,7 +99,7 @@ class AdainTask(AnyStyleTask):
         net.code_deviation.copy_(codes.std(0) + 1e-3)
         if self.settings.start:
             path = resolve(self.settings.start)
-            fill(net, converted(path, "transport")[1], str(path))
+            fill(net, _grown(converted(path, "transport")[1], net), str(path))
             net.vgg.requires_grad_(False)
         return net
 
@@ -110,7 +116,7 @@ class AdainTask(AnyStyleTask):
         content, style = (x.to(self.device, memory_format=torch.channels_last) for x in (batch.content, batch.style))
         alpha = batch.alpha.to(self.device)
         with self.half():
-            raw = self.model(content, style, alpha)
+            raw = self.model(content, style, alpha, batch.seed)
         strength = alpha.flatten()
         output, outside = visible(raw)
         seen = strength > 0
@@ -128,3 +134,14 @@ class AdainTask(AnyStyleTask):
             "pixels": s.pixel_weight * ((raw.float() - content).abs().mean((1, 2, 3)) * (1 - strength)).sum() / n,
             "range": outside,
         }
+
+
+def _grown(state: dict[str, Tensor], net: Transport) -> dict[str, Tensor]:
+    """`state` for `net`, with its own weights of noise where the network of `state` saw none."""
+    own = {name: value for name, value in net.state_dict().items() if name.startswith(("decoder.", "grain"))}
+    grown = {name: value for name, value in own.items() if name not in state}
+    for name, value in state.items():
+        if name in own and value.ndim == 4 and value.shape[1] + 1 == own[name].shape[1]:
+            value = torch.cat([value, own[name][:, -1:]], 1)
+        grown[name] = value
+    return grown

@@ -12,11 +12,12 @@ from stylecli.training.data import Crops, find_pictures
 
 @dataclass(frozen=True)
 class Pairs:
-    """Contents and styles [N, 3, H, W] in [0, 1], alpha [N, 1, 1, 1]."""
+    """Contents and styles [N, 3, H, W] in [0, 1], alpha [N, 1, 1, 1], and a seed of noise."""
 
     content: Tensor
     style: Tensor
     alpha: Tensor
+    seed: int
 
 
 class PairSource:
@@ -38,4 +39,5 @@ class PairSource:
         for step, (content, style) in enumerate(both, first):
             alpha = rand(len(content), generator=Generator().manual_seed(self.seed + step))
             alpha[: len(alpha) - max(len(alpha) // 4, 1) if strengths else None] = 1
-            yield Pairs(content, style, alpha[:, None, None, None])
+            # Pictures of a batch get noise of the seeds that follow.
+            yield Pairs(content, style, alpha[:, None, None, None], len(content) * (self.seed + step))

@@ -55,7 +55,8 @@ def transport(tensors: dict[str, Tensor], config: dict[str, Any]) -> tuple[Trans
         sum(bool(re.fullmatch(rf"decoder\.{kind}\d+a\.weight", key)) for key in tensors) for kind in ("deep", "middle")
     )
     last, hidden = (_extent(tensors, f"{name}.weight") for name in ("decoder.conv2_last", "hidden"))
-    return TransportConfig(VGGConfig(_vgg_widths(tensors, "vgg.convs.")), deep, middle, last, hidden), tensors
+    noise = "decoder.conv8_skip.weight" in tensors
+    return TransportConfig(VGGConfig(_vgg_widths(tensors, "vgg.convs.")), deep, middle, last, hidden, noise), tensors
 
 
 def _decoder_widths(tensors: dict[str, Tensor], start: str) -> Widths:
