@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from stylecli import methods
 from stylecli.batch.work import even
-from stylecli.errors import UsageError
-from stylecli.method import Method, Request, Result
+from stylecli.errors import Stopped, UsageError
+from stylecli.method import Request, Result
 from stylecli.progress import Listener, silent
 from stylecli.settings.fields import Settings
 from stylecli.settings.shared import Machine
@@ -69,7 +69,7 @@ def stylize(
         UsageError: An option that the method does not have, a bad value, or something that the method does not take.
         InputError: A picture that cannot be read.
         WeightsError: Weights that are missing or wrong.
-        KeyboardInterrupt: Ctrl-C, where not even a part of the work was done.
+        Stopped: Ctrl-C, a `KeyboardInterrupt`; its `result` is the best picture so far.
     """
     from PIL.Image import fromarray
     from torch import Tensor
@@ -92,8 +92,11 @@ def stylize(
         {role: [str(x) if isinstance(x, str | Path) else role for x in some] for role, some in given.items()},
         listener,
     )
-    result = _done(opened, request)
-    return result.picture if isinstance(content, Tensor) else fromarray(quantize(result.picture, 8))
+    result = opened(request)
+    made = result.picture if isinstance(content, Tensor) else fromarray(quantize(result.picture, 8))
+    if result.interrupted:
+        raise Stopped(made)
+    return made
 
 
 def gatys(
@@ -200,7 +203,7 @@ def audio(
     Raises:
         UsageError: An option that the method does not have, or a bad value.
         InputError: A sound that cannot be read.
-        KeyboardInterrupt: Ctrl-C.
+        Stopped: Ctrl-C; its `result` is the best so far.
     """
     from stylecli.media.audio import Sound, read_sound
 
@@ -210,7 +213,10 @@ def audio(
     heard = lambda given: given if isinstance(given, Sound) else read_sound(given)
     first, *others = map(heard, (content, *several))
     weights = even(shares) if shares else None
-    return _done(methods.opened("audio", asked, device), Request(asked, first, others, weights, listener=listener))
+    result = methods.opened("audio", asked, device)(Request(asked, first, others, weights, listener=listener))
+    if result.interrupted:
+        raise Stopped(result)
+    return result
 
 
 def train(network: str, settings: Training, compute: Machine, listener: Listener = silent) -> Path:
@@ -259,13 +265,6 @@ def _hold(styles: Sequence[object], shares: Sequence[float] | None, masks: "Sequ
     for what, some in (("shares", shares), ("masks", masks)):
         if some is not None and len(some) != len(styles):
             raise UsageError(f"{what}: {len(some)} for {len(styles)} styles", "one for each style")
-
-
-def _done(method: Method[Settings, object], request: Request[Settings, object]) -> Result:
-    result = method(request)
-    if result.interrupted:
-        raise KeyboardInterrupt
-    return result
 
 
 def _pixels(source: object) -> "Tensor":

@@ -68,6 +68,18 @@ class MemoryLimitError(StyleCliError):
     exit_code = ExitCode.OUT_OF_MEMORY
 
 
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C in the Python API.
+
+    Attributes:
+        result: The best result so far, as the function would have returned it.
+    """
+
+    def __init__(self, result: object) -> None:
+        super().__init__()
+        self.result = result
+
+
 class Interrupted(StyleCliError):  # noqa: N818 - not a failure: the user asked for it
     """Ctrl-C; finished files stay."""
 

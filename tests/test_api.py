@@ -11,7 +11,7 @@ from conftest import FakeGatys
 from PIL import Image
 
 from stylecli import api
-from stylecli.errors import InputError, UsageError
+from stylecli.errors import InputError, Stopped, UsageError
 from stylecli.settings.gatys import GatysSettings
 
 
@@ -70,8 +70,10 @@ def test_pictures_that_cannot_be_read(gatys: FakeGatys):
 
 def test_ctrl_c(gatys: FakeGatys):
     gatys.interrupted = True
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as stopped:
         api.gatys(torch.zeros(3, 2, 2), torch.zeros(3, 2, 2))
+    assert isinstance(stopped.value, Stopped)
+    assert torch.equal(stopped.value.result, torch.zeros(3, 2, 2))
 
 
 def test_only_methods_are_functions():

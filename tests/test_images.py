@@ -397,10 +397,9 @@ def test_depth_follows_the_content_where_the_format_can() -> None:
         written(pixels, format="jpeg", bits=16)
 
 
-def test_rounding_and_truncation() -> None:
+def test_rounding() -> None:
     pixels = torch.tensor([0.0, 0.49, 0.5, 254.7, 300, -3]).div(255).expand(3, 1, 6)
     assert quantize(pixels, 8)[0, :, 0].tolist() == [0, 0, 1, 255, 255, 0]
-    assert quantize(pixels, 8, "truncate")[0, :, 0].tolist() == [0, 0, 0, 254, 255, 0]
 
 
 def test_what_cannot_be_written(tmp_path: Path) -> None:

@@ -2,13 +2,17 @@
 
 import contextlib
 import dataclasses
+import inspect
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 import pytest
 import typer
+from conftest import Result
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -17,7 +21,7 @@ from stylecli.commands._options import from_settings
 from stylecli.errors import UsageError
 from stylecli.settings.fields import option
 from stylecli.settings.shared import Compute, Outputs, Reporting, Styles
-from stylecli.settings.values import build, check, kinds, parse, sweep
+from stylecli.settings.values import Kind, build, check, flag, kinds, parse, sweep
 
 
 @dataclass(frozen=True)
@@ -264,3 +268,88 @@ def test_memory_sizes(said: str, size: int | None):
             Compute(max_memory=said)
     else:
         assert Compute(max_memory=said).max_bytes == size
+
+
+# What a plan does not show, and the test that shows it.
+SHOWN_ELSEWHERE = {
+    "quiet": "test_cli.py", "verbose": "test_cli.py", "no_progress": "test_cli.py", "traceback": "test_cli.py",
+    "dry_run": "test_options.py", "json": "test_options.py",
+    "overwrite": "test_cli.py", "skip_existing": "test_end_to_end.py", "strip": "test_metadata.py",
+    "quality": "test_images.py", "bits": "test_images.py", "report": "test_audio.py",
+    "device": "test_device.py", "precision": "test_device.py", "threads": "test_concurrency.py",
+    "max_memory": "test_refine.py", "jobs": "test_concurrency.py", "address": "test_ray.py",
+    "num_cpus": "test_ray.py", "num_gpus": "test_ray.py", "engine": "test_ray.py", "watch": "test_watch.py",
+    "recursive": "test_inputs.py",
+    "list_styles": "test_fast.py", "preview": "test_fast.py", "list": "test_texture_net.py",
+    "grid": "test_cli.py", "animate": "test_cli.py",
+}  # fmt: skip
+# Values for options that take more than any text, and what else a command line needs for one.
+WORDS: dict[str, list[str]] = {
+    "output": ["elsewhere.png"], "name": ["{stem}_x.{ext}"], "format": ["gif", "webp"], "style_layers": ["relu1_1"],
+    "strokes_layers": ["relu2_1"], "content_layers": ["relu3_1"], "out_size": ["64x48"], "noise": ["random"],
+    "seeds": ["3"], "rows": ["5"], "columns": ["6"], "layers": ["fine"], "psi": ["0.5"],
+    "class_": ["2"], "center": ["c.safetensors"], "photo": ["b.png"], "content": ["b.png"], "style": ["b.png"],
+    "reference": ["b.png"], "guide": ["b.png"], "init": ["noise"], "mask": ["b.png"],
+    "refine": ["3"], "blend": ["--style", "b.png"], "frames": ["3", "--animate", "x.webp"], "domain": ["Cubism"],
+    "method": ["net", "--style", "bark"],
+}  # fmt: skip
+METHODS: dict[str, list[str]] = {
+    "gatys": ["a.png", "--style", "s.png"],
+    "fast": ["a.png", "--style", "great_wave"],
+    "adain": ["a.png", "--style", "s.png"],
+    "texture": ["a.png"],
+    "audio": ["a.wav", "--style", "s.wav"],
+    "stargan ref": ["a.png", "--reference", "s.png"],
+    "stargan latent": ["a.png", "--domain", "Ukiyo_e"],
+    "stylegan sample": [], "stylegan truncate": [], "stylegan mix": [], "stylegan interpolate": [],
+    "stylegan project": ["a.png"], "stylegan ppl": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", METHODS)
+def test_every_option_changes_the_plan_or_is_refused(command: str, cli: Callable[..., Result], tmp_path: Path):
+    """An option that does nothing would be a lie: each changes what `--dry-run` shows, or is tested by itself."""
+    for name in ("a.png", "b.png", "s.png", "a.wav", "s.wav", "b.wav", "c.safetensors"):
+        (tmp_path / name).write_bytes(b"not looked into")
+    (tmp_path / "a").mkdir()
+    words = [*command.split(), *METHODS[command], "--dry-run", "--json"]
+    plain = cli(*words)
+    assert plain.exit_code == 0, plain.stderr
+    module = import_module(f"stylecli.commands.{command.replace(' ', '.')}")
+    silent = []
+    for cls in _classes(module.command):
+        for field in dataclasses.fields(cls):
+            if field.name in SHOWN_ELSEWHERE:
+                assert (Path(__file__).parent / SHOWN_ELSEWHERE[field.name]).is_file()
+                continue
+            changed = cli(*words, *_said(field, kinds(cls)[field.name], command))
+            refused = changed.exit_code != 0 and len(changed.stderr.splitlines()) <= 2
+            if changed.stdout == plain.stdout and not refused:
+                silent.append(field.name)
+    assert not silent
+
+
+def _classes(command: Callable[..., Any]) -> list[type]:
+    hints = get_type_hints(inspect.unwrap(command))
+    hints.pop("return", None)
+    return [get_args(hint)[0] if get_origin(hint) is tuple else hint for hint in hints.values()]
+
+
+def _said(field: "dataclasses.Field[Any]", kind: Kind, command: str) -> list[str]:
+    """Another value than the default, as words."""
+    option_name = [] if field.metadata.get("argument") else [flag(field.name)]
+    if field.name in WORDS:
+        values = [word.replace(".png", ".wav") if command == "audio" else word for word in WORDS[field.name]]
+        values = values[command != "stylegan interpolate" :][:1] if field.name == "format" else values
+        return [*option_name, *values]
+    if kind.base is bool:
+        return [f"--no-{field.name.replace('_', '-')}"] if field.default else option_name
+    if choices := field.metadata["choices"]:
+        return [*option_name, next(each for each in choices if each != field.default)]
+    if kind.base in (int, float):
+        low, high = field.metadata["minimum"], field.metadata["maximum"]
+        tried = [7, 0.5, 1, low, high]
+        fits = lambda x: x is not None and (low is None or x >= low) and (high is None or x <= high)
+        value = next(x for x in tried if fits(x) and x != field.default and (kind.base is float or x == int(x)))
+        return [*option_name, f"{value:g}"]
+    return [*option_name, "something"]

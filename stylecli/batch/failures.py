@@ -11,7 +11,7 @@ SAID = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FA
 NUMERIC = {"_LinAlgError", "LinAlgError", "FloatingPointError"}
 """What PyTorch and NumPy raise where numbers are none."""
 
-HINT = "run again with --traceback to see where it comes from"
+HINT = "`stylecli --traceback COMMAND ...` shows where it comes from"
 
 
 def explain(error: Exception, settings: Any = None) -> StyleCliError:

@@ -1,25 +1,50 @@
 """From settings to a training: what every `train` command does."""
 
+import dataclasses
+import json
 import os
-from dataclasses import replace
-from typing import Any
+from pathlib import Path
 
 from stylecli.commands._report import Reporter
-from stylecli.errors import ExitCode
+from stylecli.errors import ExitCode, UsageError
 from stylecli.settings.shared import Machine, Reporting
+from stylecli.settings.training import Training
 
 
-def run(network: str, settings: Any, compute: Machine, reporting: Reporting) -> ExitCode:
-    """Trains, with a bar on a terminal; the path of the weights is printed. Errors are those of `api.train`."""
+def run(network: str, settings: Training, compute: Machine, reporting: Reporting) -> ExitCode:
+    """Trains, with a bar on a terminal; the path of the weights is printed. Errors are those of `api.train`.
+
+    Raises:
+        UsageError: A limit on memory, which trainings do not keep.
+    """
+    if compute.max_memory:
+        raise UsageError("--max-memory: a training takes what its batch needs", "a smaller --batch takes less")
+    # Of the processes that torchrun starts, the first reports.
+    quiet = reporting.quiet or os.environ.get("RANK", "0") != "0"
+    reporter = Reporter(dataclasses.replace(reporting, quiet=quiet, verbose=reporting.verbose and not quiet))
+    if reporting.dry_run:
+        planned = {"network": network, "output": settings.output, "settings": dataclasses.asdict(settings)}
+        if not quiet:
+            print(json.dumps(planned) if reporting.json else f"train {network} -> {settings.output}")
+        return ExitCode.DONE
     from stylecli import api
 
-    # Of the processes that torchrun starts, the first tells.
-    reporting = replace(reporting, quiet=reporting.quiet or os.environ.get("RANK", "0") != "0")
-    teller = Reporter(reporting)
     try:
-        path = api.train(network, settings, compute, teller.bar_for(network))
+        path = api.train(network, settings, compute, reporter.bar_for(network))
     finally:
-        teller.clear()
-    if not reporting.quiet:
-        print(path)
+        reporter.clear()
+    last = _last(path.with_name("log.jsonl"))
+    if not quiet:
+        print(json.dumps({"network": network, "output": str(path), **last}) if reporting.json else path)
+    if reporting.verbose:
+        losses = ", ".join(f"{name} {value:.4g}" for name, value in last.items() if isinstance(value, float))
+        reporter.say(f"{path}: step {last.get('step')}: {losses}")
     return ExitCode.DONE
+
+
+def _last(log: Path) -> dict[str, object]:
+    """The last line of a training's log: its step and losses."""
+    with log.open() as file:
+        *_, line = file
+    row: dict[str, object] = json.loads(line)
+    return row

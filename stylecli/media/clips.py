@@ -35,7 +35,6 @@ def write_clip(
     path: str | Path,
     *,
     seconds: float = 0.2,
-    loop: bool = True,
     settings: str | None = None,
     quality: int = 90,
 ) -> None:
@@ -45,7 +44,6 @@ def write_clip(
         frames: At least one, [3, H, W] in [0, 1] or uint8, taken one after the other; all get the size of the first.
         path: Its suffix says which kind.
         seconds: How long each frame is shown.
-        loop: Begin again at the end (GIF and WebP).
         settings: JSON that `metadata.read_settings` gives back.
         quality: 1 to 100, for WebP and MP4.
 
@@ -59,7 +57,7 @@ def write_clip(
     if suffix == ".mp4":
         data = _mp4(images, seconds, quality) + (mp4_box(settings) if settings else b"")
     else:
-        data = _pillow(images, suffix, seconds, loop, settings, quality)
+        data = _pillow(images, suffix, seconds, settings, quality)
     with atomic_write(path) as file:
         file.write(data)
 
@@ -72,11 +70,9 @@ def _images(frames: Iterable[Tensor]) -> Iterator[Image.Image]:
         yield image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
 
 
-def _pillow(
-    images: Iterator[Image.Image], suffix: str, seconds: float, loop: bool, settings: str | None, quality: int
-) -> bytes:
+def _pillow(images: Iterator[Image.Image], suffix: str, seconds: float, settings: str | None, quality: int) -> bytes:
     file = BytesIO()
-    options: dict[str, Any] = {"loop": 0} if loop else {}
+    options: dict[str, Any] = {"loop": 0}
     if settings:
         options |= (
             {"comment": f"{KEYWORD}:{settings}".encode()}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -16,8 +16,6 @@ from stylecli.media.metadata import Carried, fitted
 from stylecli.media.profiles import from_srgb, is_srgb, outside
 from stylecli.media.stored_settings import read_settings
 from stylecli.media.transparency import filled, on_paper
-
-Rounding = Literal["round", "truncate"]
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,6 @@ def write_picture(
     quality: int = 92,
     bits: int | None = None,
     strip: bool = False,
-    rounding: Rounding = "round",
 ) -> tuple[str, ...]:
     """Writes a picture, whole or not at all.
 
@@ -112,7 +109,6 @@ def write_picture(
         quality: 1 to 100 for JPEG, WebP (100 = lossless) and AVIF.
         bits: 8 or 16; by default 16 when the content had 16 and the format is PNG or TIFF.
         strip: Leave out all that is carried, keep the settings; colors are then plain sRGB.
-        rounding: `round` to the nearest level, or `truncate` as some reference implementations do.
 
     Returns:
         What the user should know, a line each.
@@ -146,7 +142,7 @@ def write_picture(
         planes = (pixels.float().div(255) if pixels.dtype == torch.uint8 else pixels.float()).cpu()
         color = from_srgb(planes.permute(1, 2, 0).numpy(), carried.icc, np.uint16 if deep else np.uint8)
     else:
-        color = quantize(pixels, 16 if deep else 8, rounding)
+        color = quantize(pixels, 16 if deep else 8)
     if alpha is not None:
         color = np.concatenate([color, quantize(alpha.reshape(1, *pixels.shape[1:]), 16 if deep else 8)], axis=2)
     if target.room:
@@ -180,15 +176,14 @@ def picture_format(name: str) -> str:
     return EXTENSIONS[extension]
 
 
-def quantize(pixels: Tensor, bits: int, rounding: Rounding = "round") -> np.ndarray:
+def quantize(pixels: Tensor, bits: int) -> np.ndarray:
     """The whole levels of a picture [C, H, W] in [0, 1], or of uint8: [H, W, C] uint8 or uint16."""
     if pixels.dtype == torch.uint8:
         levels: np.ndarray = pixels.permute(1, 2, 0).cpu().numpy()
         # Encoders refuse the strides of axes that are one long; else a large picture is not copied without need.
         given = levels.copy() if 1 in levels.shape else np.ascontiguousarray(levels)
         return given if bits == 8 else given.astype(np.uint16) * 257
-    top, half = 2**bits - 1, 0.5 if rounding == "round" else 0.0
-    scaled = pixels.detach().float().clamp(0, 1).mul(top).add_(half).floor_()
+    scaled = pixels.detach().float().clamp(0, 1).mul(2**bits - 1).add_(0.5).floor_()
     array: np.ndarray = scaled.permute(1, 2, 0).cpu().numpy()
     return np.ascontiguousarray(array, np.uint8 if bits == 8 else np.uint16)
 

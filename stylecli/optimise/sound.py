@@ -108,7 +108,6 @@ def descend(
     listener: Listener = silent,
     done: int = 0,
     total: int = 0,
-    watch: Callable[[float], None] | None = None,
 ) -> Descended:
     """The best point of `steps` updates, 1 or more.
 
@@ -119,7 +118,6 @@ def descend(
         box: Where to stay; without one, SciPy's L-BFGS-B goes wherever the loss falls, as the original.
         listener: Hears of every update.
         done: Updates before this descent, of `total`.
-        watch: Told of the loss at every evaluation.
     """
     best = Descended(start)
     lowest, updates, began = float("inf"), done, time.perf_counter()
@@ -132,8 +130,6 @@ def descend(
         loss = torch.stack(list(parts.values())).sum()
         (gradient,) = torch.autograd.grad(loss, x)
         value, *values = torch.stack([loss, *parts.values()]).tolist()
-        if watch:
-            watch(value)
         if value < lowest:
             best, lowest = Descended(x.detach(), dict(zip(parts, values, strict=True))), value
         return value, gradient

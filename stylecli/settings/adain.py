@@ -8,8 +8,6 @@ from stylecli.settings.fields import option
 from stylecli.settings.refine import Refined
 from stylecli.settings.shared import colors
 
-PYTORCH_ADAIN = "naoto0804/pytorch-AdaIN@47950d0"
-
 
 @dataclass(frozen=True)
 class AdainSettings(Refined):

@@ -1,5 +1,6 @@
 """Settings of `train stargan`."""
 
+import dataclasses
 from dataclasses import dataclass
 
 from stylecli.errors import UsageError
@@ -7,6 +8,10 @@ from stylecli.settings.fields import option
 from stylecli.settings.shared import argument
 from stylecli.settings.train_stylegan import SIZES
 from stylecli.settings.training import Judged
+from stylecli.settings.values import flag
+
+PAINTING = ("teacher", "deep_teacher", "pixels", "content_weight", "domain_weight")
+"""Options of the losses that a painting weight adds."""
 
 CHOI = "Choi et al. 2020, arXiv 1912.01865"
 
@@ -68,5 +73,10 @@ class TrainStarganSettings(Judged):
     def __post_init__(self) -> None:
         if not self.content:
             raise UsageError("DIR: missing", "give a folder with a folder of pictures for each domain")
+        if not self.painting_weight:
+            plain = {field.name: field.default for field in dataclasses.fields(self)}
+            unused = [name for name in PAINTING if getattr(self, name) != plain[name]]
+            if unused:
+                raise UsageError(f"{flag(unused[0])}: counts where --painting-weight is above 0", "--painting-weight 2")
         if self.painting_steps and not self.painting_weight:
             raise UsageError("--painting-steps: there is nothing to learn from yet", "--painting-weight 2")

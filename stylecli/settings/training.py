@@ -9,6 +9,7 @@ from stylecli.settings.fields import Settings, option
 class Training(Settings):
     """Of every training."""
 
+    output: str = option("runs", "folder for snapshots, losses and weights", unit="folder")
     every: int = option(250, "steps between snapshots", minimum=1, panel="Snapshots")
     seed: int = option(0, "seed of the first weights and of all that is drawn", minimum=0, panel="Snapshots")
     licence: str = option("Apache-2.0", "licence written into the weights", panel="Snapshots")

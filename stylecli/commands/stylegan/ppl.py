@@ -1,5 +1,6 @@
 """Perceptual path length: how smoothly pictures change with w."""
 
+import dataclasses
 import json
 
 from stylecli.commands._options import from_settings
@@ -17,9 +18,13 @@ def command(settings: StyleganPplSettings, compute: Machine, reporting: Reportin
       stylecli stylegan ppl --samples 1000
       stylecli stylegan ppl --weights ffhq.pkl --crop --ends --json
     """
+    if reporting.dry_run:
+        planned = {"method": "stylegan ppl", "settings": dataclasses.asdict(settings)}
+        print(json.dumps(planned) if reporting.json else f"ppl of {settings.weights} from {settings.samples} paths")
+        return ExitCode.DONE
     from stylecli import api
 
-    teller = Reporter(reporting)
+    reporter = Reporter(reporting)
     try:
         found = api.stylegan(
             "ppl",
@@ -27,12 +32,13 @@ def command(settings: StyleganPplSettings, compute: Machine, reporting: Reportin
             device=compute.device,
             precision=compute.precision,
             threads=compute.threads,
-            listener=teller.bar_for("ppl"),
+            max_memory=compute.max_memory,
+            listener=reporter.bar_for("ppl"),
         )
     finally:
-        teller.clear()
+        reporter.clear()
     for note in found.notes:
-        teller.say(note)
+        reporter.say(note)
     value = found.losses["ppl"]
     print(json.dumps({"ppl": value, "notes": found.notes}) if reporting.json else f"{value:.4g}")
     return ExitCode.DONE

@@ -13,7 +13,7 @@ PANEL = "Training"
 def command(settings: TrainAdainSettings, compute: Machine, reporting: Reporting) -> ExitCode:
     """Train a network that paints in any style (AdaIN; Huang, Belongie 2017, arXiv 1703.06868).
 
-    A folder that holds a training is gone on with: run the same command again. `weights.safetensors` in it opens with
+    To resume a training, run the same command again. `weights.safetensors` in it opens with
     --weights at any time, `sample_N.jpg` shows what it makes.
 
     \b

@@ -13,7 +13,7 @@ PANEL = "Training"
 def command(settings: TrainEncoderSettings, compute: Machine, reporting: Reporting) -> ExitCode:
     """Distill VGG-19 into a small encoder with the same layer names (Wang et al. 2020, arXiv 2003.08436).
 
-    A folder that holds a training is gone on with: run the same command again. `weights.safetensors` in it opens with
+    To resume a training, run the same command again. `weights.safetensors` in it opens with
     --weights at any time.
 
     \b

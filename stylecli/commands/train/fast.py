@@ -1,7 +1,7 @@
 """Train a net that paints in one pass, or teach one a style of your own in minutes."""
 
 from stylecli.commands._options import from_settings
-from stylecli.commands._report import Reporter
+from stylecli.commands._training import run
 from stylecli.errors import ExitCode
 from stylecli.settings.shared import Machine, Reporting
 from stylecli.settings.train_fast import TrainFastSettings
@@ -13,7 +13,7 @@ PANEL = "Training"
 def command(settings: TrainFastSettings, compute: Machine, reporting: Reporting) -> ExitCode:
     """Teach the net of `stylecli fast` a style of your own in minutes, or train a whole net of one or many styles.
 
-    A folder that holds a training is gone on with: run the same command again. `weights.safetensors` in it opens with
+    To resume a training, run the same command again. `weights.safetensors` in it opens with
     --weights at any time, and holds the styles that were there before, too.
 
     \b
@@ -21,13 +21,4 @@ def command(settings: TrainFastSettings, compute: Machine, reporting: Reporting)
       stylecli fast photo.jpg --weights runs/fast/weights.safetensors --style my
       stylecli train fast --from-scratch --style a.jpg --style b.jpg --content photos/ --output runs/mine
     """
-    from stylecli import api
-
-    teller = Reporter(reporting)
-    try:
-        path = api.train("fast", settings, compute, teller.bar_for("fast"))
-    finally:
-        teller.clear()
-    if not reporting.quiet:
-        print(path)
-    return ExitCode.DONE
+    return run("fast", settings, compute, reporting)

@@ -13,7 +13,7 @@ PANEL = "Training"
 def command(settings: TrainStarganSettings, compute: Machine, reporting: Reporting) -> ExitCode:
     """Train StarGAN v2 (Choi et al. 2020) on the folders below DIR: each is a domain of its name.
 
-    A folder that holds a training is gone on with: run the same command again. `weights.safetensors` in it opens with
+    To resume a training, run the same command again. `weights.safetensors` in it opens with
     --weights at any time, `sample_N.jpg` shows contents across and references down.
 
     \b

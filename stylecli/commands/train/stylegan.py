@@ -13,7 +13,7 @@ PANEL = "Training"
 def command(settings: TrainStyleganSettings, compute: Machine, reporting: Reporting) -> ExitCode:
     """Train StyleGAN 2 (Karras et al. 2020), or 1, on the pictures below DIR, hundreds are enough to begin with.
 
-    A folder that holds a training is gone on with: run the same command again. `weights.safetensors` in it opens with
+    To resume a training, run the same command again. `weights.safetensors` in it opens with
     --weights at any time, `sample_N.jpg` shows what it makes, `distances.jsonl` how far that is from the pictures.
 
     \b

@@ -13,7 +13,7 @@ PANEL = "Training"
 def command(settings: TrainTextureSettings, compute: Machine, reporting: Reporting) -> ExitCode:
     """Train a generator that draws the material in EXEMPLAR (Ulyanov 2016, arXiv 1603.03417).
 
-    A folder that holds a training is gone on with: run the same command again. `weights.safetensors` in it opens with
+    To resume a training, run the same command again. `weights.safetensors` in it opens with
     --weights at any time, `sample_N.jpg` shows the exemplar and what the generator makes.
 
     \b
