@@ -18,6 +18,11 @@ FACTOR = 8
 STEPS = 1_000_000
 """Ten times what the largest published checkpoint takes."""
 
+BYTES_A_STEP = 500
+"""For each of which there is a step more: training files hold long histories."""
+
+TENSOR = 20
+"""Steps of a tensor: its name is looked at by every layout."""
 
 PIXELS = "its decoded pixels"
 
@@ -41,7 +46,7 @@ class Budget:
     @classmethod
     def of(cls, size: int) -> "Budget":
         """For a file of `size` bytes."""
-        return cls(ALLOWANCE + FACTOR * size)
+        return cls(ALLOWANCE + FACTOR * size, STEPS + size // BYTES_A_STEP)
 
     def take(self, count: int, what: str = "it") -> None:
         """Pays for `count` bytes, before they are allocated.
@@ -61,7 +66,7 @@ class Budget:
         """
         self.steps -= count
         if self.steps < 0:
-            raise OverBudgetError(f"more than {STEPS:,} parts")
+            raise OverBudgetError("more parts than a file of its size can be worth")
 
 
 LARGEST_DIRECTORY = 2**23

@@ -49,8 +49,9 @@ def read_mean_face(path: str) -> MeanFace:
     """
     try:
         points = read_arrays(path, _MEAN)["mean"].astype(np.float64).reshape(98, 2)
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: no mean face", _MEAN) from error
+    except (InputError, ValueError, KeyError, TypeError) as error:
+        why = f": {error.message.removeprefix(f'{path}: ')}" if isinstance(error, InputError) else ""
+        raise InputError(f"{path}: no mean face{why}", _MEAN) from error
     return _described(points)
 
 

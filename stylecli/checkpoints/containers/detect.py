@@ -14,7 +14,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from stylecli.budget import Budget, OverBudgetError
+from stylecli.budget import TENSOR, Budget, OverBudgetError
 from stylecli.checkpoints.containers.flatten import LONGEST, flatten
 from stylecli.checkpoints.containers.nvidia import understood
 from stylecli.checkpoints.containers.torch7 import read_torch7
@@ -131,7 +131,7 @@ def _safetensors(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
         with safe_open(str(path), "pt") as file:
             json.loads(mapping[8 : 8 + length], object_pairs_hook=_unique)
             names = file.keys()
-            budget.step(len(names))
+            budget.step(TENSOR * len(names))
             if long := next((name for name in names if len(name) > LONGEST), None):
                 raise WeightsError(f"damaged: a tensor with a name of {len(long):,} characters")
             tensors = {name: file.get_tensor(name) for name in names}

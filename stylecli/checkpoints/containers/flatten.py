@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylecli.budget import Budget
+from stylecli.budget import TENSOR, Budget
 from stylecli.checkpoints.containers.pickle_globals import Record
 from stylecli.checkpoints.containers.pickle_tensors import View
 from stylecli.errors import WeightsError
@@ -39,6 +39,7 @@ def flatten(tree: Any, budget: Budget) -> dict[str, Tensor]:
                 raise WeightsError(f"damaged: a tensor with a name of more than {LONGEST} characters")
             name = ".".join(path)
             budget.take(len(name), "names that")
+            budget.step(TENSOR)
             if name in found:
                 raise WeightsError(f"damaged: two tensors named {name[:120]}")
             if id(value) not in made:
@@ -58,7 +59,9 @@ def _inside(value: Any) -> Iterator[tuple[str, Any]]:
             yield "", inner
     elif isinstance(value, dict):
         for key, inner in value.items():
-            if isinstance(key, str | int) and not isinstance(inner, str | int | float | bytes):
+            # Digits of a number that is long beyond reason take for ever.
+            named = isinstance(key, str) or (isinstance(key, int) and abs(key) < 2**63)
+            if named and not isinstance(inner, str | int | float | bytes):
                 yield "" if key in _MODULE else str(key), inner
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
