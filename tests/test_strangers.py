@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import threading
+import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -268,6 +269,19 @@ def test_parts_of_a_tiff_that_are_not_there_are_not_made_up(counts: list[int]):
     )
     with pytest.raises(InputError, match=r"truncated|no pixels|not an image"):
         read_picture(data)
+
+
+def test_depths_of_channels_are_not_multiplied():
+    """Found by fuzzing: numbers times a tuple of depths were a tuple of billions."""
+    tags = {258: (3, [8, 520, 2, 5376]), 259: (3, [1]), 262: (3, [2]), 273: (4, [8]), 277: (3, [4]), 278: (4, [9])}
+    data = tiff(7, 7_798_793, {**tags, 279: (4, [263]), 338: (3, [2])}) + bytes(300)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="channels of different depths"):
+            read_picture(data)
+        assert tracemalloc.get_traced_memory()[1] < 200e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_header_is_no_reason_to_allocate():

@@ -99,6 +99,8 @@ def _largest(file: tifffile.TiffFile) -> tuple[tifffile.TiffPage, list[str]]:
 def _pixels(page: tifffile.TiffPage, data: bytes, budget: Budget) -> tuple[np.ndarray, np.ndarray | None, str, str]:
     """Color, alpha, space and a note."""
     bits, photometric = page.bitspersample, getattr(page.photometric, "name", str(page.photometric))
+    if not isinstance(bits, int):
+        raise NotImplementedError("channels of different depths")
     if photometric not in _SPACES:
         raise NotImplementedError(f"{bits}-bit {photometric.lower()} color")
     if photometric == "YCBCR" and page.compression not in {6, 7, 33003, 33005, 33007, 34892}:
