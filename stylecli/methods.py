@@ -41,7 +41,8 @@ def _settings(module: str, name: str) -> type[Settings]:
     wanted = f"{name.replace('_', '').replace(' ', '')}settings"
     for key, each in members.items():
         if key.lower() == wanted and issubclass(each, Settings):
-            return each
+            made: type[Settings] = each
+            return made
     raise UsageError(f"{name}: no such method", "was it made by a newer version?")
 
 

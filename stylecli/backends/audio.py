@@ -15,7 +15,7 @@ frequencies of one network, which keeps them together) and length.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -154,7 +154,8 @@ class _Piece:
     def _amplitude(self, rows: Tensor) -> Tensor:
         x = rows.T.unflatten(0, (self.channels, -1)) * math.sqrt(self.channels)
         x = x if self.settings.recipe == "ulyanov" else x.clamp(min=0)
-        return x.expm1() * (self.frames.n_fft / 2048)
+        made: Tensor = x.expm1() * (self.frames.n_fft / 2048)
+        return made
 
     def __call__(self, content: Tensor, start: Tensor, heard: int, listener: Listener, done: int, total: int) -> Tensor:
         """The result [C, T].
@@ -187,7 +188,7 @@ class _Piece:
         phase = self.frames.stft(start)
         x = self._rows(phase.abs())
         if published:
-            draw = lambda: torch.rand(phase.shape, generator=self.noise)
+            draw: Callable[[], Tensor] = lambda: torch.rand(phase.shape, generator=self.noise)
             x = torch.randn(x.shape, generator=self.noise).to(x) * 1e-3
             phase = torch.polar(torch.ones(phase.shape), 2 * math.pi * draw()).to(phase)
         follow = partial(descend, listener=listener, total=total)

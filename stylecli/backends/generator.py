@@ -114,7 +114,8 @@ class OpenGenerator(Method[G, Tensor]):
     def mapped(self, z: Tensor, labels: Sequence[int]) -> Tensor:
         """z [N, z_dim] and a class each to w [N, w_dim]."""
         label = torch.tensor(labels, device=self.device.torch) if self.net.config.classes else None
-        return self.net.mapping(z.to(self.device.torch), label)
+        made: Tensor = self.net.mapping(z.to(self.device.torch), label)
+        return made
 
     def drawn(self, seed: int, label: int | None = None) -> Tensor:
         """w [w_dim] of a seed; without a class, that of the seed modulo classes."""

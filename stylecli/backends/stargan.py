@@ -158,7 +158,8 @@ class Stargan(Method[Translation, Tensor]):
                 "leave out --size" if settings.align else "leave out --size, or give --no-masks too",
             )
         step = 2**self.net.generator.halvings
-        return -(-settings.size // step) * step
+        made: int = -(-settings.size // step) * step
+        return made
 
     def _content(self, pixels: Tensor, side: int, settings: Translation, name: str) -> _Content:
         def make() -> _Content:
@@ -202,7 +203,8 @@ class Stargan(Method[Translation, Tensor]):
         if x.shape[2] != self.size:
             _, x = self._squared(pixels, self.size, settings.fit, settings, name)
         domain = self.domains.of(x, settings.content_domain, "--content-domain", name)
-        return self.net.encoder(x, domain)
+        made: Tensor = self.net.encoder(x, domain)
+        return made
 
     def _drawn(self, settings: StarganLatentSettings) -> Tensor:
         """The style of a seed in its domain."""
@@ -218,7 +220,8 @@ class Stargan(Method[Translation, Tensor]):
 
     def _mapped(self, z: np.ndarray, domain: int) -> Tensor:
         rows = torch.from_numpy(z).float().to(self.device.torch)
-        return self.net.mapping(rows, torch.full((len(rows),), domain, device=rows.device))
+        made: Tensor = self.net.mapping(rows, torch.full((len(rows),), domain, device=rows.device))
+        return made
 
 
 def build(settings: Translation, device: Device) -> Stargan:

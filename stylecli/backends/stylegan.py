@@ -214,7 +214,8 @@ class StyleGAN(OpenGenerator[options.Generator]):
         def features(pictures: Tensor) -> dict[str, Tensor]:
             factor = pictures.shape[-1] // LONGEST
             small = F.avg_pool2d(pictures, factor) if factor > 1 else pictures
-            return vgg(small.contiguous(memory_format=torch.channels_last), layers)
+            made: dict[str, Tensor] = vgg(small.contiguous(memory_format=torch.channels_last), layers)
+            return made
 
         return features
 

@@ -107,7 +107,8 @@ class Generator(Method[TextureSettings, Tensor]):
             drawn = net(inputs)[0].float()
         if net.config.caffe:
             drawn = caffe_to_rgb(drawn)
-        return drawn.clamp_(0, 1).cpu()
+        made: Tensor = drawn.clamp_(0, 1).cpu()
+        return made
 
     def _inputs(
         self, seed: int, corner: tuple[int, int], size: tuple[int, int], period: tuple[int, int]

@@ -1,7 +1,7 @@
 """Reading what goes into a job, and writing what comes out of it: pictures, clips, sounds."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -189,7 +189,7 @@ class Destination:
         # Whether colors lie outside is known only of floats.
         if self.picture is None or not self.picture.pixels.is_floating_point():
             return ()
-        beyond = lambda pixels: float(pixels.min()) < -SEEN or float(pixels.max()) > 1 + SEEN
+        beyond: Callable[[Tensor], bool] = lambda pixels: float(pixels.min()) < -SEEN or float(pixels.max()) > 1 + SEEN
         if not beyond(self.picture.pixels) or beyond(result.picture):
             return ()
         return (f"{self.job.title}: its colors outside of sRGB were drawn inside of it",)

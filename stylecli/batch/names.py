@@ -3,7 +3,7 @@
 import dataclasses
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from stylecli.batch.inputs import Source
@@ -49,7 +49,7 @@ def fill(
     values |= {role: "+".join(source.stem for source in sources) for role, sources in inputs.items()}
     values |= {"stem": stem or next((some[0].stem for some in inputs.values()), method)}
     values |= {"method": method, "ext": ext, "index": index}
-    parts = lambda most: "".join(
+    parts: Callable[[int], str] = lambda most: "".join(
         text + cut(_value(values, field, spec, conversion), most) for text, field, spec, conversion in _parse(template)
     )
     try:

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from stylecli.batch.inputs import Source, expand
@@ -185,7 +185,7 @@ def _ext(outputs: Files, formats: Sequence[str], path: Path, main: Source) -> st
 
 def apart(path: Path, taken: set[str], *, numbered: bool) -> Path:
     """A path that no earlier job has, also where upper and lower case are one."""
-    key = lambda each: str(each.resolve()).casefold()
+    key: Callable[[Path], str] = lambda each: str(each.resolve()).casefold()
     one = path
     for number in itertools.count(2):
         if key(one) not in taken:

@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from stylecli.checkpoints.header import SAMPLE
 from stylecli.checkpoints.layouts.networks import NETWORKS
-from stylecli.checkpoints.load import METADATA, SAMPLE
+from stylecli.checkpoints.load import METADATA
 from stylecli.files import atomic_write
 
 SMALL = 1024

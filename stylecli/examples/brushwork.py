@@ -162,7 +162,8 @@ def mixed(bands: np.ndarray, heart: np.ndarray, at: np.ndarray, half: float, rng
         color = VERMILION
     elif chance < 0.06 and half < 9 * FINE:
         color = CREAM
-    return np.clip(color * rng.normal(1, 0.09) + rng.normal(0, 7, 3), 0, 255)
+    made: np.ndarray = np.clip(color * rng.normal(1, 0.09) + rng.normal(0, 7, 3), 0, 255)
+    return made
 
 
 def lit(canvas: np.ndarray, height: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -175,7 +176,8 @@ def lit(canvas: np.ndarray, height: np.ndarray, rng: np.random.Generator) -> np.
     light = -slope
     bright = np.clip(1 + 0.26 * light, 0.45, 1.5)
     shine = np.clip(light - 0.9, 0, 2.0)[..., None] * 30
-    return np.clip(canvas * bright[..., None] + shine, 0, 255).astype(np.uint8)
+    made: np.ndarray = np.clip(canvas * bright[..., None] + shine, 0, 255).astype(np.uint8)
+    return made
 
 
 def blurred(field: np.ndarray, times: int) -> np.ndarray:

@@ -22,7 +22,7 @@ class _Sqrtm(torch.autograd.Function):
         for _ in range(ITERATIONS):
             t = (3 * identity - z @ y) / 2
             y, z = y @ t, t @ z
-        root = y * norm.sqrt()
+        root: Tensor = y * norm.sqrt()
         ctx.save_for_backward(root)
         return root
 
@@ -36,7 +36,8 @@ class _Sqrtm(torch.autograd.Function):
             inner = 3 * identity - a @ a
             q = (q @ inner - a.T @ (a.T @ q - q @ a)) / 2
             a = a @ inner / 2
-        return q / 2
+        made: Tensor = q / 2
+        return made
 
 
 def sqrtm(matrix: Tensor) -> Tensor:

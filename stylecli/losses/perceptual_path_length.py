@@ -19,7 +19,8 @@ def slerp(a: Tensor, b: Tensor, t: Tensor | float) -> Tensor:
     aside = b - dot * a
     aside = aside / aside.norm(dim=-1, keepdim=True).clamp_min(1e-12)
     mixed = a * angle.cos() + aside * angle.sin()
-    return mixed / mixed.norm(dim=-1, keepdim=True)
+    made: Tensor = mixed / mixed.norm(dim=-1, keepdim=True)
+    return made
 
 
 def middle(pictures: Tensor) -> Tensor:

@@ -37,7 +37,8 @@ def luminance(content: Tensor, stylized: Tensor, *, exact: bool | None = None) -
         low, high = min(0.0, float(content.min())), max(1.0, float(content.max()))
         brightness = to_ycbcr[:1] @ stylized.double().clamp(low, high).flatten(1)
         ycbcr = torch.cat([brightness, to_ycbcr[1:] @ content.double().flatten(1)])
-        return (torch.linalg.inv(to_ycbcr) @ ycbcr).clamp_(low, high).to(stylized).reshape(stylized.shape)
+        made: Tensor = (torch.linalg.inv(to_ycbcr) @ ycbcr).clamp_(low, high).to(stylized).reshape(stylized.shape)
+        return made
     bands = [Image.fromarray(quantize(picture, 8)).convert("YCbCr").split() for picture in (stylized, content)]
     merged = Image.merge("YCbCr", (bands[0][0], *bands[1][1:])).convert("RGB")
     levels = torch.from_numpy(np.array(merged)).permute(2, 0, 1).to(stylized)
@@ -131,4 +132,5 @@ def _covariance(z: Tensor) -> Tensor:
 
 def _power(matrix: Tensor, exponent: float) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
-    return vectors * values.clamp(min=1e-12).pow(exponent) @ vectors.T
+    made: Tensor = vectors * values.clamp(min=1e-12).pow(exponent) @ vectors.T
+    return made

@@ -78,7 +78,7 @@ def decode(data: bytes, name: str, most: int | None = None) -> Decoded:
         xmp = clean_xmp(stored.xmp) if stored.xmp else None
         notes.append("malformed XMP dropped" if stored.xmp and not xmp else "")
         carried = Carried(stored.format, bits, exif, xmp, icc, _dpi(stored.dpi, stored.exif))
-        turn = _UPRIGHT.get(orientation, lambda a: a)
+        turn: Callable[[np.ndarray], np.ndarray] = _UPRIGHT.get(orientation, lambda a: a)
         alpha = None if stored.alpha is None else turn(stored.alpha)
         return Decoded(turn(color), alpha, carried, tuple(filter(None, notes)))
 

@@ -6,7 +6,7 @@ LittleCMS rounds curves and matrices of integer pictures to 16 bits and clips co
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,14 +34,16 @@ class Curve:
     def light(self, codes: np.ndarray) -> np.ndarray:
         """Linear values of codes in [0, 1], of any shape."""
         if self.table is not None:
-            return np.interp(codes, np.linspace(0, 1, len(self.table)), self.table)
+            made: np.ndarray = np.interp(codes, np.linspace(0, 1, len(self.table)), self.table)
+            return made
         g, a, b, c, d, e, f = self.params
         return np.where(codes >= d, np.maximum(a * codes + b, 0) ** g + e, c * codes + f)
 
     def codes(self, light: np.ndarray) -> np.ndarray:
         """The codes of linear values, which may lie a little beyond the curve's range."""
         if self.table is not None:
-            return np.interp(light, np.maximum.accumulate(self.table), np.linspace(0, 1, len(self.table)))
+            made: np.ndarray = np.interp(light, np.maximum.accumulate(self.table), np.linspace(0, 1, len(self.table)))
+            return made
         g, a, b, c, d, e, f = self.params
         above = (np.maximum(light - e, 0) ** (1 / g) - b) / a
         below = (light - f) / c if c else np.zeros_like(light)
@@ -183,8 +185,10 @@ def written(name: str, points: Sequence[float], transfer: tuple[float, ...] | np
     Raises:
         ValueError: They span no space of colors.
     """
-    fixed = lambda values: b"".join(struct.pack(">i", round(float(value) * 65536)) for value in values)
-    text = lambda words: (
+    fixed: Callable[[Iterable[float]], bytes] = lambda values: b"".join(
+        struct.pack(">i", round(float(value) * 65536)) for value in values
+    )
+    text: Callable[[str], bytes] = lambda words: (
         b"mluc" + struct.pack(">IIIHHII", 0, 1, 12, 25966, 21843, 2 * len(words), 28) + words.encode("utf-16-be")
     )
     if isinstance(transfer, np.ndarray):

@@ -9,7 +9,7 @@ those of the region, as in the authors' Torch code. Where no style is, the conte
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -279,7 +279,7 @@ class AnyStyle(nn.Module):
         """What becomes of a content that was `seen`, with moments `own` over all of it, in `styles`."""
         device, at_home = seen.rgb.device, dict(zip(own, self._at_home([*own.values()]), strict=True))
         near = alpha.cpu() if self.full and isinstance(alpha, Tensor) else alpha
-        now = lambda part, k: self.target(at_home[_name(part, k)])
+        now: Callable[[int | str, int], Target] = lambda part, k: self.target(at_home[_name(part, k)])
         made = [
             self._change(now(level, k), style.targets[level])
             for level in range(len(self.levels))

@@ -6,6 +6,8 @@ Bulat, Tzimiropoulos 2017 (arXiv 1703.07332) with the coordinates of Wang, Bo, F
 Landmarks (WFLW): 0-32 jaw, 33-50 eyebrows, 51-59 nose, 60-75 eyes, 76-87 outer and 88-95 inner lips, 96-97 pupils.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -85,7 +87,7 @@ class Hourglass(nn.Module):
         return self._level(DEPTH, self.coordconv(x))
 
     def _level(self, level: int, x: Tensor) -> Tensor:
-        block = lambda name: self.get_submodule(f"{name}_{level}")
+        block: Callable[[str], nn.Module] = lambda name: self.get_submodule(f"{name}_{level}")
         low = block("b2")(F.avg_pool2d(x, 2))
         low = self._level(level - 1, low) if level > 1 else block("b2_plus")(low)
         around: Tensor = block("b1")(x)
@@ -124,7 +126,7 @@ def landmarks(heat: Tensor) -> tuple[Tensor, Tensor]:
     found = torch.stack([x, y], 2).float()
     # Towards the higher neighbor by a quarter of a pixel, where there are neighbors.
     inside = ((x > 0) & (x < side - 1) & (y > 0) & (y < side - 1))[..., None]
-    at = lambda dx, dy: heat.flatten(2).gather(
+    at: Callable[[int, int], Tensor] = lambda dx, dy: heat.flatten(2).gather(
         2, ((y + dy).clamp(0, side - 1) * side + (x + dx).clamp(0, side - 1))[..., None]
     )
     slope = torch.cat([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)], 2)

@@ -14,14 +14,16 @@ class _Root(torch.autograd.Function):
         values, vectors = torch.linalg.eigh(matrix)
         roots = values.clamp_min(values.amax(-1, keepdim=True) * 1e-6).sqrt()
         ctx.save_for_backward(roots, vectors)
-        return (vectors * roots[:, None]) @ vectors.mT
+        made: Tensor = (vectors * roots[:, None]) @ vectors.mT
+        return made
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         # R X + X R = G in the basis of R: unlike the gradient of eigenvectors, finite where eigenvalues agree.
         roots, vectors = ctx.saved_tensors
         inner = vectors.mT @ gradients[0] @ vectors / (roots[:, :, None] + roots[:, None])
-        return vectors @ inner @ vectors.mT
+        made: Tensor = vectors @ inner @ vectors.mT
+        return made
 
 
 def root(matrix: Tensor) -> Tensor:
@@ -59,4 +61,5 @@ def transport(now: Tensor, wanted: Tensor) -> Tensor:
         return _between(now.double(), wanted.double()).to(now.dtype)
     half = root(now.double())
     inverse = torch.linalg.inv(half)
-    return (inverse @ root(half @ wanted.double() @ half) @ inverse).to(now.dtype)
+    made: Tensor = (inverse @ root(half @ wanted.double() @ half) @ inverse).to(now.dtype)
+    return made

@@ -108,7 +108,8 @@ class DownBlock(nn.Module):
             y = self.conv1(y)
         y = self.conv2(act(self.norm2(y) if self.norm2 else y))
         x = F.avg_pool2d(x, 2) if self.down else x
-        return (y + (self.conv1x1(x) if self.conv1x1 else x)) / math.sqrt(2)
+        made: Tensor = (y + (self.conv1x1(x) if self.conv1x1 else x)) / math.sqrt(2)
+        return made
 
 
 class UpBlock(nn.Module):
@@ -144,11 +145,11 @@ class UpBlock(nn.Module):
             y = F.conv_transpose2d(y, kernel, self.conv1.bias, stride=2, padding=1)
         else:
             y = self.conv1(y)
-        y = self.conv2(act(self.norm2(y, style)))
-        if not self.shortcut:
-            return y
-        x = self.conv1x1(x) if self.conv1x1 else x
-        return (y + (F.interpolate(x, scale_factor=2) if self.up else x)) / math.sqrt(2)
+        made: Tensor = self.conv2(act(self.norm2(y, style)))
+        if self.shortcut:
+            x = self.conv1x1(x) if self.conv1x1 else x
+            made = (made + (F.interpolate(x, scale_factor=2) if self.up else x)) / math.sqrt(2)
+        return made
 
 
 def picked(heads: nn.ModuleList, x: Tensor, domain: Tensor) -> Tensor:

@@ -37,7 +37,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Both ways, joined."""
         y = _active(self.second(smooth(_active(self.first(x)), SMOOTH, 2)))
-        return (y + self.skip(smooth(x, SMOOTH, 1))) / math.sqrt(2)
+        made: Tensor = (y + self.skip(smooth(x, SMOOTH, 1))) / math.sqrt(2)
+        return made
 
 
 class StyleGANDiscriminator(nn.Module):

@@ -43,7 +43,8 @@ def interleaved(x: Tensor, shift: int = 0) -> Tensor:
     parts = x.unflatten(1, (2, 2, -1))  # [N, 2, 2, O, H, W]
     if torch.is_grad_enabled() or not x.is_cpu:
         y = parts.permute(0, 4, 1, 5, 2, 3).reshape(count, 2 * height, 2 * width, -1).permute(0, 3, 1, 2)
-        return y[:, :, shift : 2 * height - shift, shift : 2 * width - shift]
+        made: Tensor = y[:, :, shift : 2 * height - shift, shift : 2 * width - shift]
+        return made
     height, width = height - shift, width - shift
     shape = (count, parts.shape[3], 2 * height, 2 * width)
     y = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)

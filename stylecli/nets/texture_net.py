@@ -74,7 +74,8 @@ class TextureConfig:
         half = blocks * sum(kernel // 2 for kernel in self.kernels)
         half += self.smooth
         far = sum((half + 1) * 2**scale for scale in range(len(self.widths)))
-        return -(-far // self.shrink) * self.shrink
+        made: int = -(-far // self.shrink) * self.shrink
+        return made
 
     @property
     def bytes_per_pixel(self) -> float:

@@ -145,7 +145,8 @@ class VGG(nn.Module):
     def values_per_pixel(self) -> float:
         """Features kept for a backward pass, for each pixel of the picture: one value for every ReLU output."""
         relus = [name for name in self.names if name.startswith("relu")]
-        return sum(self.width(name) / 4 ** (int(name[4]) - 1) for name in relus)
+        made: float = sum(self.width(name) / 4 ** (int(name[4]) - 1) for name in relus)
+        return made
 
     def mapped_width(self, layer: str) -> int:
         """Channels at `layer` once it is mapped."""

@@ -26,4 +26,5 @@ class VGGDecoder(nn.Module):
         """`x` [N, C, H', W'] to RGB [N, 3, *size], not clamped."""
         for conv in list(self.convs)[:-1]:
             x = F.interpolate(F.relu(conv(x)), scale_factor=2.0, mode="nearest")
-        return self.convs[-1](F.interpolate(x, size=size, mode="nearest"))
+        made: Tensor = self.convs[-1](F.interpolate(x, size=size, mode="nearest"))
+        return made

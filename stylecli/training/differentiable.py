@@ -4,6 +4,8 @@ Their policy `color,translation,cutout`: brightness, saturation and contrast; sh
 square of half the side left out.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
@@ -14,7 +16,9 @@ def augment(pictures: Tensor, random: Generator, share: float = 1.0) -> Tensor:
     n, _, height, width = pictures.shape
     colored, shifted, cut = torch.rand(3, n, generator=random) < share
     # One half changes nothing.
-    draw = lambda: torch.rand(n, generator=random).where(colored, torch.tensor(0.5))[:, None, None, None].to(pictures)
+    draw: Callable[[], Tensor] = lambda: (
+        torch.rand(n, generator=random).where(colored, torch.tensor(0.5))[:, None, None, None].to(pictures)
+    )
     x = pictures + draw() - 0.5
     gray = x.mean(1, keepdim=True)
     x = gray + (x - gray) * 2 * draw()
@@ -31,4 +35,5 @@ def augment(pictures: Tensor, random: Generator, share: float = 1.0) -> Tensor:
     lefts = torch.randint(width + 1, (n, 1), generator=random) - width // 4
     y, z = torch.arange(height), torch.arange(width)
     inside = ((y >= tops) & (y < tops + height // 2))[:, :, None] & ((z >= lefts) & (z < lefts + width // 2))[:, None]
-    return torch.stack(moved) * (~(inside & cut[:, None, None]))[:, None].to(pictures)
+    made: Tensor = torch.stack(moved) * (~(inside & cut[:, None, None]))[:, None].to(pictures)
+    return made

@@ -14,7 +14,7 @@ of.
 """
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -164,11 +164,10 @@ class StarganTask:
         net, guess = self.model.net, self.model.net.encoder.guess
         assert guess
         heads = [*net.encoder.shared.parameters(), *net.encoder.unshared.parameters()]
-        group = lambda parameters, factor=1.0: {
-            "params": list(parameters),
-            "factor": factor,
-            "weight_decay": WEIGHT_DECAY,
-        }
+
+        def group(parameters: Iterable[Tensor], factor: float = 1.0) -> dict[str, object]:
+            return {"params": list(parameters), "factor": factor, "weight_decay": WEIGHT_DECAY}
+
         return {
             "discriminator": [group(self.model.critic.parameters())],
             "guess": [group(guess.parameters(), GUESS_RATE)],
@@ -263,7 +262,7 @@ class StarganTask:
         content = net.generator.encoded(contents, self._masks(contents))
         styles = net.encoder(references, domains)
         rows = [net.generator.decoded(content, style.expand(len(contents), -1)) for style in styles]
-        shown = lambda x: x.float().add(1).div(2).clamp(0, 1).cpu()
+        shown: Callable[[Tensor], Tensor] = lambda x: x.float().add(1).div(2).clamp(0, 1).cpu()
         body = [[shown(one), *shown(row)] for one, row in zip(references, rows, strict=True)]
         return table([[None, *shown(contents)], *body])
 

@@ -166,7 +166,8 @@ def _start(member: zipfile.ZipInfo, mapping: mmap.mmap) -> int:
     start = at + _LOCAL_HEADER + name + extra
     if start + member.file_size > len(mapping):
         raise WeightsError(f"truncated: {ascii(member.filename)[:60]} reaches beyond the end of the file")
-    return start
+    made: int = start
+    return made
 
 
 def _stored(data: "bytes | mmap.mmap", dtype: torch.dtype, count: int, start: int) -> Callable[[], Tensor]:

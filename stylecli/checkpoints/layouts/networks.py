@@ -46,7 +46,10 @@ def _picture(net: nn.Module) -> dict[str, Tensor]:
 
 
 def _features(net: VGG, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    return net(inputs["input"], [name for name in net.names if name.startswith("relu") and name.endswith("_1")])
+    made: dict[str, Tensor] = net(
+        inputs["input"], [name for name in net.names if name.startswith("relu") and name.endswith("_1")]
+    )
+    return made
 
 
 def _latent(net: StyleGenerator) -> dict[str, Tensor]:

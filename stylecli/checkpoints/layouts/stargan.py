@@ -6,6 +6,7 @@ come from elsewhere.
 
 import dataclasses
 import re
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -63,7 +64,7 @@ def clovaai(tensors: State, options: Options) -> tuple[StarGANConfig, State]:
     fan = {name.removeprefix("fan."): state.pop(name) for name in [*state] if name.startswith("fan.")}
     if fan:
         state |= {f"fan.{name}": value for name, value in wing(fan, {})[1].items()}
-    shape = lambda name, axis: _shape(state, name)[axis]
+    shape: Callable[[str, int], int] = lambda name, axis: _shape(state, name)[axis]
     domains = _count(state, r"mapping\.unshared\.(\d+)\.0\.weight")
     config = StarGANConfig(
         2 ** (blocks + 2),

@@ -37,7 +37,8 @@ def ours(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
 
 def stored_config(config: TransformerConfig) -> dict[str, Any]:
     """What `ours` reads back."""
-    return json.loads(json.dumps(asdict(config)))
+    made: dict[str, Any] = json.loads(json.dumps(asdict(config)))
+    return made
 
 
 def examples(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:

@@ -50,7 +50,8 @@ def ours(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
 
 def stored_config(config: VGGConfig) -> dict[str, Any]:
     """What `ours` reads back."""
-    return json.loads(json.dumps(vars(config)))
+    made: dict[str, Any] = json.loads(json.dumps(vars(config)))
+    return made
 
 
 def numbered(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
