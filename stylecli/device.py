@@ -100,7 +100,7 @@ class Device:
         return torch.autocast(self.torch.type, self.dtype, enabled=enabled and self.dtype != torch.float32)
 
     def halved(self, net: nn.Module) -> None:
-        """On CUDA, has convolutions keep what autocast would make of them anew for every picture."""
+        """On CUDA, lets convolutions keep their weights in the type that autocast would cast them to each time."""
         for module in net.modules() if self.dtype != FLOAT32 and self.torch.type == "cuda" else ():
             if isinstance(module, nn.Conv2d):
                 module.to(self.dtype)

@@ -243,7 +243,7 @@ USES["train encoder"] = training("encoder", again=True, **PHOTOS, **LOOK)
 USES["train adain"] = training("adain", **BOTH)
 USES["train adain, published"] = training("adain", network="published", **BOTH)
 USES["train fast"] = training("fast", from_scratch=True, widths=(4, 4, 4), blocks=(1,), **BOTH)
-USES["train fast, a style more"] = training("fast", weights=lambda given: given.fast, **BOTH)
+USES["train fast, an added style"] = training("fast", weights=lambda given: given.fast, **BOTH)
 USES["train texture"] = training(
     "texture",
     exemplar=lambda given: str(given.pictures / "b/0.png"),

@@ -227,17 +227,17 @@ def test_the_domain_of_a_picture(make: Make, cli: Callable[..., Result], picture
     Path("known.png").write_bytes(Path("dog/1.png").read_bytes())
     shared = ["--weights", make(guess=True)]
     told = cli("stargan", "ref", "a.png", "--reference", "dog/1.png", *shared, "-o", "folder.png")
-    assert "taken for" not in told.stderr
+    assert "recognized as" not in told.stderr
     cli("stargan", "ref", "a.png", "--reference", "known.png", "--domain", "dog", *shared, "-o", "said.png")
     cli("stargan", "ref", "a.png", "--reference", "known.png", "--domain", "1", *shared, "-o", "number.png")
     first, *others = (np.asarray(Image.open(f"{name}.png")) for name in ("folder", "said", "number"))
     assert all(np.array_equal(first, other) for other in others)
     piped = cli("stargan", "ref", "a.png", "--reference", "-", *shared, "-o", "p.png", stdin=Path("r.png").read_bytes())
-    assert "stdin: taken for " in piped.stderr
+    assert "stdin: recognized as " in piped.stderr
     for name, weights in (("x.png", make(guess=True)), ("y.png", make())):
         done = cli("stargan", "ref", "a.png", "--reference", "r.png", "--weights", weights, "-o", name)
         assert done.exit_code == 0
-        assert "r.png: taken for " in done.stderr
+        assert "r.png: recognized as " in done.stderr
         assert "--domain says otherwise" in done.stderr
 
 

@@ -118,7 +118,7 @@ def test_the_table_of_folders(tmp_path: Path, cli: Callable[..., Result]):
     words = ["--weights", golden.weights, "--domains", ",".join(order["classes"]), "--fit", "stretch"]
     done = cli("stargan", "ref", "@src.txt", "--reference", "@ref.txt", *words, "--grid", "-o", "grid.png")
     assert done.exit_code == 0, done.stderr
-    assert "taken for" not in done.stderr
+    assert "recognized as" not in done.stderr
     table = np.asarray(Image.open("grid.png"))
     assert list(table.shape) == golden.case["outputs"]["grid"]["shape"]
     assert (golden.check("grid", table, largest=1) > 0).mean() <= 0.002

@@ -1,4 +1,4 @@
-"""`train fast`: a net from nothing, and a style more for one that is there."""
+"""`train fast`: a net from nothing, and an added style for one that is there."""
 
 import json
 from collections.abc import Callable

@@ -163,7 +163,7 @@ class _Piece:
         Args:
             content: A chunk, [C, T].
             start: What the result is found from, [C, T].
-            heard: Samples at its beginning that are a result already: it is left by and by.
+            heard: Samples at its beginning that are a result already: it fades out over them.
             listener: Told of every update.
             done: Updates before this chunk.
             total: Updates in all.

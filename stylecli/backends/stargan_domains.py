@@ -84,7 +84,7 @@ class Domains:
             found = self.names.index(folder)
         else:
             found = self._guessed(picture)
-            self.notes.append(f"{path}: taken for {self.names[found]}; {option} says otherwise")
+            self.notes.append(f"{path}: recognized as {self.names[found]}; {option} names another domain")
         return torch.tensor([found], device=picture.device)
 
     def _guessed(self, picture: Tensor) -> int:

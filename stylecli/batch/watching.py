@@ -12,7 +12,7 @@ QUIET = 0.5
 """Seconds without a change after which a file may be complete."""
 
 PATIENCE = 5.0
-"""Seconds without a change after which a file that cannot be read is taken for what it is."""
+"""Seconds without a change after which a file that cannot be read is reported."""
 
 OLD = 60.0
 """Seconds since its last change after which a file is complete without a closer look."""

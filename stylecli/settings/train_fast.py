@@ -1,4 +1,4 @@
-"""Settings of `train fast`: a transformation net, or a style more for one."""
+"""Settings of `train fast`: a transformation net, or one more style for a net."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class TrainFastSettings(Stroked):
         (), "style pictures, or folders of them; each file's name names a style", unit="file"
     )
     content: tuple[str, ...] = option((), "folders of pictures to paint, with all below them", unit="folder")
-    from_scratch: bool = option(False, "train a whole net instead of a style more for one")
+    from_scratch: bool = option(False, "train a whole net instead of adding a style to one")
     network: str = option(
         "transformer",
         "a whole net's kind: the image transformation net, or Ulyanov's with noise at every scale, of one style",
@@ -28,17 +28,17 @@ class TrainFastSettings(Stroked):
     weights: str = option("fast", "the net that gets the style, a name or a file; it stays as it is")
     output: str = option("runs/fast", "folder for snapshots, losses and weights", unit="folder")
     catalog: str = option("", "CSV with columns file, title, artist, year: what is told of the styles", unit="csv")
-    steps: int | None = option(None, "steps in all; default 10000 for a net, 400 for a style more", minimum=1)
+    steps: int | None = option(None, "steps in all; default 10000 for a net, 400 for an added style", minimum=1)
     crop: int = option(256, "side of the crops", unit="px", minimum=64)
     zoom: float = option(2.0, "how far small crops are enlarged, so that details come at many sizes", minimum=1)
-    batch: int | None = option(None, "crops a step; default 8 for a net, 4 for a style more", minimum=1)
+    batch: int | None = option(None, "crops a step; default 8 for a net, 4 for an added style", minimum=1)
     learning_rate: float | None = option(
-        None, "peak of Adam's rate, which falls to zero along a cosine; default 1e-3, 3e-2 for a style more", minimum=0
+        None, "peak of Adam's rate, which falls to zero along a cosine; default 1e-3, 3e-2 for an added style", minimum=0
     )
     style_size: int = option(512, "short side of the style pictures, if they are larger", unit="px", minimum=64)
 
     style_weight: float | None = option(
-        None, "weight of the style; default 14 for a net, 30 for a style more", minimum=0, panel="Losses"
+        None, "weight of the style; default 14 for a net, 30 for an added style", minimum=0, panel="Losses"
     )
     content_weight: float = option(6.0, "weight of the content", minimum=0, panel="Losses")
     pixel_weight: float = option(5.0, "weight of giving the picture back where alpha is low", minimum=0, panel="Losses")

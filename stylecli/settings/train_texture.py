@@ -1,4 +1,4 @@
-"""Settings of `train texture`: a generator that draws one material for ever."""
+"""Settings of `train texture`: a generator that draws one material, at any size."""
 
 from dataclasses import dataclass
 

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 
 def augment(pictures: Tensor, random: Generator, share: float = 1.0) -> Tensor:
-    """[N, 3, H, W] in [-1, 1], each changed on its own; each of the three kinds of change befalls a `share` of them."""
+    """[N, 3, H, W] in [-1, 1], each changed on its own; each kind of change applies to a `share` of them."""
     n, _, height, width = pictures.shape
     colored, shifted, cut = torch.rand(3, n, generator=random) < share
     # One half changes nothing.

@@ -23,7 +23,7 @@ PATHS = {
 
 
 def recipe(command: str, settings: Training) -> dict[str, Any]:
-    """The command and its settings; files and folders by their names: where they lay is nobody's business."""
+    """The command and its settings; files and folders by their names alone, without where they lay."""
     return {
         "command": command,
         **{key: _named(value) if key in PATHS else value for key, value in asdict(settings).items()},

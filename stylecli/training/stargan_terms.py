@@ -48,7 +48,7 @@ def generator_terms(
         style: Styles there, [N, style_dim].
         other: Others there.
         masked: Pictures to their masks.
-        fixed: `style` shall not come to meet what is found again: a style encoder would say the same of everything.
+        fixed: `style` is held fixed: else the encoder would learn to say the same of everything.
     """
     content = net.generator.encoded(real, masked(real))
     fake = net.generator.decoded(content, style)

@@ -59,7 +59,7 @@ def _inside(value: Any) -> Iterator[tuple[str, Any]]:
             yield "", inner
     elif isinstance(value, dict):
         for key, inner in value.items():
-            # Digits of a number that is long beyond reason take for ever.
+            # Writing the digits of a very long number can take minutes.
             named = isinstance(key, str) or (isinstance(key, int) and abs(key) < 2**63)
             if named and not isinstance(inner, str | int | float | bytes):
                 yield "" if key in _MODULE else str(key), inner

@@ -103,7 +103,7 @@ def check_storage(dtype: Any, count: Any) -> None:
 
 
 def is_count(value: Any) -> bool:
-    """Whether it can be an extent; arithmetic with numbers of millions of digits takes for ever."""
+    """Whether it can be an extent; arithmetic with numbers of millions of digits takes minutes."""
     return type(value) is int and 0 <= value < 2**63
 
 
@@ -171,7 +171,7 @@ def array(state: Any, _: Any = ()) -> np.ndarray:
 
 
 def _short(value: Any) -> str:
-    """Not all of a value that may be huge: its digits alone can take for ever."""
+    """Not all of a value that may be huge: writing its digits alone can take minutes."""
     if not isinstance(value, tuple):
         return ascii(value)[:40] if isinstance(value, str | int) else type(value).__name__
     shown = [str(n) if type(n) is int and abs(n) < 2**64 else "?" for n in value[:6]]

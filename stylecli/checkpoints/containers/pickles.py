@@ -177,7 +177,7 @@ class _Machine:
         if not isinstance(target, dict) or len(items) % 2:
             raise WeightsError(f"damaged: a pickle that sets an item of a {type(target).__name__}")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            # The hash of a nested tuple can take for ever; a record is hashed by its identity.
+            # The hash of a nested tuple can take minutes; a record is hashed by its identity.
             target[key if type(key) in KEYS else Record("key", (key,))] = value
 
     def _global(self, argument: str) -> None:
