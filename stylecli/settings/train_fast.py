@@ -33,7 +33,7 @@ class TrainFastSettings(Stroked):
     zoom: float = option(2.0, "how far small crops are enlarged, so that details come at many sizes", minimum=1)
     batch: int | None = option(None, "crops a step; default 8 for a net, 4 for an added style", minimum=1)
     learning_rate: float | None = option(
-        None, "peak of Adam's rate, which falls to zero along a cosine; default 1e-3, 3e-2 for an added style", minimum=0
+        None, "peak of Adam's rate, which falls to zero along a cosine; default 1e-3, or 3e-2 to add a style", minimum=0
     )
     style_size: int = option(512, "short side of the style pictures, if they are larger", unit="px", minimum=64)
 
