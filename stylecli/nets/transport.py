@@ -13,7 +13,9 @@ arXiv 1703.06868). T' gives the colors of o the moments that those of the conten
 What the decoder cannot give back of a picture comes back with 1 - alpha, so alpha = 0 is the content
 itself. Each convolution of the decoder is followed by `x (1 + alpha gamma) + alpha beta`, |gamma| < 1, the conditional
 scale and shift of Dumoulin et al. 2017 and Ghiasi et al. 2017; M is a small network on the style code: means and
-deviations of the style in the VGG. Statistics of the content are needed at the four levels, and those of the colors
+deviations of the style in the VGG. With `noise`, n as in `nets.noise`, f are the features of
+the content plus g n, which T colors like the style, and D sees alpha n beside them: strokes have something to begin
+with in flat areas. Statistics of the content are needed at the four levels, and those of the colors
 of o: two passes over the tiles of a picture and two over its result are enough.
 """
 
