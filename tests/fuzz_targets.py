@@ -17,7 +17,7 @@ from stylecli import settings as settings_package
 from stylecli.batch import names, record
 from stylecli.checkpoints.containers.detect import read_tensors
 from stylecli.checkpoints.latents import latents_in
-from stylecli.checkpoints.load import build, check_finite, describe
+from stylecli.checkpoints.load import build, check_whole, describe
 from stylecli.errors import StyleCliError
 from stylecli.media.audio import read_sound
 from stylecli.media.images import read_picture
@@ -62,7 +62,7 @@ def checkpoint(data: bytes) -> None:
     path = MEMORY / f"stylecli-fuzz-{os.getpid()}"
     path.write_bytes(data)
     try:
-        for read in (read_tensors, describe, check_finite, build):
+        for read in (read_tensors, describe, check_whole, build):
             with contextlib.suppress(StyleCliError):
                 read(path)
     finally:

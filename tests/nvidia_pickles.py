@@ -6,6 +6,7 @@ reader that executes embedded source fails on them.
 
 import io
 import pickle
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,18 @@ def pickled(tree: Any) -> bytes:
     file = io.BytesIO()
     Pickler(file, 3).dump(tree)
     return file.getvalue()
+
+
+def saved(tree: Any, *, legacy: bool = False) -> bytes:
+    """`tree` as `torch.save` writes it."""
+    file, writer = io.BytesIO(), SimpleNamespace(Pickler=Pickler, dump=pickle.dump)
+    torch.save(tree, file, pickle_module=writer, _use_new_zipfile_serialization=not legacy)
+    return file.getvalue()
+
+
+def generator(state: dict[str, Tensor], conv_clamp: float | None, lr_multiplier: float) -> Persistent:
+    """The network alone, as people pickle it again."""
+    return _module("Generator", state, conv_clamp, lr_multiplier)
 
 
 def pytorch_file(state: dict[str, Tensor], conv_clamp: float | None, lr_multiplier: float) -> bytes:

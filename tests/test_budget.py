@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save
 from test_hostile_checkpoints import T2, H, refused, storage, text
 
-from stylecli.checkpoints.load import build, check_finite, prove
+from stylecli.checkpoints.load import build, check_whole, prove
 from stylecli.errors import WeightsError
 from stylecli.nets.stylegan2 import StyleGAN2, StyleGAN2Config
 
@@ -167,7 +167,7 @@ def test_numbers_that_are_none(tmp_path: Path):
     about = {"stylecli": json.dumps({"network": "vgg", "config": config})}
     path = tmp_path / "a"
     path.write_bytes(save(tensors | {"convs.conv1_1.bias": torch.zeros(1).to(torch.float8_e4m3fn)}, about))
-    build(path), check_finite(path)
+    build(path), check_whole(path)
     for bad, said in (
         (torch.full((1,), float("nan")), "not finite"),
         (torch.full((1,), float("nan")).to(torch.float8_e5m2), "not finite"),
@@ -175,4 +175,4 @@ def test_numbers_that_are_none(tmp_path: Path):
     ):
         path.write_bytes(save(tensors | {"convs.conv1_1.bias": bad}, about))
         with pytest.raises(WeightsError, match=said):
-            check_finite(path)
+            check_whole(path)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from stylecli.checkpoints.layouts import table
 from stylecli.checkpoints.layouts.vgg import CAFFE_FIRST, CAFFE_MEAN, stored_config
-from stylecli.checkpoints.load import check_finite, converted, describe, load_vgg, prove
+from stylecli.checkpoints.load import check_whole, converted, describe, load_vgg, prove
 from stylecli.checkpoints.save import save_network
 from stylecli.errors import UsageError, WeightsError
 from stylecli.nets.vgg import BLOCKS, VGG, VGGConfig
@@ -172,6 +173,11 @@ WRAPPED: dict[str, Callable[[State], Any]] = {
     "averaged": lambda state: {"params": {k: v * 0 for k, v in state.items()}, "params_ema": state},
     "parallel": lambda state: {f"module.{k}": v for k, v in state.items()},
     "both": lambda state: {"model": {f"module.{k}": v for k, v in state.items()}},
+    "compiled": lambda state: {f"_orig_mod.{k}": v for k, v in state.items()},
+    "compiled, then parallel": lambda state: {f"module._orig_mod.{k}": v for k, v in state.items()},
+    "parallel, then compiled": lambda state: {"netG": {f"_orig_mod.module.{k}": v for k, v in state.items()}},
+    "in part": lambda state: {k.replace("features.", "features.module._orig_mod."): v for k, v in state.items()},
+    "four deep": lambda state: {"model_state": {"generator": {"params_ema": {"module": state}}}, "step": torch.ones(1)},
     "parameters": lambda state: {k: torch.nn.Parameter(v) for k, v in state.items()},
 }
 
@@ -181,6 +187,18 @@ def test_training_files(tmp_path: Path, how: str):
     state = counted(layers((2, 2)), "features.", 0, 2)
     torch.save(WRAPPED[how](state), path := tmp_path / "a.pth")
     assert torch.equal(load_vgg(path).convs["conv2_2"].weight, state["features.7.weight"])
+
+
+def test_a_hole_in_a_file(tmp_path: Path):
+    torch.save(counted(layers((2, 2)), "features.", 0, 2), path := tmp_path / "a.pth")
+    check_whole(path)
+    with zipfile.ZipFile(path) as archive:
+        at = max(archive.infolist(), key=lambda each: each.file_size).header_offset
+    data = bytearray(path.read_bytes())
+    data[at + 4096 : at + 8192] = bytes(4096)
+    path.write_bytes(data)
+    with pytest.raises(WeightsError, match=r"a\.pth: damaged: .*/data/\d is not what its checksum says"):
+        check_whole(path)
 
 
 def test_a_pickled_module(tmp_path: Path):
@@ -208,7 +226,7 @@ def test_nothing_above_the_deepest_layer(tmp_path: Path, rgb: Tensor):
             load_vgg(path, ["relu1_1", wrong])
         assert "relu" in caught.value.hint
     with pytest.raises(WeightsError, match=r"features\.34\.bias holds a value that is not finite"):
-        check_finite(path)
+        check_whole(path)
 
 
 def without(name: str) -> Callable[[State], State]:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from conftest import Result
-from goldens import FULL, WEIGHTS, apart, load
+from goldens import COMPACT, FULL, WEIGHTS, apart, load, load_compact
 from goldens import Golden as Case
-from nvidia_pickles import pytorch_file, tensorflow_file
+from nvidia_pickles import generator, pickled, pytorch_file, saved, tensorflow_file
 from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
@@ -146,6 +146,25 @@ def test_pictures(golden: Golden, cli: Callable[..., Result]):
     done = cli("stylegan", "sample", "--seeds", words, "-o", "one.png", *flags(options))
     assert done.exit_code == 0, done.stderr
     golden.check_file(np.asarray(Image.open("one.png")), golden.io["image"][0])
+
+
+AGAIN: dict[str, Callable[[Any], bytes]] = {
+    "pickled alone": pickled,
+    "saved alone": saved,
+    "saved alone, before PyTorch 1.6": lambda net: saved(net, legacy=True),
+    "saved in a file of a training": lambda net: saved({"step": 3, "nets": {"D": {"w": torch.ones(2)}, "G_ema": net}}),
+}
+
+
+@pytest.mark.parametrize("golden", ["stylegan2-nvlabs/stylegan3_repo"], indirect=True)
+@pytest.mark.parametrize("how", AGAIN)
+def test_networks_saved_again(golden: Golden, how: str, tmp_path: Path):
+    """What no tensor shows, here a clamp of 1, is kept."""
+    case, arrays = load_compact(COMPACT / f"{golden.name}.npz")
+    state = {name.removeprefix(WEIGHTS): torch.from_numpy(a) for name, a in arrays.items() if name.startswith(WEIGHTS)}
+    (tmp_path / "again.pt").write_bytes(AGAIN[how](generator(state, **case["told"])))
+    options = golden.options() | {"weights": str(tmp_path / "again.pt")}
+    golden.check_pictures(api.stylegan("sample", seeds=golden.latents("z"), **options).pictures, golden.io["image"])
 
 
 @pytest.mark.parametrize("golden", ["stylegan2-nvlabs/cond"], indirect=True)

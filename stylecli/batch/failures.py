@@ -33,12 +33,12 @@ def explain(error: Exception, settings: Any = None) -> StyleCliError:
 
 def _blamed(settings: Any) -> WeightsError | None:
     """Weights that hold what is no number."""
-    from stylecli.checkpoints.load import check_finite
+    from stylecli.checkpoints.load import check_whole
     from stylecli.checkpoints.store import resolve
 
     for name in filter(None, (getattr(settings, field, None) for field in ("weights", "vgg"))):
         try:
-            check_finite(resolve(name))
+            check_whole(resolve(name))
         except WeightsError as error:  # noqa: PERF203 - two
             return error
     return None

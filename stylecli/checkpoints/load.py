@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stylecli.checkpoints.containers.detect import Contents, read_tensors, reading
+from stylecli.checkpoints.containers.detect import ZIP, Contents, read_tensors, reading
+from stylecli.checkpoints.containers.torch_files import check_sums
 from stylecli.checkpoints.header import SAMPLE, Description
 from stylecli.checkpoints.layouts.identify import identify
 from stylecli.checkpoints.layouts.networks import NETWORKS
@@ -162,14 +163,16 @@ def describe(path: Path) -> Description:
         )
 
 
-def check_finite(path: Path) -> None:
-    """Looks at every number in `path`.
+def check_whole(path: Path) -> None:
+    """Looks at every number in `path`, and at the checksums of a zip archive.
 
     Raises:
-        WeightsError: One is not finite; its tensor is named.
+        WeightsError: One is not finite, or a checksum differs; the tensor or the member is named.
     """
     contents = read_tensors(path)
     with reading(path):
+        if contents.container == ZIP:
+            check_sums(path, contents.budget)
         for name, tensor in identify(contents.tensors)[1].items():
             _check_numbers(name, tensor)
 

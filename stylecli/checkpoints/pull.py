@@ -103,9 +103,9 @@ def _proven(part: Path, wanted: Known, entry: Entry) -> str:
     try:
         digest = check_digest(part, wanted.sha256)
         if len(entry.sha256) < WHOLE:
-            from stylecli.checkpoints.load import network_of
+            from stylecli.checkpoints.load import check_whole
 
-            network_of(part)
+            check_whole(part)
     except WeightsError as error:
         # The file has no name of its own yet.
         raise _UnfitError(error.message.removeprefix(f"{part}: ")) from error

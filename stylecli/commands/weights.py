@@ -127,7 +127,7 @@ def check(
 
 
 def _checked(name: str, known: store.Known | None) -> tuple[dict[str, Any], StyleCliError | None]:
-    from stylecli.checkpoints.load import check_finite, describe, prove
+    from stylecli.checkpoints.load import check_whole, describe, prove
 
     row: dict[str, Any] = {"name": name, "path": None, "sha256": None, "format": None, "difference": None}
     try:
@@ -135,7 +135,7 @@ def _checked(name: str, known: store.Known | None) -> tuple[dict[str, Any], Styl
         row["path"] = str(path)
         row["sha256"] = store.check_digest(path, known.sha256 if known else "")
         row["format"] = describe(path).format
-        check_finite(path)
+        check_whole(path)
         row["difference"] = prove(path)
     except StyleCliError as error:
         return row, error
@@ -165,10 +165,10 @@ def convert(
         hint = "choose another name" if same else "add --overwrite to replace it"
         raise UsageError(f"{target}: exists", hint)
     from stylecli.checkpoints.layouts.networks import NETWORKS
-    from stylecli.checkpoints.load import build, check_finite, describe
+    from stylecli.checkpoints.load import build, check_whole, describe
     from stylecli.checkpoints.save import save_network
 
-    check_finite(path)
+    check_whole(path)
     described, known = describe(path), store.known().get(source)
     network, config, net = build(path, dict(known.entry.options) if known and known.entry else None)
     if target.suffix == ".onnx":

@@ -23,6 +23,7 @@ from stylecli.checkpoints.store import LARGEST_HEADER
 from stylecli.errors import StyleCliError, WeightsError, printable
 from stylecli.files import regular
 
+ZIP = "PyTorch zip"
 HEAD = 512
 """Bytes that tell the container."""
 
@@ -149,8 +150,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> None:
 
 
 def _zip(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
-    tree = read_zip(path, mapping, budget)
-    return Contents(flatten(tree, budget), container="PyTorch zip", tree=tree, budget=budget)
+    tree, told = understood(read_zip(path, mapping, budget), budget)
+    return Contents(flatten(tree, budget), container=ZIP, tree=tree, told=told, budget=budget)
 
 
 def _pickle(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
@@ -192,7 +193,7 @@ _TORCH7 = (b"\x04\0\0\0\x01\0\0\0", b"\x03\0\0\0\x01\0\0\0")
 _PACKED = (b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ")
 CONTAINERS = (
     Container("safetensors", _is_safetensors, _safetensors),
-    Container("PyTorch zip", _begins(b"PK\x03\x04"), _zip),
+    Container(ZIP, _begins(b"PK\x03\x04"), _zip),
     Container("pickle", _is_pickle, _pickle),
     Container("an empty zip archive", _begins(b"PK\x05\x06")),
     Container("a web page", _is_html, hint=_FETCH),

@@ -37,8 +37,19 @@ def understood(tree: Any, budget: Budget) -> tuple[Any, dict[str, Any]]:
     """
     if isinstance(tree, tuple) and tree and isinstance(tree[-1], Record) and tree[-1].name == NETWORK:
         return {"Gs": _variables(tree[-1], budget)}, _keywords(_attributes(tree[-1]).get("static_kwargs"))
-    generator = tree.get("G_ema") if isinstance(tree, dict) else None
-    return tree, _told(generator) if isinstance(generator, Record) else {}
+    generator = _generator(tree, budget)
+    return tree, _told(generator) if generator else {}
+
+
+def _generator(tree: Any, budget: Budget, depth: int = 0) -> Record | None:
+    """The first generator in `tree`, the averaged one before others: pickled alone, or anywhere in a training file."""
+    if isinstance(tree, Record) and {"synthesis", "mapping"} <= _attributes(tree).get("_modules", {}).keys():
+        return tree
+    if not isinstance(tree, dict) or depth == DEEPEST:
+        return None
+    budget.step(len(tree))
+    inside = sorted(tree.items(), key=lambda item: item[0] != "G_ema")
+    return next((found for _, value in inside if (found := _generator(value, budget, depth + 1))), None)
 
 
 def _told(generator: Record) -> dict[str, Any]:

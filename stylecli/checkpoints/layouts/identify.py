@@ -14,17 +14,30 @@ WRAPPERS = (
     "G_ema",
     "Gs",
     "g_running",
+    "netG_ema",
     "generator_smooth",
     "generator",
     "ema",
     "state_dict",
     "model_state_dict",
     "params",
+    "model_state",
     "model",
+    "netG",
+    "G",
     "net",
+    "nets",
+    "network",
     "module",
+    "_orig_mod",
 )
 """Under which names training files keep a state dict; averaged weights first."""
+
+DEEPEST = 10
+"""Wrappers in wrappers."""
+
+_AROUND = ("module", "_orig_mod")
+"""What parallel and compiled training put around a network, or around any part of it."""
 
 
 def identify(tensors: Mapping[str, Tensor]) -> tuple[Format, dict[str, Tensor]]:
@@ -52,10 +65,20 @@ def identify(tensors: Mapping[str, Tensor]) -> tuple[Format, dict[str, Tensor]]:
     )
 
 
-def _views(tensors: Mapping[str, Tensor], depth: int = 3) -> Iterator[Mapping[str, Tensor]]:
-    """The tensors as they are, then what is inside known wrappers."""
+def _views(tensors: Mapping[str, Tensor]) -> Iterator[Mapping[str, Tensor]]:
+    """The tensors as they are, what is inside known wrappers, and both without what lies around parts of networks."""
+    yield from _unwrapped(tensors, DEEPEST)
+    bare = {".".join(part for part in key.split(".") if part not in _AROUND): value for key, value in tensors.items()}
+    if len(bare) == len(tensors) and bare.keys() != tensors.keys():
+        yield from _unwrapped(bare, DEEPEST)
+
+
+def _unwrapped(tensors: Mapping[str, Tensor], depth: int) -> Iterator[Mapping[str, Tensor]]:
     yield tensors
+    inside: dict[str, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        wrapper, _, name = key.partition(".")
+        inside.setdefault(wrapper, {})[name] = value
     for wrapper in WRAPPERS if depth else ():
-        start = f"{wrapper}."
-        if inner := {key[len(start) :]: value for key, value in tensors.items() if key.startswith(start)}:
-            yield from _views(inner, depth - 1)
+        if wrapper in inside:
+            yield from _unwrapped(inside[wrapper], depth - 1)

@@ -48,11 +48,11 @@ def ours(tensors: State, options: Options) -> tuple[StarGANConfig, State]:
 
 
 def clovaai(tensors: State, options: Options) -> tuple[StarGANConfig, State]:
-    """`NNNNNN_nets_ema.ckpt`, with a `module.` in its names or without."""
+    """`NNNNNN_nets_ema.ckpt`."""
     state: State = {}
     for name, value in tensors.items():
         net, _, rest = name.partition(".")
-        state[f"{NAMES.get(net, net)}.{rest.removeprefix('module.')}"] = value
+        state[f"{NAMES.get(net, net)}.{rest}"] = value
     # A file from before it was a buffer has none; then it is that of the published network.
     high_pass = state.pop("generator.hpf.filter", None)
     blocks = _count(state, r"encoder\.shared\.(\d+)\.conv1\.weight")

@@ -116,20 +116,17 @@ FORMATS = (
         stargan.ours,
         (r"sample\..+",),
     ),
-    *(
-        Format(
-            f"StarGAN v2, clovaai{said}",
-            "stargan",
-            {
-                f"generator.{module}from_rgb.weight": (None, 3, 3, 3),
-                f"mapping_network.{module}shared.0.weight": (None, None),
-                f"style_encoder.{module}shared.0.weight": (None, 3, 3, 3),
-            },
-            stargan.clovaai,
-            # Files of trainings hold it too.
-            (r"discriminator\..+",),
-        )
-        for said, module in (("", ""), (", from several GPUs", "module."))
+    Format(
+        "StarGAN v2, clovaai",
+        "stargan",
+        {
+            "generator.from_rgb.weight": (None, 3, 3, 3),
+            "mapping_network.shared.0.weight": (None, None),
+            "style_encoder.shared.0.weight": (None, 3, 3, 3),
+        },
+        stargan.clovaai,
+        # Files of trainings hold it too.
+        (r"discriminator\..+",),
     ),
     Format(
         OURS["fan"],
