@@ -70,7 +70,7 @@ def pickled(tree: Any) -> bytes:
 
 def saved(tree: Any, *, legacy: bool = False) -> bytes:
     """`tree` as `torch.save` writes it."""
-    file, writer = io.BytesIO(), SimpleNamespace(Pickler=Pickler, dump=pickle.dump)
+    file, writer = io.BytesIO(), SimpleNamespace(__name__="pickle", Pickler=Pickler, dump=pickle.dump)
     torch.save(tree, file, pickle_module=writer, _use_new_zipfile_serialization=not legacy)
     return file.getvalue()
 
