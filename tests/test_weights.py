@@ -167,6 +167,7 @@ def test_a_broken_pull_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr("stylecli.checkpoints.pull.CHUNK", 500)
+    monkeypatch.setattr("stylecli.checkpoints.pull.PAUSES", ())
     data = entry()
     server.ends_after, server.knows_ranges = 1000, knows_ranges
     done = cli("weights", "pull", "net")

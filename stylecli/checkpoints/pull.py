@@ -21,6 +21,8 @@ LARGEST = 2**32
 WHOLE = 64
 """Digits of a SHA-256."""
 
+BUSY = (429, 500, 502, 503, 504)
+TIMEOUT = 30.0
 PAUSES = (2.0, 8.0)
 LONGEST_PAUSE = 60
 """Seconds between attempts, where the server does not say how many."""
@@ -103,9 +105,11 @@ def _proven(part: Path, wanted: Known, entry: Entry) -> str:
     try:
         digest = check_digest(part, wanted.sha256)
         if len(entry.sha256) < WHOLE:
-            from stylecli.checkpoints.load import check_whole
+            from stylecli.checkpoints.load import check_whole, network_of
 
             check_whole(part)
+            if (network := network_of(part)) != entry.network:
+                raise WeightsError(f"another network came: {network}, not {entry.network}")
     except WeightsError as error:
         # The file has no name of its own yet.
         raise _UnfitError(error.message.removeprefix(f"{part}: ")) from error
@@ -129,18 +133,20 @@ def _unpack(part: Path, entry: Entry) -> None:
 
 
 def _patiently(url: str, entry: Entry, part: Path, bar: Any) -> None:
-    """Fetches; where the server is busy, after a while again."""
+    """Fetches; where the server is busy, or broke off after it gave something, after a while again."""
     import requests
 
     for pause in (*PAUSES, None):
+        before = part.stat().st_size if part.is_file() else 0
         try:
             with open(part, "ab", opener=own) as file:
                 _resume(url, entry, file, bar)
                 break
         except requests.RequestException as error:
-            if pause is None or error.response is None or error.response.status_code not in (429, 503):
+            came = part.is_file() and part.stat().st_size > before
+            if pause is None or not (came if error.response is None else error.response.status_code in BUSY):
                 raise
-            asked = error.response.headers.get("Retry-After", "")
+            asked = "" if error.response is None else error.response.headers.get("Retry-After", "")
             time.sleep(min(int(asked), LONGEST_PAUSE) if asked.isdecimal() else pause)
 
 
@@ -171,12 +177,15 @@ def _resume(url: str, entry: Entry, file: BinaryIO, bar: Any) -> None:
         return
 
     def begin(response: Any, **_: Any) -> None:
-        if have and response.status_code != 206:
+        # Asked on the way too: a redirection says nothing of what we have.
+        if have and response.status_code == 200:
             file.truncate(0)
 
     # Weights do not shrink, and what a server packs would arrive as other bytes than it counts.
     headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
-    fetch = HTTPDownloader(progressbar=bar or False, chunk_size=CHUNK, headers=headers, hooks={"response": begin})
+    fetch = HTTPDownloader(
+        progressbar=bar or False, chunk_size=CHUNK, timeout=TIMEOUT, headers=headers, hooks={"response": begin}
+    )
     try:
         fetch(url, _Limited(file, entry.size or LARGEST), None)
     except requests.HTTPError as error:

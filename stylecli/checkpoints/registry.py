@@ -9,11 +9,13 @@ _HUANG = "Huang, Belongie 2017, arXiv 1703.06868"
 _MICHIGAN = "https://web.eecs.umich.edu/~justincj/models/"
 _PYTORCH = "https://download.pytorch.org/models/"
 _BETHGE = "https://bethgelab.org/media/uploads/pytorch_models/"
+_GATYS_MIRROR = "https://huggingface.co/fdan/neural_style_transfer_vgg/resolve/main/vgg_conv.pth"
 _ADAIN = "https://github.com/naoto0804/pytorch-AdaIN/releases/download/v0.0.0/"
 _EXAMPLES = "https://www.dropbox.com/s/lrvwfehqdcxoza8/saved_models.zip?dl=1"
 
 
 _ADA = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/"
+_ADA_MIRROR = "https://huggingface.co/ZeqiangLai/StyleGAN2-pkl/resolve/main/ada/"
 _DROPBOX = "https://www.dropbox.com/s/"
 _CHOI = "Choi et al. 2020, arXiv 1912.01865"
 _CLOVA = "CC BY-NC 4.0 (NAVER Corp.)"
@@ -33,6 +35,7 @@ class Entry:
         licence: Of the weights.
         paper: To cite.
         commands: Which subcommands it is for.
+        network: That of ours which the file becomes.
         options: What the file cannot tell of itself, as options of the loader.
         member: The urls lead to a zip archive, and this is the file in it.
     """
@@ -45,6 +48,7 @@ class Entry:
     licence: str = ""
     paper: str = ""
     commands: tuple[str, ...] = ("gatys",)
+    network: str = "vgg"
     options: Mapping[str, str] = field(default_factory=dict)
     member: str = ""
 
@@ -79,6 +83,7 @@ ENTRIES: dict[str, Entry] = {
         "BSD-2-Clause (richzhang/PerceptualSimilarity)",
         "Zhang et al. 2018, arXiv 1801.03924",
         ("stylegan",),
+        "lpips",
     ),
     # The full digests of these two are not published; PyTorch's convention puts the first eight into the name.
     "vgg19-caffe": Entry(
@@ -101,7 +106,8 @@ ENTRIES: dict[str, Entry] = {
     ),
     "vgg19-gatys": Entry(
         "VGG-19 of its authors, as Gatys converted it",
-        (f"{_BETHGE}vgg_conv.pth",),
+        # The authors' own host is reported to be gone.
+        (_GATYS_MIRROR, f"{_BETHGE}vgg_conv.pth"),
         "vgg_conv.pth",
         licence=_AUTHORS,
         paper=_VGG,
@@ -120,10 +126,12 @@ ENTRIES: dict[str, Entry] = {
         "decoder of AdaIN, for vgg19-normalized",
         (f"{_ADAIN}decoder.pth",),
         "decoder.pth",
-        size=None,
-        licence="MIT (pytorch-AdaIN)",
-        paper=_HUANG,
-        commands=("adain",),
+        "379ca41d59f3a37eed3599bbbc2560c19da5c458870a5ffd3a9dd41aa88f9472",
+        14_023_458,
+        "MIT (pytorch-AdaIN)",
+        _HUANG,
+        ("adain",),
+        "adain-decoder",
     ),
     **{
         name: Entry(
@@ -133,6 +141,7 @@ ENTRIES: dict[str, Entry] = {
             licence="BSD-3-Clause (pytorch/examples)",
             paper="Johnson, Alahi, Fei-Fei 2016, arXiv 1603.08155",
             commands=("fast",),
+            network="transformer",
             member=f"saved_models/{name}.pth",
         )
         for name in ("mosaic", "candy", "rain_princess", "udnie")
@@ -140,21 +149,33 @@ ENTRIES: dict[str, Entry] = {
     **{
         f"stylegan2-{name}": Entry(
             f"StyleGAN 2 of NVIDIA: {what}",
-            (f"{_ADA}{name}.pkl",),
+            (f"{_ADA}{name}.pkl", f"{_ADA_MIRROR}{name}.pkl"),
             f"{name}.pkl",
+            sha256,
+            size,
             licence="NVIDIA Source Code License (non-commercial)",
             paper="Karras et al. 2020, arXiv 2006.06676",
             commands=("stylegan",),
+            network="stylegan2",
         )
-        for name, what in {
-            "ffhq": "faces, 1024 px",
-            "metfaces": "faces in art, 1024 px",
-            "afhqcat": "cats, 512 px",
-            "afhqdog": "dogs, 512 px",
-            "afhqwild": "wild animals, 512 px",
-            "brecahad": "histology, 512 px",
-            "cifar10": "ten classes of things, 32 px",
-        }.items()
+        for name, what, sha256, size in (
+            (
+                *("ffhq", "faces, 1024 px", "a205a346e86a9ddaae702e118097d014b7b8bd719491396a162cca438f2f524c"),
+                381_624_121,
+            ),
+            (
+                *("metfaces", "faces in art, 1024 px"),
+                *("880a460d011a3696c088f58f5844b44271b17903963f2671f96f72dfbce5f76f", None),
+            ),
+            ("afhqcat", "cats, 512 px", "", None),
+            ("afhqdog", "dogs, 512 px", "f124ff3f23206052473a7212cbc1f4e095a73c231500411e9c3b81a11eac3662", None),
+            ("afhqwild", "wild animals, 512 px", "", None),
+            ("brecahad", "histology, 512 px", "f9f0c2766187aff4c3424c4a5a67d52c503672f28cf08eab645382523b7a5161", None),
+            (
+                *("cifar10", "ten classes of things, 32 px"),
+                *("f8952c74e23da2186d147ad871c48780bd59500ee37c301201081ee8e0cb32f1", None),
+            ),
+        )
     },
     **{
         name: Entry(
@@ -164,6 +185,7 @@ ENTRIES: dict[str, Entry] = {
             licence=_CLOVA,
             paper=_CHOI,
             commands=("stargan",),
+            network="stargan",
             options={"labels": domains},
         )
         for name, what, place, domains in (
@@ -178,6 +200,7 @@ ENTRIES: dict[str, Entry] = {
         licence=_CLOVA,
         paper="Wang, Bo, Fuxin 2019, arXiv 1904.07399",
         commands=("stargan",),
+        network="fan",
     ),
 }
 """By the name that `--weights` takes."""

@@ -119,7 +119,8 @@ def by_hand(wanted: Known) -> str:
     said = f"its sha256 {'is' if len(digest) == 64 else 'begins with'} {digest}" if digest else "no sha256 is published"
     member = wanted.entry.member
     where = f"{member} out of the archive" if member else wanted.entry.file
-    return f"get {where} from {wanted.entry.urls[0]} and put it at {wanted.path} ({said})"
+    places = " or ".join(wanted.entry.urls)
+    return f"get {where} from {places} and put it at {wanted.path} ({said})"
 
 
 def remove(name: str) -> Path:
@@ -171,7 +172,8 @@ def check_digest(path: Path, expected: str) -> str:
     digest = sha256(path)
     if not digest.startswith(expected.lower()):
         raise WeightsError(
-            f"{path}: wrong sha256: {digest}, not {expected}", "damaged, or another version; fetch it again"
+            f"{path}: wrong sha256: {digest}, not {expected}",
+            "damaged, or another version: fetch it again, or give its path as --weights",
         )
     return digest
 

@@ -179,16 +179,21 @@ def _is_pickle(head: bytes) -> bool:
     return bool(re.match(rb"\x80[\x02-\x05]|c[\w.]+\r?\n[\w.]+\r?\n|\([lcidpSVINKMJUX(\]})]|[\]}](q|\(|\.)", head))
 
 
-def _is_onnx(head: bytes) -> bool:
-    return bool(re.match(rb"\x08[\x01-\x1f][\x12\x1a\x22\x2a\x3a\x42]", head))
+def _matches(pattern: bytes) -> Callable[[bytes], bool]:
+    return lambda head: bool(re.match(pattern, head, re.DOTALL))
 
 
-def _is_html(head: bytes) -> bool:
-    return bool(re.match(rb"\s*<(!doctype|html|head|\?xml)", head, re.IGNORECASE))
+def _says(pattern: bytes) -> Callable[[bytes], bool]:
+    """For text in any Unicode encoding."""
+    return lambda head: bool(
+        re.match(rb"(\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*" + pattern, head.replace(b"\0", b""), re.I)
+    )
 
 
 _FETCH = "a page or a pointer came in place of the file; fetch it again by hand"
 _CONVERT, _UNPACK = "convert it to safetensors where it was made", "unpack it first"
+_UNSPLIT = "join the files into one safetensors where it was made"
+_CAFFE = "`stylecli weights pull vgg19-caffe` is VGG-19 as PyTorch file; convert others to safetensors"
 _TORCH7 = (b"\x04\0\0\0\x01\0\0\0", b"\x03\0\0\0\x01\0\0\0")
 _PACKED = (b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ")
 CONTAINERS = (
@@ -196,13 +201,30 @@ CONTAINERS = (
     Container(ZIP, _begins(b"PK\x03\x04"), _zip),
     Container("pickle", _is_pickle, _pickle),
     Container("an empty zip archive", _begins(b"PK\x05\x06")),
-    Container("a web page", _is_html, hint=_FETCH),
-    Container("a Git LFS pointer", _begins(b"version https://git-lfs"), hint=_FETCH),
+    Container("an OpenVINO description", _says(rb"(<\?xml[^>]*>\s*)?<net\s"), hint=_CONVERT),
+    Container("a web page", _says(rb"(<!--.*?-->\s*)?<(!doctype|html|head|body|script|meta|title|\?xml)"), hint=_FETCH),
+    Container("a Git LFS pointer", _says(rb"version https://git-lfs"), hint=_FETCH),
+    Container("the index of a model in several files", _says(rb"\{.*?(weight_map|total_size)"), hint=_UNSPLIT),
+    Container("JSON text", _says(rb"[{\[]\s*(\"|\}|\])"), hint="settings, or what a server answered; take the weights"),
     Container("Torch 7", _begins(*_TORCH7), _torch7),
     Container("a Torch 7 file in ASCII", _begins(b"4\n1\n", b"3\n1\n"), hint=_CONVERT),
     Container("an HDF5 file (Keras)", _begins(b"\x89HDF\r\n\x1a\n"), hint=_CONVERT),
     Container("a GGUF file", _begins(b"GGUF"), hint=_CONVERT),
-    Container("an ONNX model", _is_onnx, hint=_CONVERT),
+    Container("a SavedModel of TensorFlow", _matches(rb"\x08\x01\x12[\x80-\xff]*[\0-\x7f]\x0a"), hint=_CONVERT),
+    Container("a Core ML model", _matches(rb"\x08[\x01-\x0f]\x12[\x80-\xff]*[\0-\x7f]\x0a"), hint=_CONVERT),
+    Container("an ONNX model", _matches(rb"\x08[\x01-\x1f][\x12\x1a\x22\x2a\x3a\x42]"), hint=_CONVERT),
+    Container("a TFLite model", lambda head: head[4:8] == b"TFL3", hint=_CONVERT),
+    Container("a frozen graph of TensorFlow", _matches(rb"\x0a[\x80-\xff]*[\0-\x7f]\x0a.[\w/]+\x12"), hint=_CONVERT),
+    Container("a caffemodel", _matches(rb"\x0a.[\w ./-]+(\x12|\x1a|\x22|\xa2\x06)"), hint=_CAFFE),
+    Container("the index of a TensorFlow checkpoint", _matches(rb"\0\0.\x08.\x1a\x02\x08"), hint=_CONVERT),
+    Container("a TensorFlow checkpoint", _matches(rb"\0\0[\x80-\xff]{0,4}[\0-\x7f]\x0a"), hint=_CONVERT),
+    Container("a MAT file (MATLAB)", _begins(b"MATLAB "), hint=_CAFFE),
+    Container("a NumPy array", _begins(b"\x93NUMPY"), hint=_CONVERT),
+    Container("Darknet weights (YOLO)", _matches(rb"\0{4}[\1\2]\0{3}[\0-\x0a]\0{3}"), hint="no command runs YOLO"),
+    Container("MXNet parameters", _begins(b"\x12\x01\0\0\0\0\0\0"), hint=_CONVERT),
+    Container("an ncnn description", _begins(b"7767517"), hint=_CONVERT),
+    Container("a PDF", _begins(b"%PDF")),
+    Container("a film", lambda head: head[4:8] == b"ftyp"),
     Container("a tar archive", lambda head: head[257:262] == b"ustar", hint=_UNPACK),
     Container("a compressed file", _begins(*_PACKED), hint=_UNPACK),
     Container("a picture", _begins(b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")),

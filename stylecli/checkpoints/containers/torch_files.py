@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
@@ -24,6 +24,23 @@ LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LARGEST_PICKLE = 2**28
 EXPANSION = 20
 """A compressed member may be so many times as large as its bytes; real weights shrink by a tenth."""
+
+PACKED = (
+    ".pth",
+    ".pt",
+    ".ckpt",
+    ".pkl",
+    ".safetensors",
+    ".t7",
+    ".model",
+    ".bin",
+    ".onnx",
+    ".h5",
+    ".pb",
+    ".npy",
+    ".tar",
+)
+"""Ends of names of weights that people put into one archive."""
 
 _LOCAL_HEADER = 30
 
@@ -47,6 +64,11 @@ def read_zip(path: Path, mapping: mmap.mmap, budget: Budget) -> Any:
             _check(member, len(mapping))
         heads = [name for name in names if name.count("/") < 2 and name.rpartition("/")[2] == "data.pkl"]
         if len(heads) != 1:
+            several = [ascii(name)[1:-1][:40] for name in names if PurePosixPath(name).suffix.lower() in PACKED]
+            if several:
+                raise WeightsError(
+                    f"a zip archive of {len(several)} files ({', '.join(several[:3])})", "unpack it first"
+                )
             raise WeightsError("a zip archive that PyTorch did not write (no data.pkl in it)")
         root = heads[0].removesuffix("data.pkl")
         order = names.get(f"{root}byteorder")

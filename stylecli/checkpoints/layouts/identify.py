@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from torch import Tensor
 
 from stylecli.checkpoints.layouts import table
+from stylecli.checkpoints.layouts.foreign import family_of
 from stylecli.checkpoints.layouts.format import Format
 from stylecli.errors import WeightsError
 
@@ -46,7 +47,7 @@ def identify(tensors: Mapping[str, Tensor]) -> tuple[Format, dict[str, Tensor]]:
     What lies beside the state dict in a training file (optimizer, counters) is no part of the network.
 
     Raises:
-        WeightsError: None matches (the closest is named, and what it misses), or several do.
+        WeightsError: None matches (what it is instead is named, or the closest and what it misses), or several do.
     """
     seen = [*_views(tensors)]
     for view in seen:
@@ -57,10 +58,13 @@ def identify(tensors: Mapping[str, Tensor]) -> tuple[Format, dict[str, Tensor]]:
             return matching[0], matching[0].used(view)
     if not tensors:
         raise WeightsError("no tensors in it")
+    if family := next(filter(None, map(family_of, seen)), None):
+        raise WeightsError(f"holds {family.name}, which is no network of stylecli", family.mend)
     pairs = [(known, known.missing(view)) for view in seen for known in table.FORMATS]
     closest, lacks = min(pairs, key=lambda pair: len(pair[1]) / len(pair[0].required))
+    near = len(lacks) <= len(closest.required) / 2
     raise WeightsError(
-        f"no known network: closest is {closest.name} ({'; '.join(lacks[:3])})",
+        "no known network" + (f": closest is {closest.name} ({'; '.join(lacks[:3])})" if near else ""),
         f"its {len(tensors)} tensors begin with {ascii(next(iter(tensors)))[1:-1][:60]}; see `stylecli weights list`",
     )
 
