@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import typer
 from typer.core import TyperGroup
@@ -18,6 +18,10 @@ from stylecli.batch.failures import explain
 from stylecli.errors import ExitCode, StyleCliError, UsageError
 from stylecli.settings.values import nearest
 
+if TYPE_CHECKING:
+    from typer._click import Command, Context, Parameter
+
+T = TypeVar("T")
 PANELS = ("Methods", "Training", "Tools")
 
 
@@ -79,43 +83,46 @@ def _usage(error: Exception) -> StyleCliError | None:
     return UsageError(f"{text[:1].lower()}{text[1:]}", f"see {context.command_path} --help" if context else "")
 
 
-def commands(group: Any = None, words: str = "") -> Iterator[tuple[str, Any]]:
+def commands(group: TyperGroup | None = None, words: str = "") -> "Iterator[tuple[str, Command]]":
     """(words, command) of each command in the order of the help, groups such as `train` before what is in them."""
-    group = group or typer.main.get_command(_app())
+    group = group or typer.main.get_command(_app())  # type: ignore[assignment]
+    assert isinstance(group, TyperGroup)
     context = typer.Context(group)
     for name in group.list_commands(context):
         command = group.resolve_command(context, [name])[1]
+        assert command
         path = f"{words} {name}".strip()
         yield path, command
-        if hasattr(command, "list_commands"):
+        if isinstance(command, TyperGroup):
             yield from commands(command, path)
 
 
 def lazy(package: str) -> type[TyperGroup]:
     """A group whose commands are the modules of a package; a module is imported when its command runs.
 
-    A command is a module with a `command` function or a Typer `app`, or a package of more of them. Help shows the
-    first line of its docstring under the heading `PANEL`, both read without importing it.
+    A command is a module with a `command` function or a Typer `app`, or a package of more of them, or a module that
+    makes them: `command_of` any name in its `COMMANDS`. Help shows the first line of its docstring under the heading
+    `PANEL`, both read without importing it.
     """
 
     class Commands(TyperGroup):
-        def list_commands(self, ctx: Any) -> list[str]:
+        def list_commands(self, ctx: "Context") -> list[str]:
             return sorted(_names(package), key=lambda name: (PANELS.index(_about(package, name)[1]), name))
 
-        def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        def get_command(self, ctx: "Context", cmd_name: str) -> "Command | None":
             if cmd_name not in _names(package):
                 return None
             line, panel = _about(package, cmd_name)
             return typer.core.TyperCommand(cmd_name, help=line, rich_help_panel=panel)
 
-        def get_params(self, ctx: Any) -> list[Any]:
+        def get_params(self, ctx: "Context") -> "list[Parameter]":
             params = super().get_params(ctx)
             for each in params:
                 each.default = each.default or False
                 _take_as_typed(each)
             return params
 
-        def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        def resolve_command(self, ctx: "Context", args: list[str]) -> "tuple[str | None, Command | None, list[str]]":
             names = _names(package)
             if args[0] in names:
                 return args[0], _load(package, args[0]), args[1:]
@@ -127,15 +134,20 @@ def lazy(package: str) -> type[TyperGroup]:
 
 
 def _names(package: str) -> list[str]:
-    found = [each.name for each in pkgutil.iter_modules(import_module(package).__path__)]
+    module = import_module(package)
+    if hasattr(module, "COMMANDS"):
+        return list(module.COMMANDS)
+    found = [each.name for each in pkgutil.iter_modules(module.__path__)]
     return [name.replace("_", "-") for name in found if not name.startswith("_")]
 
 
 @cache
 def _about(package: str, name: str) -> tuple[str, str]:
     """The help line and the panel of a command, from the text of its module."""
-    path = import_module(package).__path__
-    (found,) = (each for each in pkgutil.iter_modules(path) if each.name == name.replace("-", "_"))
+    module = import_module(package)
+    if hasattr(module, "COMMANDS"):
+        return module.COMMANDS[name].line, module.PANEL
+    (found,) = (each for each in pkgutil.iter_modules(module.__path__) if each.name == name.replace("-", "_"))
     spec = found.module_finder.find_spec(found.name, None)
     tree = ast.parse(spec.loader.get_source(found.name))  # type: ignore[union-attr]
     panels = [
@@ -146,25 +158,28 @@ def _about(package: str, name: str) -> tuple[str, str]:
     return (ast.get_docstring(tree) or "").partition("\n")[0], *(panels or PANELS)[:1]
 
 
-def _load(package: str, name: str) -> Any:
+def _load(package: str, name: str) -> "Command":
     """The command itself, built from its imported module."""
-    module = import_module(f"{package}.{name.replace('-', '_')}")
-    group = getattr(module, "app", None)
-    if group is None and hasattr(module, "__path__"):
+    made = getattr(import_module(package), "command_of", None)
+    module = import_module(package if made else f"{package}.{name.replace('-', '_')}")
+    if hasattr(module, "app"):
+        group = module.app
+    elif not made and (hasattr(module, "__path__") or hasattr(module, "COMMANDS")):
         group = typer.Typer(cls=lazy(module.__name__), callback=lambda: None, help=module.__doc__)
-    if group is None:
+    else:
         group = typer.Typer()
-        group.command(name)(module.command)
+        group.command(name)(made(name) if made else module.command)
     group._add_completion = False
     group.rich_markup_mode = _markup()
-    built: Any = typer.main.get_command(group)
+    built = typer.main.get_command(group)
     built.name = name
     for command in [built, *getattr(built, "commands", {}).values()]:
         _plain(command)
     if _markup():
         # Rich takes brackets for markup and drops them; `\b`, which keeps line ends in plain help, it prints.
         built.help = (built.help or "").replace("\b\n", "")
-        for each in built.params:
+        params: list[Any] = built.params
+        for each in params:
             each.help = (each.help or "").replace("[", r"\[")
     return built
 
@@ -172,20 +187,20 @@ def _load(package: str, name: str) -> Any:
 class _AsTyped:
     """Takes words as they were typed: Typer loads Pydantic (0.1 s) to make text of text."""
 
-    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+    def coerce(self, value: object, param: "Parameter", ctx: object) -> object:
         if param.multiple or param.nargs == -1:
-            return () if value is None else list(value)
+            return list(value) if isinstance(value, Sequence) else ()
         return value
 
 
-def _plain(command: Any) -> None:
+def _plain(command: "Command") -> None:
     for each in command.params:
         _take_as_typed(each)
     help_option = command.get_help_option
-    command.get_help_option = lambda ctx: _take_as_typed(help_option(ctx))
+    command.get_help_option = lambda ctx: _take_as_typed(help_option(ctx))  # type: ignore[method-assign]
 
 
-def _take_as_typed(param: Any) -> Any:
+def _take_as_typed(param: T) -> T:
     kind = getattr(getattr(param, "type_descriptor", None), "annotation", None)
     if kind in (str, bool, list[str]) and hasattr(param, "_runtime_param"):
         param._runtime_param = _AsTyped()

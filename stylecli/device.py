@@ -17,6 +17,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Protocol
 
 import torch
 from psutil import Process, virtual_memory
@@ -30,6 +31,15 @@ KINDS = ("cpu", "cuda", "mps")
 DType = torch.dtype
 Autocast = torch.autocast
 FLOAT32 = torch.float32
+
+
+class Context(Protocol):
+    """What autograd hands to a function of our own; PyTorch's types know of one saved tensor alone."""
+
+    saved_tensors: tuple[Tensor, ...]
+
+    def save_for_backward(self, *tensors: Tensor) -> None:
+        """Keeps what the way back needs."""
 
 
 @dataclass(frozen=True)

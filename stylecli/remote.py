@@ -1,14 +1,17 @@
 """Paths of object stores and other file systems behind a URL: `s3://`, `gs://`, `memory://`, whatever fsspec knows."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path, PurePosixPath
 from secrets import token_hex
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
 
 from stylecli.errors import InputError, OutputError, StyleCliError, UsageError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 STORES = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
 """Stores of buckets, whose objects appear whole or not at all, and the extra that each one needs."""
@@ -129,12 +132,12 @@ class Remote(PurePosixPath):
             except FileNotFoundError:
                 return None
 
-    def _found(self, listed: Any) -> list["Remote"]:
+    def _found(self, listed: "Callable[[AbstractFileSystem, str], Iterable[str]]") -> list["Remote"]:
         with self._told("read") as (system, key):
             return [self / PurePosixPath(name).relative_to(key) for name in listed(system, key)]
 
     @contextmanager
-    def _told(self, deed: str) -> Iterator[tuple[Any, str]]:
+    def _told(self, deed: str) -> Iterator[tuple["AbstractFileSystem", str]]:
         """The file system and what it calls this file."""
         try:
             yield _system(self.protocol, str(self))
@@ -171,7 +174,7 @@ class Remote(PurePosixPath):
         return f"{self}: no such file", ""
 
 
-def _system(protocol: str, url: str) -> tuple[Any, str]:
+def _system(protocol: str, url: str) -> tuple["AbstractFileSystem", str]:
     from fsspec.core import url_to_fs
 
     # Others write there too: what was listed a while ago says little.

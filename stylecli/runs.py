@@ -9,7 +9,7 @@ from pathlib import Path
 from secrets import token_hex
 from shutil import rmtree
 from tempfile import gettempdir
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stylecli import methods
 from stylecli.batch import gpu_pool
@@ -17,7 +17,7 @@ from stylecli.batch.concurrency import choose
 from stylecli.batch.inputs import PICTURES, SOUNDS, Source, expand
 from stylecli.batch.ledger import folder_written, opened, tidy
 from stylecli.batch.plan import Inputs, Job, guard, plan
-from stylecli.batch.runner import Audience, Report, run
+from stylecli.batch.runner import Audience, Paced, Report, run
 from stylecli.batch.sheets import make_sheet, plan_sheets, wants_singles
 from stylecli.batch.watching import arriving
 from stylecli.batch.work import Work
@@ -191,7 +191,7 @@ def _here(
 
 def _paced(
     job: Job, outputs: Files, compute: Machine, weights: Mapping[str, str], count: int, say: Callable[[str], None]
-) -> tuple[Work, dict[str, Any]]:
+) -> tuple[Work, Paced]:
     """What does `count` jobs such as this one, with the weights that are demanded, and how many at once."""
     work = _open(job, outputs, compute)
     used = work.method.weights_for(job.settings)
@@ -206,7 +206,7 @@ def _paced(
 
 def _paced_on(
     job: Job, outputs: Files, compute: Machine, weights: Mapping[str, str], count: int, device: str
-) -> tuple[Work, dict[str, Any]]:
+) -> tuple[Work, Paced]:
     """The same on another device, where nobody is told of it."""
     return _paced(job, outputs, replace(compute, device=device), weights, count, lambda line: None)
 

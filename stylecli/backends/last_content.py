@@ -3,7 +3,7 @@
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from torch import Tensor
 
@@ -16,7 +16,7 @@ class LastContent(Generic[T]):
     def __init__(self) -> None:
         self.threads = threading.local()
 
-    def of(self, pixels: Tensor, key: tuple[Any, ...], make: Callable[[], T]) -> T:
+    def of(self, pixels: Tensor, key: tuple[object, ...], make: Callable[[], T]) -> T:
         """What `make` gives for the picture `pixels` and the settings in `key`, made once while these stay the same."""
         known = self.threads.__dict__
         if "made" not in known or known["pixels"]() is not pixels or known["key"] != key:

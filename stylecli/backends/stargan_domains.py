@@ -2,7 +2,6 @@
 
 import threading
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +13,7 @@ from stylecli.settings.stargan import Named
 from stylecli.settings.values import nearest
 
 
-def labels(settings: Named, path: Path) -> dict[str, Any]:
+def labels(settings: Named, path: Path) -> dict[str, object]:
     """Names of domains that the file itself may not have, as options of its loader: said, beside it, or registered.
 
     Raises:

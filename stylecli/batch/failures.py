@@ -1,7 +1,6 @@
 """What any exception means to the user."""
 
 import sys
-from typing import Any
 
 from stylecli.errors import InputError, MemoryLimitError, StyleCliError, WeightsError
 
@@ -14,7 +13,7 @@ NUMERIC = {"_LinAlgError", "LinAlgError", "FloatingPointError"}
 HINT = "`stylecli --traceback COMMAND ...` shows where it comes from"
 
 
-def explain(error: Exception, settings: Any = None) -> StyleCliError:
+def explain(error: Exception, settings: object = None) -> StyleCliError:
     """The line, hint and exit code for an exception; what is not ours and not the system's is an internal error.
 
     Where numbers went wrong, the weights that `settings` name are looked at: it costs too much to do so before.
@@ -31,7 +30,7 @@ def explain(error: Exception, settings: Any = None) -> StyleCliError:
     return StyleCliError(f"internal error: {type(error).__name__}{': ' * bool(text)}{text}", HINT)
 
 
-def _blamed(settings: Any) -> WeightsError | None:
+def _blamed(settings: object) -> WeightsError | None:
     """Weights that hold what is no number."""
     from stylecli.checkpoints.load import check_whole
     from stylecli.checkpoints.store import resolve

@@ -10,19 +10,25 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING
 
 from stylecli.batch.plan import Job
-from stylecli.batch.runner import Audience, Report, exit_code, interruptible
+from stylecli.batch.runner import Audience, Paced, Report, Work, exit_code, interruptible
 from stylecli.batch.runner import run as run_here
 from stylecli.errors import ExitCode, StyleCliError
 from stylecli.progress import Listener, Step, silent
+
+if TYPE_CHECKING:
+    from multiprocessing.context import SpawnProcess
+    from multiprocessing.queues import Queue
+
+    Answers = Queue[tuple[int, Report | StyleCliError | None]]
 
 ALL = "cuda:all"
 PATIENCE = 0.5
 """Seconds after which processes are looked at again."""
 
-Opening = Callable[[str], tuple[Any, dict[str, Any]]]
+Opening = Callable[[str], tuple[Work, Paced]]
 """Opens the method on a device: what does its jobs, and how many at once, as `runner.run` takes it."""
 
 
@@ -103,15 +109,15 @@ class _Pool:
 
         # A process that has used a GPU cannot be forked.
         context = get_context("spawn")
-        self.answers: Any = context.Queue()
+        self.answers: Answers = context.Queue()
         self.missing: set[int] = set(range(len(jobs)))
-        self.hands: dict[str, Any] = {}
-        self.ready: set[str] = set()
+        self.hands: dict[int, SpawnProcess] = {}
+        self.ready: set[int] = set()
         with _deaf():
-            for name, places in zip(map(str, range(len(names))), dealt(jobs, len(names)), strict=True):
+            for name, places in enumerate(dealt(jobs, len(names))):
                 if places:
                     given = [(place, jobs[place]) for place in places]
-                    words = (opening, names[int(name)], name, given, self.answers)
+                    words = (opening, names[name], name, given, self.answers)
                     self.hands[name] = context.Process(target=_work, args=words, daemon=True)
                     self.hands[name].start()
 
@@ -123,7 +129,7 @@ class _Pool:
                 for name, hand in self.hands.items():
                     if name not in self.ready:
                         hand.terminate()
-                    elif hand.is_alive():
+                    elif hand.is_alive() and hand.pid:
                         os.kill(hand.pid, signal.SIGINT)
             living = any(hand.is_alive() for hand in self.hands.values())
             try:
@@ -164,7 +170,7 @@ def _deaf() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _work(opening: Opening, device: str, name: str, given: Sequence[tuple[int, Job]], answers: Any) -> None:
+def _work(opening: Opening, device: str, name: int, given: Sequence[tuple[int, Job]], answers: "Answers") -> None:
     """What a process does."""
     if hasattr(os, "setsid"):
         # Ctrl-C reaches the first process, which passes it on: twice would end this one in the middle of a job.
@@ -181,7 +187,7 @@ def _work(opening: Opening, device: str, name: str, given: Sequence[tuple[int, J
 class _Teller:
     """Tells the first process of every job that ends."""
 
-    def __init__(self, given: Sequence[tuple[int, Job]], answers: Any) -> None:
+    def __init__(self, given: Sequence[tuple[int, Job]], answers: "Answers") -> None:
         self.places, self.answers = iter([place for place, _ in given]), answers
 
     def say(self, line: str) -> None:

@@ -4,11 +4,11 @@ import dataclasses
 import re
 import string
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from stylecli.batch.inputs import Source
 from stylecli.errors import UsageError
 from stylecli.files import cut
+from stylecli.settings.fields import Settings
 from stylecli.settings.values import nearest
 
 LONGEST = 80
@@ -18,7 +18,7 @@ ROOM = 240
 """Bytes of a name: file systems take 255, a number or a part's ending may be added."""
 
 
-def default_template(axes: Sequence[Sequence[Mapping[str, Any]]], grid: Sequence[Any]) -> str:
+def default_template(axes: Sequence[Sequence[Mapping[str, object]]], grid: Sequence[Settings]) -> str:
     """`{stem}_{method}_{style}` and every option whose value is not the same in all jobs."""
     styled = any("style" in part for axis in axes for part in axis) or bool(getattr(grid[0], "style", ()))
     swept = [f.name for f in dataclasses.fields(grid[0]) if len({getattr(each, f.name) for each in grid}) > 1]
@@ -34,7 +34,7 @@ def fill(
     ext: str,
     index: int,
     inputs: Mapping[str, tuple[Source, ...]],
-    settings: Any,
+    settings: Settings,
     stem: str | None = None,
 ) -> str:
     """The template with its fields: `{stem}`, `{method}`, `{ext}`, `{index}`, each role of input and each setting.
@@ -45,7 +45,7 @@ def fill(
     Raises:
         UsageError: An unknown field or a format that does not fit, with the nearest field as a hint.
     """
-    values: dict[str, Any] = dataclasses.asdict(settings)
+    values: dict[str, object] = dataclasses.asdict(settings)
     values |= {role: "+".join(source.stem for source in sources) for role, sources in inputs.items()}
     values |= {"stem": stem or next((some[0].stem for some in inputs.values()), method)}
     values |= {"method": method, "ext": ext, "index": index}
@@ -74,7 +74,7 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _value(values: Mapping[str, Any], field: str | None, spec: str | None, conversion: str | None) -> str:
+def _value(values: Mapping[str, object], field: str | None, spec: str | None, conversion: str | None) -> str:
     if field is None:
         return ""
     if field not in values:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from stylecli.batch.plan import STDOUT, Job, identity
 from stylecli.batch.record import ENCODING, Record, loads, make
@@ -13,6 +13,14 @@ from stylecli.files import is_stream, present
 from stylecli.remote import Remote, place
 from stylecli.settings.shared import Files
 from stylecli.settings.values import build, completed
+
+
+class Noted(Protocol):
+    """What was read of a file."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the user should know of it."""
 
 
 def begin(job: Job, weights: Mapping[str, str], outputs: Files, compute: Mapping[str, object]) -> Record | None:
@@ -47,7 +55,7 @@ def check_free(path: Path, job: Job, *, replace: bool) -> None:
         raise OutputError(f"{path}: already there", "--overwrite replaces it, unless it is an input")
 
 
-def noted(job: Job, read: Mapping[str, Sequence[Any]]) -> list[str]:
+def noted(job: Job, read: Mapping[str, Sequence[Noted]]) -> list[str]:
     """Notes on what was read, by role, each with the name of its file."""
     return [
         f"{one.name}: {note}"

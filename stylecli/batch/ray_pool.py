@@ -15,15 +15,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from platform import node
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from stylecli.batch.failures import explain
 from stylecli.batch.plan import STDOUT, Job
 from stylecli.batch.runner import Audience, Outcome, Report, exit_code
 from stylecli.errors import ExitCode, InputError, Interrupted, StyleCliError, UsageError
-from stylecli.progress import Step, silent
+from stylecli.progress import Listener, Step, silent
 from stylecli.remote import Remote, place
 from stylecli.settings.shared import Compute
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+    from ray.actor import ActorHandle
+
+Doing = Callable[[Job, Listener], Outcome]
+"""Does a job."""
 
 TRIES = 3
 """Workers that a job may cost before it is the job's fault."""
@@ -38,7 +46,7 @@ PATIENCE = 2.0
 class Worker:
     """What runs on the cluster; its class becomes a Ray actor."""
 
-    def open(self, opening: Callable[[], Any], folder: Path, shared: bool) -> StyleCliError | None:
+    def open(self, opening: Callable[[], Doing], folder: Path, shared: bool) -> StyleCliError | None:
         """Goes to the folder of the run, which it need not have if nothing is `shared`, and builds the method.
 
         What hinders it comes back.
@@ -85,7 +93,7 @@ def check(jobs: Sequence[Job]) -> None:
 
 def run(
     jobs: Sequence[Job],
-    opening: Callable[[], Any],
+    opening: Callable[[], Doing],
     audience: Audience,
     compute: Compute,
     *,
@@ -141,7 +149,7 @@ def run(
 
 
 @contextmanager
-def _connected(compute: Compute) -> Iterator[Any]:
+def _connected(compute: Compute) -> Iterator[ModuleType]:
     try:
         import ray
     except ImportError as error:
@@ -175,9 +183,9 @@ def _connected(compute: Compute) -> Iterator[Any]:
 class _Hand:
     """A worker as the driver sees it: what it was asked, in the order in which it will answer."""
 
-    actor: Any
+    actor: "ActorHandle[Worker]"
     ready: bool = False
-    asked: dict[Any, int | None] = field(default_factory=dict)
+    asked: dict["ObjectRef[object]", int | None] = field(default_factory=dict)
 
 
 class _Pool:
@@ -185,9 +193,9 @@ class _Pool:
 
     def __init__(
         self,
-        ray: Any,
+        ray: ModuleType,
         jobs: Sequence[Job],
-        opening: Callable[[], Any],
+        opening: Callable[[], Doing],
         compute: Compute,
         say: Callable[[str], None],
         reraise: bool,
@@ -248,7 +256,7 @@ class _Pool:
             self.hands.append(hand)
             self.hired += 1
 
-    def _answer(self, hand: _Hand, ref: Any) -> Iterator[tuple[int, Report]]:
+    def _answer(self, hand: _Hand, ref: "ObjectRef[object]") -> Iterator[tuple[int, Report]]:
         from ray.exceptions import RayError, RayTaskError
 
         try:

@@ -32,8 +32,8 @@ class Record:
     """
 
     method: str
-    settings: dict[str, Any]
-    inputs: dict[str, list[dict[str, Any]]]
+    settings: dict[str, object]
+    inputs: dict[str, list[dict[str, object]]]
     weights: dict[str, str]
     encoding: dict[str, Any]
     compute: dict[str, Any]
@@ -54,7 +54,7 @@ class Record:
         changed = [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
         return changed + ["interrupted"] * (self.interrupted or other.interrupted)
 
-    def _essence(self) -> dict[str, Any]:
+    def _essence(self) -> dict[str, object]:
         # Names of two words cannot clash with those of settings.
         return {
             **json.loads(json.dumps(self.settings)),
@@ -69,7 +69,7 @@ class Record:
         }
 
 
-def hashed(inputs: Inputs) -> dict[str, list[dict[str, Any]]]:
+def hashed(inputs: Inputs) -> dict[str, list[dict[str, object]]]:
     """The inputs of a job as a record keeps them.
 
     Raises:
@@ -84,7 +84,9 @@ def hashed(inputs: Inputs) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def make(job: Job, *, weights: Mapping[str, str], encoding: Mapping[str, Any], compute: Mapping[str, Any]) -> Record:
+def make(
+    job: Job, *, weights: Mapping[str, str], encoding: Mapping[str, object], compute: Mapping[str, object]
+) -> Record:
     """The record of a job that is about to run.
 
     Raises:
@@ -107,7 +109,7 @@ def loads(text: str | None, path: Path | str) -> Record:
     try:
         stored = json.loads(text)
         made = Record(**stored)
-        shapes: tuple[Any, ...] = (made.settings, made.inputs, made.weights, made.encoding, made.compute)
+        shapes: tuple[object, ...] = (made.settings, made.inputs, made.weights, made.encoding, made.compute)
         if not (all(isinstance(each, dict) for each in shapes) and all(made.inputs.values())):
             raise TypeError("not objects, or nothing in them")
         if not (isinstance(made.method, str) and isinstance(made.interrupted, bool)):
@@ -116,7 +118,7 @@ def loads(text: str | None, path: Path | str) -> Record:
             raise TypeError("weights without names and hashes")
         if not all(isinstance(made.encoding[key], str | int) for key in ENCODING):
             raise TypeError("an encoding of no word or number")
-        for one in itertools.chain(*made.inputs.values()):
+        for one in itertools.chain(*stored["inputs"].values()):
             _ = (one["path"] + one["sha256"]).encode(errors="surrogateescape")
             if not 0 < float(one.get("share", 1)) < math.inf or "\0" in one["path"]:
                 raise ValueError("an impossible input")

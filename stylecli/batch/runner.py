@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict, TypeVar
 
 from stylecli.batch.failures import explain
 from stylecli.batch.plan import Job
 from stylecli.errors import ExitCode, Interrupted, StyleCliError
 from stylecli.progress import Listener, Step
 
+T = TypeVar("T")
 AHEAD = 1
 """Jobs that are read or written beside those that compute: memory stays flat."""
 
@@ -67,7 +68,7 @@ class Made:
 class Staged(Protocol):
     """Work whose reading and writing may go on beside the computation; each job has a thread of its own."""
 
-    def gather(self, job: Job) -> Any:
+    def gather(self, job: Job) -> object:
         """What `make` takes, or an `Outcome` when there is nothing to do."""
 
     def make(self, job: Job, given: Any, listener: Listener) -> Made:
@@ -75,6 +76,14 @@ class Staged(Protocol):
 
 
 Work = Staged | Callable[[Job, Listener], Outcome]
+
+
+class Paced(TypedDict, total=False):
+    """How many jobs at once, as `run` takes it."""
+
+    at_once: int
+    ahead: int
+    ready: Callable[[], None]
 
 
 class Audience(Protocol):
@@ -173,23 +182,26 @@ def interruptible(stopped: threading.Event) -> Iterator[None]:
 class _Flow:
     """Carries jobs from their inputs to their files, each in one thread, and lets so many compute at once."""
 
-    def __init__(self, work: Any, audience: Audience, total: int, places: int) -> None:
+    def __init__(self, work: Work, audience: Audience, total: int, places: int) -> None:
         self.work, self.audience, self.total = work, audience, total
         self.stopped = threading.Event()
         self.free, self.next, self.changed = places, 0, threading.Condition()
 
     def carry(self, place: int, job: Job) -> Report | None:
         """The report of a job; None when the run was stopped before it began."""
-        given: Any = None
-        if hasattr(self.work, "gather") and not self.stopped.is_set():
-            given = self._attempt(job, partial(self.work.gather, job))
+        given: object = None
+        gather: Callable[[Job], object] | None = getattr(self.work, "gather", None)
+        if gather and not self.stopped.is_set():
+            given = self._attempt(job, partial(gather, job))
         with self._turn(place):
             if self.stopped.is_set():
                 return None
             listener = partial(self._heard, self.audience.begin(job, self.total))
             start = time.perf_counter()
-            done = given
-            if not isinstance(given, Report | Outcome):
+            done: Made | Outcome | Report
+            if isinstance(given, Report | Outcome):
+                done = given
+            else:
                 done = self._attempt(job, partial(self._compute, job, given, listener))
         if isinstance(done, Made):
             done = self._attempt(job, done.finish)
@@ -199,8 +211,9 @@ class _Flow:
             self.stopped.set()
         return report
 
-    def _compute(self, job: Job, given: Any, listener: Listener) -> "Made | Outcome":
-        made: Made | Outcome = self.work(job, listener) if given is None else self.work.make(job, given, listener)
+    def _compute(self, job: Job, given: object, listener: Listener) -> "Made | Outcome":
+        work: Any = self.work
+        made: Made | Outcome = work(job, listener) if given is None else work.make(job, given, listener)
         # Nothing may begin while what was stopped is written.
         if (made.outcome if isinstance(made, Made) else made).interrupted:
             self.stopped.set()
@@ -211,7 +224,7 @@ class _Flow:
             raise KeyboardInterrupt
         listener(step)
 
-    def _attempt(self, job: Job, stage: Callable[[], Any]) -> Any:
+    def _attempt(self, job: Job, stage: Callable[[], T]) -> T | Report:
         """What a stage of a job gives, or the report of the error that ended the job."""
         try:
             return stage()

@@ -6,12 +6,13 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stylecli.batch.plan import STDOUT, Job, guard, identity
 from stylecli.errors import StyleCliError, UsageError
 from stylecli.files import is_stream, present, version
 from stylecli.remote import place
+from stylecli.settings.fields import Settings
 from stylecli.settings.shared import CLIPS, Outputs
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def _table(jobs: Sequence[Job], found: Callable[[str], "Tensor | None"]) -> "Ten
     from stylecli.media.grids import CELL, table
 
     fit = getattr(jobs[0].settings, "fit", "pad")
-    rows: dict[tuple[Any, Any], list[Tensor | None]] = {}
+    rows: dict[tuple[tuple[tuple[str, ...], ...], Settings], list[Tensor | None]] = {}
     for job in jobs:
         rows.setdefault((_others(job), job.settings), []).append(found(job.output))
     results = [each for row in rows.values() for each in row if each is not None]
@@ -159,7 +160,7 @@ def _others(job: Job) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(one.path for one in some) for some in list(job.inputs.values())[1:])
 
 
-def plan_morphs(jobs: Sequence[Job], settings: Any, outputs: Outputs) -> list[Job]:
+def plan_morphs(jobs: Sequence[Job], settings: Settings, outputs: Outputs) -> list[Job]:
     """A clip for each content of a plan, through all its styles, under the name that `--animate` gives.
 
     Args:

@@ -7,14 +7,16 @@ import re
 from collections.abc import Callable, Sequence
 from functools import wraps
 from importlib import import_module
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
 from stylecli.settings.values import Kind, build, expected, flag, kinds, parse, sweep
 
+T = TypeVar("T")
 
-def from_settings(command: Callable[..., Any]) -> Callable[..., Any]:
+
+def from_settings(command: Callable[..., T]) -> Callable[..., T]:
     """Gives Typer the fields of a command's dataclass parameters as options, and the command the dataclasses.
 
     A parameter `settings: S` becomes one object of the dataclass `S`; `grid: tuple[S, ...]` becomes all
@@ -30,10 +32,10 @@ def from_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     }
 
     @wraps(command)
-    def run(**words: Any) -> Any:
+    def run(**words: object) -> T:
         made = {}
         for name, cls in classes.items():
-            spans: dict[str, Sequence[Any]] = {}
+            spans: dict[str, Sequence[object]] = {}
             for field, kind in fields[name]:
                 if words.get(f"no_{field.name}"):
                     spans[field.name] = [False]
@@ -56,28 +58,29 @@ def from_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _named(name: str, annotation: Any, info: Any) -> inspect.Parameter:
+def _named(name: str, annotation: object, info: object) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=info, annotation=annotation)
 
 
-def _values(field: "dataclasses.Field[Any]", kind: Kind, said: Any) -> Sequence[Any]:
+def _values(field: "dataclasses.Field[object]", kind: Kind, said: object) -> Sequence[object]:
     """All values that one option spans; a single one unless it may be swept."""
     if kind.base is bool:
         return [said]
+    words = list(said) if isinstance(said, list | tuple) else [str(said)]
     if kind.many and kind.base is float:
-        return [tuple(itertools.chain.from_iterable(sweep(field, kind, _parts(field, word)) for word in said))]
+        return [tuple(itertools.chain.from_iterable(sweep(field, kind, _parts(field, word)) for word in words))]
     if kind.many:
-        picks = [tuple(parse(field, kind, part) for part in _parts(field, word)) for word in said]
+        picks = [tuple(parse(field, kind, part) for part in _parts(field, word)) for word in words]
         return picks if field.metadata["sweep"] else [tuple(itertools.chain.from_iterable(picks))]
-    return sweep(field, kind, said) if field.metadata["sweep"] else [parse(field, kind, said)]
+    return sweep(field, kind, words) if field.metadata["sweep"] else [parse(field, kind, *words)]
 
 
-def _parts(field: "dataclasses.Field[Any]", word: str) -> Sequence[str]:
+def _parts(field: "dataclasses.Field[object]", word: str) -> Sequence[str]:
     """The values in one word: file names may hold commas, layer names and numbers do not."""
     return [word] if field.metadata["unit"] in ("file", "content") else word.split(",")
 
 
-def _parameter(field: "dataclasses.Field[Any]", kind: Kind) -> inspect.Parameter:
+def _parameter(field: "dataclasses.Field[object]", kind: Kind) -> inspect.Parameter:
     """What Typer reads for one field: text or a flag, None where nothing was said; `settings.values` checks it."""
     meta = field.metadata
     annotation = bool if kind.base is bool else list[str] if kind.many or meta["sweep"] else str
@@ -98,7 +101,7 @@ def _parameter(field: "dataclasses.Field[Any]", kind: Kind) -> inspect.Parameter
     return _named(field.name, annotation | None, info)
 
 
-def _completion(field: "dataclasses.Field[Any]") -> Callable[[str], list[str]] | None:
+def _completion(field: "dataclasses.Field[object]") -> Callable[[str], list[str]] | None:
     """What a shell offers behind an option: names of weights or of embedded styles, or the choices."""
     if field.name == "weights":
         # Imported when a shell asks, not whenever a command starts.
@@ -109,14 +112,14 @@ def _completion(field: "dataclasses.Field[Any]") -> Callable[[str], list[str]] |
     return (lambda incomplete: [each for each in choices if each.startswith(incomplete)]) if choices else None
 
 
-def _metavar(field: "dataclasses.Field[Any]", kind: Kind) -> str:
+def _metavar(field: "dataclasses.Field[object]", kind: Kind) -> str:
     if kind.base is bool:
         return ""
     plain = "word" if field.metadata["choices"] else {int: "n", float: "x"}.get(kind.base, "text")
     return (field.metadata["unit"] or plain).upper() + "…" * (field.metadata["sweep"] or kind.many)
 
 
-def _remarks(field: "dataclasses.Field[Any]", kind: Kind) -> list[str]:
+def _remarks(field: "dataclasses.Field[object]", kind: Kind) -> list[str]:
     """What stands in brackets behind the help: limits, source, default."""
     default = field.default
     if isinstance(default, tuple | float):

@@ -47,7 +47,7 @@ def _versions() -> dict[str, str | None]:
     return found
 
 
-def _devices() -> dict[str, Any]:
+def _devices() -> dict[str, object]:
     import torch
 
     from stylecli.device import resolve
@@ -64,7 +64,7 @@ def _devices() -> dict[str, Any]:
     }
 
 
-def _folder() -> dict[str, Any]:
+def _folder() -> dict[str, object]:
     from stylecli.checkpoints import store
 
     folder = store.folder()

@@ -126,10 +126,10 @@ def check(
     return ExitCode.WEIGHTS if failed else ExitCode.DONE
 
 
-def _checked(name: str, known: store.Known | None) -> tuple[dict[str, Any], StyleCliError | None]:
+def _checked(name: str, known: store.Known | None) -> tuple[dict[str, object], StyleCliError | None]:
     from stylecli.checkpoints.load import check_whole, describe, prove
 
-    row: dict[str, Any] = {"name": name, "path": None, "sha256": None, "format": None, "difference": None}
+    row: dict[str, object] = {"name": name, "path": None, "sha256": None, "format": None, "difference": None}
     try:
         path = store.resolve(name)
         row["path"] = str(path)

@@ -5,17 +5,17 @@ solves R X + X R = G by the same kind of iteration (Li, Xie, Wang, Gao 2018, arX
 iterations each, as crowsonkb/style-transfer-pytorch@e7e2c71 takes.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor
+
+from stylecli.device import Context
 
 ITERATIONS = 12
 
 
 class _Sqrtm(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, matrix: Tensor) -> Tensor:
+    def forward(ctx: Context, matrix: Tensor) -> Tensor:
         norm = matrix.norm()
         identity = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
         y, z = matrix / norm, identity
@@ -27,7 +27,7 @@ class _Sqrtm(torch.autograd.Function):
         return root
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+    def backward(ctx: Context, *grads: Tensor) -> Tensor:
         (root,) = ctx.saved_tensors
         norm = root.norm()
         identity = torch.eye(len(root), dtype=root.dtype, device=root.device)

@@ -5,12 +5,11 @@ sum((S S^T)^2) / M^2: products of frames replace Gram matrices of filters.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from stylecli.nets.random_conv import Bank
+from stylecli.nets.random_conv import Bank, Seen
 
 
 class GramDistance:
@@ -23,7 +22,7 @@ class GramDistance:
             as many as there are features.
     """
 
-    def __init__(self, bank: Bank, targets: Sequence[tuple[float, Any]], extra: int = 0) -> None:
+    def __init__(self, bank: Bank, targets: Sequence[tuple[float, Seen]], extra: int = 0) -> None:
         self.bank, self.extra = bank, extra
         self.targets = [(share, seen) for share, seen in targets if share]
         self.size = sum(
@@ -36,7 +35,7 @@ class GramDistance:
         )
         """The squared norm of the target, which is the distance of silence."""
 
-    def __call__(self, seen: Any) -> Tensor:
+    def __call__(self, seen: Seen) -> Tensor:
         """The distance of what is seen."""
         across = [share * self._mean(self.bank.products(seen, target)) for share, target in self.targets]
         return self._mean(self.bank.products(seen, seen)) - 2 * torch.stack(across).sum() + self.size

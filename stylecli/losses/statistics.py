@@ -8,10 +8,12 @@ Hertzmann, Shechtman 2017, arXiv 1611.07865, section 4). Both are linear in the 
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from stylecli.device import Context
 
 
 class Statistics(NamedTuple):
@@ -35,12 +37,12 @@ class _Moments(torch.autograd.Function):
     """Mean and F^T F / n, with one product backward where autograd makes two and more passes over the features."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Context, rows: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(rows)
         return rows.mean(1), rows.mT @ rows / rows.shape[1]
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+    def backward(ctx: Context, *grads: Tensor) -> Tensor:
         (rows,) = ctx.saved_tensors
         to_mean, to_second = (grad.to(rows.dtype) / rows.shape[1] for grad in grads)
         return torch.baddbmm(to_mean[:, None], rows, to_second + to_second.mT)

@@ -234,5 +234,5 @@ def _tags(data: bytes, page: tifffile.TiffPage, *, first: bool) -> Image.Exif:
     return exif
 
 
-def _rational(value: Any) -> bool:
+def _rational(value: object) -> bool:
     return isinstance(value, tuple) and len(value) == 2 and all(isinstance(each, int) for each in value)

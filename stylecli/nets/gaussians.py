@@ -1,16 +1,16 @@
 """Optimal transport between Gaussians (Peyré, Cuturi 2019, "Computational Optimal Transport", remark 2.31)."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
+
+from stylecli.device import Context
 
 STEPS = 8
 
 
 class _Root(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, matrix: Tensor) -> Tensor:
+    def forward(ctx: Context, matrix: Tensor) -> Tensor:
         values, vectors = torch.linalg.eigh(matrix)
         roots = values.clamp_min(values.amax(-1, keepdim=True) * 1e-6).sqrt()
         ctx.save_for_backward(roots, vectors)
@@ -18,7 +18,7 @@ class _Root(torch.autograd.Function):
         return made
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+    def backward(ctx: Context, *gradients: Tensor) -> Tensor:
         # R X + X R = G in the basis of R: unlike the gradient of eigenvectors, finite where eigenvalues agree.
         roots, vectors = ctx.saved_tensors
         inner = vectors.mT @ gradients[0] @ vectors / (roots[:, :, None] + roots[:, None])

@@ -15,10 +15,12 @@ of 4096 filters, and no draw of luck. `Limit` is that network.
 """
 
 import math
-from typing import Any, NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 from torch import Generator, Tensor, nn
+
+from stylecli.device import Context
 
 
 def deviation(bins: int, filters: int, width: int) -> float:
@@ -26,18 +28,22 @@ def deviation(bins: int, filters: int, width: int) -> float:
     return math.sqrt(2) * math.sqrt(2 / ((bins + filters) * width))
 
 
+Seen = tuple[Tensor, ...]
+"""What a bank sees of frames."""
+
+
 class Bank(Protocol):
     """What losses ask of a network: inner products of the features of frames [N, bins], its width less one fewer."""
 
     width: int
 
-    def see(self, x: Tensor) -> Any:
+    def see(self, x: Tensor) -> Seen:
         """Whatever `products` and `distance` want of frames [N, bins]."""
 
-    def products(self, a: Any, b: Any) -> Tensor:
+    def products(self, a: Seen, b: Seen) -> Tensor:
         """[N, M]: the inner product of each feature vector seen in `a` with each one in `b`."""
 
-    def distance(self, a: Any, b: Any) -> Tensor:
+    def distance(self, a: Seen, b: Seen) -> Tensor:
         """[N]: the squared distances between feature vectors at the same time."""
 
 
@@ -64,27 +70,17 @@ class RandomConv(nn.Module):
         """Features [N - width + 1, filters] of frames [N, bins]."""
         return nn.functional.conv1d(x.T[None], self.weight)[0].T.relu()
 
-    see = forward
+    def see(self, x: Tensor) -> Seen:
+        """Features alone, as `forward`."""
+        return (self(x),)
 
-    def products(self, a: Tensor, b: Tensor) -> Tensor:
+    def products(self, a: Seen, b: Seen) -> Tensor:
         """See `Bank`; far cheaper than Gram matrices where there are fewer frames than filters."""
-        return a @ b.T
+        return a[0] @ b[0].T
 
-    def distance(self, a: Tensor, b: Tensor) -> Tensor:
+    def distance(self, a: Seen, b: Seen) -> Tensor:
         """See `Bank`."""
-        return (a - b).square().sum(1)
-
-
-class Patches(NamedTuple):
-    """What `Limit` sees.
-
-    Attributes:
-        frames: [N, bins].
-        norms: [N - width + 1] of the patches that begin at each frame.
-    """
-
-    frames: Tensor
-    norms: Tensor
+        return (a[0] - b[0]).square().sum(1)
 
 
 class Limit(nn.Module):
@@ -94,23 +90,25 @@ class Limit(nn.Module):
         super().__init__()
         self.width, self.scale = width, filters * deviation(bins, filters, width) ** 2
 
-    def see(self, x: Tensor) -> Patches:
-        """The frames [N, bins] themselves."""
+    def see(self, x: Tensor) -> Seen:
+        """The frames [N, bins] themselves, and norms [N - width + 1] of the patches that begin at each frame."""
         # The square root has no slope at silence.
-        return Patches(x, self._over_time(x, x).clamp(min=1e-12).sqrt())
+        return (x, self._over_time(x, x).clamp(min=1e-12).sqrt())
 
-    def products(self, a: Patches, b: Patches) -> Tensor:
+    def products(self, a: Seen, b: Seen) -> Tensor:
         """See `Bank`."""
-        n, m = len(a.norms), len(b.norms)
-        frames = _wide(a.frames @ b.frames.T)
+        (x, of_x), (y, of_y) = a, b
+        n, m = len(of_x), len(of_y)
+        frames = _wide(x @ y.T)
         dots = sum((frames[t : t + n, t : t + m] for t in range(self.width)), torch.zeros(()))
-        product: Tensor = ArcCosine.apply(dots, a.norms[:, None], b.norms[None])
+        product: Tensor = ArcCosine.apply(dots, of_x[:, None], of_y[None])
         return self.scale * product
 
-    def distance(self, a: Patches, b: Patches) -> Tensor:
+    def distance(self, a: Seen, b: Seen) -> Tensor:
         """See `Bank`."""
-        product: Tensor = ArcCosine.apply(self._over_time(a.frames, b.frames), a.norms, b.norms)
-        return self.scale * (a.norms.square() / 2 + b.norms.square() / 2 - 2 * product)
+        (x, of_x), (y, of_y) = a, b
+        product: Tensor = ArcCosine.apply(self._over_time(x, y), of_x, of_y)
+        return self.scale * (of_x.square() / 2 + of_y.square() / 2 - 2 * product)
 
     def _over_time(self, a: Tensor, b: Tensor) -> Tensor:
         return _wide(torch.linalg.vecdot(a, b)).unfold(0, self.width, 1).sum(1)
@@ -125,7 +123,7 @@ class ArcCosine(torch.autograd.Function):
     """The kernel of `dots` [N, M] and norms that broadcast to it, with slopes that stay finite at angle 0."""
 
     @staticmethod
-    def forward(ctx: Any, dots: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    def forward(ctx: Context, dots: Tensor, a: Tensor, b: Tensor) -> Tensor:
         """E relu relu, see above."""
         cos = (dots / (a * b)).clamp(-1, 1)
         angle, sin = cos.acos(), (1 - cos * cos).sqrt()
@@ -133,7 +131,7 @@ class ArcCosine(torch.autograd.Function):
         return a * b * (sin + (math.pi - angle) * cos) / (2 * math.pi)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Context, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """By the dots (pi - t) / 2 pi, by |u| |v| sin t / 2 pi."""
         angle, sin, a, b = ctx.saved_tensors
         by_sin = grads[0] * sin / (2 * math.pi)

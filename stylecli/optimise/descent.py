@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -77,7 +76,7 @@ class Path:
 
     picture: Tensor
     average: Average
-    momenta: dict[str, Any] = field(default_factory=dict)
+    momenta: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def result(self) -> Tensor:

@@ -1,7 +1,7 @@
 """What a picture is optimised for: weighted losses on features of one network, and on the pixels themselves."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -62,12 +62,16 @@ class Objective:
         return torch.stack(list(parts.values())).sum(), parts
 
 
+class _Scaled(Protocol):
+    factor: float
+
+
 class _ScaleGradient(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
+    def forward(ctx: _Scaled, x: Tensor, factor: float) -> Tensor:
         ctx.factor = factor
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: _Scaled, *grads: Tensor) -> tuple[Tensor, None]:
         return grads[0] * ctx.factor, None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from stylecli.settings.fields import option
 from stylecli.settings.refine import Refined
@@ -41,7 +41,7 @@ class AdainSettings(Refined):
         "stylecli", "start from the settings of a reference implementation", choices=("stylecli", "pytorch-adain")
     )
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "stylecli": {},
         "pytorch-adain": {"size": 512, "style_size": 512, "weights": "adain-decoder"},
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from stylecli.settings.fields import Settings, option
 from stylecli.settings.shared import Files
@@ -58,7 +58,7 @@ class AudioSettings(Settings):
         "stylecli", "start from the settings of a reference implementation", choices=("stylecli", "ulyanov")
     )
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "stylecli": {},
         "ulyanov": {"filters": 4096, "steps": 300, "phase_steps": 500, "wave_steps": 0, "momentum": 0.0},
     }

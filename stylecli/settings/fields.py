@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar, TypeVar
 
 from stylecli.settings.values import check
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Settings:
     """What the settings of every method and training share."""
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     """By value of a field `recipe`: options that differ from their defaults there."""
 
     def __post_init__(self) -> None:
@@ -32,7 +34,7 @@ class Settings:
 
 
 def option(
-    default: Any,
+    default: T,
     help: str,
     *,
     unit: str = "",
@@ -43,8 +45,8 @@ def option(
     sweep: bool = False,
     panel: str = "",
     empty: str = "",
-    before: Any = ...,
-) -> Any:
+    before: object = ...,
+) -> T:
     """A dataclass field that is also a command-line option (`style_weight` becomes `--style-weight`).
 
     Args:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from stylecli.errors import UsageError
 from stylecli.settings.fields import Settings, option
@@ -118,7 +118,9 @@ class GatysSettings(Settings):
     init: str = option("content", "start: content, noise, style-stats, or a picture file", panel="Optimisation")
     save_every: int = option(0, "also write the picture every N steps", unit="N", minimum=0, panel="Optimisation")
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {name: known.options for name, known in GATYS_RECIPES.items()}
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        name: known.options for name, known in GATYS_RECIPES.items()
+    }
 
     def short_side(self) -> int | None:
         """See `Settings`: references resize by rules of their own."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 _FIVE = "relu1_1,relu2_1,relu3_1,relu4_1,relu5_1"
 
@@ -24,7 +24,7 @@ class Recipe:
     """
 
     source: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
     long_side: bool = False
     resample: Literal["", "bilinear", "bicubic"] = ""
     network_space: bool = False

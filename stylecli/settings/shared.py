@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar, TypeVar
 
 from stylecli.errors import UsageError
 from stylecli.settings.fields import option
@@ -13,20 +13,29 @@ from stylecli.settings.values import check
 
 FORMATS = ("png", "jpg", "webp", "tiff", "avif")
 CLIPS = ("webp", "gif", "mp4")
+T = TypeVar("T")
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
-def short(letter: str, field: Any) -> Any:
+def short(letter: str, field: T) -> T:
     """A field that also has a short flag."""
-    return dataclasses.field(default=field.default, metadata={**field.metadata, "short": letter})
+    return _marked(field, "short", letter)
 
 
-def argument(field: Any) -> Any:
+def argument(field: T) -> T:
     """A field that is given by position."""
-    return dataclasses.field(default=field.default, metadata={**field.metadata, "argument": True})
+    return _marked(field, "argument", True)
 
 
-def colors() -> Any:
+def _marked(field: T, key: str, value: object) -> T:
+    # To type checkers a field is its value.
+    assert isinstance(field, dataclasses.Field)
+    default: T = field.default  # type: ignore[assignment]
+    made: T = dataclasses.field(default=default, metadata={**field.metadata, key: value})
+    return made
+
+
+def colors() -> str:
     """The field of methods that can keep the content's colors."""
     return option(
         "none",

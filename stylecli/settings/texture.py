@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from stylecli.errors import UsageError
 from stylecli.settings.fields import Settings, option
@@ -59,7 +59,7 @@ class TextureSettings(Settings):
     history: int = option(20, "steps that L-BFGS remembers", minimum=1, panel="Optimisation")
     save_every: int = option(0, "also write the picture every N steps", unit="N", minimum=0, panel="Optimisation")
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "stylecli": {},
         # leongatys/DeepTextures@289dfe6: 1e9 / 4 N^2 for N channels.
         "deeptextures": {

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from stylecli.errors import UsageError
 from stylecli.settings.fields import option
@@ -66,7 +66,7 @@ class TrainFastSettings(Stroked):
         (48, 48, 48, 32, 16), "channels of a texture-net at each scale, the coarsest first", panel="Network"
     )
 
-    presets: ClassVar[dict[str, Mapping[str, Any]]] = {
+    presets: ClassVar[dict[str, Mapping[str, object]]] = {
         "stylecli": {},
         "johnson": {
             "teacher": "vgg16",

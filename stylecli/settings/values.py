@@ -5,16 +5,20 @@ import difflib
 import math
 import types
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from stylecli.errors import UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 MOST_STEPS = 1000
 LARGEST = 2**63
 """Beyond all whole numbers that libraries take."""
 
 NUMBERS = {int: "a whole number", float: "a number"}
-T = TypeVar("T")
+T = TypeVar("T", bound="DataclassInstance")
+Value = str | bool | int | float | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,12 +42,13 @@ def kinds(settings: type) -> dict[str, Kind]:
     return {field.name: _kind(hints[field.name]) for field in dataclasses.fields(settings)}
 
 
-def _kind(hint: Any) -> Kind:
+def _kind(hint: object) -> Kind:
     if get_origin(hint) in (Union, types.UnionType):
         (inner,) = (_kind(arm) for arm in get_args(hint) if arm is not type(None))
         return dataclasses.replace(inner, optional=True)
     if get_origin(hint) is tuple:
         return Kind(get_args(hint)[0], many=True)
+    assert isinstance(hint, type)
     return Kind(hint)
 
 
@@ -59,7 +64,7 @@ def nearest(word: str, words: Iterable[str]) -> str:
     return f"did you mean {close[0]}?" if close else f"one of {', '.join(known)}"
 
 
-def expected(field: "dataclasses.Field[Any]", kind: Kind) -> str:
+def expected(field: "dataclasses.Field[object]", kind: Kind) -> str:
     """The values that a field allows, in words; empty when any text will do."""
     low, high = field.metadata.get("minimum"), field.metadata.get("maximum")
     if choices := field.metadata.get("choices"):
@@ -72,7 +77,7 @@ def expected(field: "dataclasses.Field[Any]", kind: Kind) -> str:
     return f"{number}, {high:g} or less" if high is not None else number
 
 
-def parse(field: "dataclasses.Field[Any]", kind: Kind, word: str) -> Any:
+def parse(field: "dataclasses.Field[object]", kind: Kind, word: str) -> Value:
     """One value from one word of the command line.
 
     Raises:
@@ -87,7 +92,7 @@ def parse(field: "dataclasses.Field[Any]", kind: Kind, word: str) -> Any:
     return _checked(field, kind, value)
 
 
-def sweep(field: "dataclasses.Field[Any]", kind: Kind, words: Sequence[str]) -> tuple[Any, ...]:
+def sweep(field: "dataclasses.Field[object]", kind: Kind, words: Sequence[str]) -> tuple[Value, ...]:
     """The values of an option given several times, or as `first:last:count`; doubles are dropped.
 
     `0:1:5` is five even steps with both ends, exactly; between the ends, floats have 12 digits and integers are
@@ -96,12 +101,12 @@ def sweep(field: "dataclasses.Field[Any]", kind: Kind, words: Sequence[str]) -> 
     Raises:
         UsageError: As `parse`; or a count that is not a whole number from 2 to 1000.
     """
-    values: list[Any] = []
+    values: list[Value] = []
     for word in words:
         parts = word.split(":")
         if kind.base in NUMBERS and len(parts) == 3:
             first, last = (parse(field, kind, part) for part in parts[:2])
-            if first is None or last is None:
+            if not (isinstance(first, int | float) and isinstance(last, int | float)):
                 raise _wrong(field, kind, word)
             if not (parts[2].isdecimal() and len(parts[2]) <= 4 and 2 <= int(parts[2]) <= MOST_STEPS):
                 raise UsageError(
@@ -121,9 +126,10 @@ def numbers(said: object, name: str) -> tuple[float, ...]:
         UsageError: Something else.
     """
     words = said.split(",") if isinstance(said, str) else said if isinstance(said, tuple | list) else [said]
-    field: dataclasses.Field[Any] = dataclasses.field(metadata={"sweep": True})
+    field: dataclasses.Field[object] = dataclasses.field(metadata={"sweep": True})
     field.name = name.strip("-")
-    return tuple(each for word in words for each in sweep(field, Kind(float), [str(word)]))
+    found = (each for word in words for each in sweep(field, Kind(float), [str(word)]))
+    return tuple(each for each in found if isinstance(each, float))
 
 
 def number(said: object, name: str) -> float:
@@ -138,8 +144,8 @@ def number(said: object, name: str) -> float:
     return found[0]
 
 
-def _even(first: Any, last: Any, count: int) -> list[Any]:
-    if isinstance(first, int):
+def _even(first: float, last: float, count: int) -> Sequence[float]:
+    if isinstance(first, int) and isinstance(last, int):
         gaps = count - 1
         return [first + (2 * (last - first) * i + gaps) // (2 * gaps) for i in range(count)]
     low, high = sorted((first, last))
@@ -147,7 +153,7 @@ def _even(first: Any, last: Any, count: int) -> list[Any]:
     return [first, *(min(max(float(f"{value:.12g}"), low), high) for value in between), last]
 
 
-def check(settings: Any) -> None:
+def check(settings: "DataclassInstance") -> None:
     """Holds every field of a settings object to its type, range and choices, for values that came from Python.
 
     Raises:
@@ -158,14 +164,14 @@ def check(settings: Any) -> None:
         kind, value = known[field.name], getattr(settings, field.name)
         if value is None and kind.optional:
             continue
-        values = value if kind.many and isinstance(value, tuple | list) else (value,)
+        values: Sequence[Value] = value if kind.many and isinstance(value, tuple | list) else (value,)
         for one in values:
             if type(one) is not kind.base and not (kind.base is float and type(one) is int):
                 raise _wrong(field, kind, repr(one))
             _checked(field, kind, one)
 
 
-def build(settings: type[T], given: Mapping[str, Any]) -> T:
+def build(settings: type[T], given: Mapping[str, object]) -> T:
     """A settings object from the values that were given, by Python or by a stored record; lists become tuples.
 
     What is left out comes from the preset that the field `recipe` names, where the class has `presets`, else from
@@ -185,26 +191,30 @@ def build(settings: type[T], given: Mapping[str, Any]) -> T:
     return made
 
 
-def completed(settings: type, stored: Mapping[str, Any]) -> dict[str, Any]:
+def completed(settings: type, stored: Mapping[str, object]) -> dict[str, object]:
     """What a record holds, and for options that are younger than it what was done before they were there."""
     young = {field.name: field.metadata.get("before") for field in dataclasses.fields(settings)}
     return {**young, **stored}
 
 
-def _checked(field: "dataclasses.Field[Any]", kind: Kind, value: Any) -> Any:
+def _checked(field: "dataclasses.Field[object]", kind: Kind, value: Value) -> Value:
     low, high, choices = (field.metadata.get(key) for key in ("minimum", "maximum", "choices"))
     if choices and value not in choices:
         raise _wrong(field, kind, str(value))
-    if kind.base in NUMBERS and not (
-        (abs(value) < LARGEST if kind.base is int else math.isfinite(value))
-        and (low is None or value >= low)
-        and (high is None or value <= high)
+    if (
+        isinstance(value, int | float)
+        and kind.base in NUMBERS
+        and not (
+            (abs(value) < LARGEST if kind.base is int else math.isfinite(value))
+            and (low is None or value >= low)
+            and (high is None or value <= high)
+        )
     ):
         raise _wrong(field, kind, str(value))
     return value
 
 
-def _wrong(field: "dataclasses.Field[Any]", kind: Kind, said: str) -> UsageError:
+def _wrong(field: "dataclasses.Field[object]", kind: Kind, said: str) -> UsageError:
     choices = field.metadata.get("choices")
     takes = expected(field, kind) or kind.base.__name__
     near = nearest(said, choices) if choices else ""

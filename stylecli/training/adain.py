@@ -15,7 +15,6 @@ so that at alpha = 0 the decoder learns the picture itself, and the way between 
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -103,7 +102,7 @@ class AdainTask(AnyStyleTask):
             net.vgg.requires_grad_(False)
         return net
 
-    def config(self, averaged: nn.Module) -> dict[str, Any]:
+    def config(self, averaged: nn.Module) -> dict[str, object]:
         """Nothing: its tensors tell it."""
         return {}
 

@@ -10,7 +10,6 @@ Squares are means over their elements, as in naoto0804/pytorch-AdaIN@47950d0 (th
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -48,7 +47,7 @@ class PublishedTask(AnyStyleTask):
         self.model.vgg.load_state_dict({name: value for name, value in vgg.state_dict().items() if name in wanted})
         self.model.vgg.requires_grad_(False)
 
-    def config(self, averaged: nn.Module) -> dict[str, Any]:
+    def config(self, averaged: nn.Module) -> dict[str, object]:
         """That of its encoder."""
         assert isinstance(averaged, AdaIN)
         return NETWORKS["adain"].stored(averaged.vgg.config)

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +34,7 @@ class AnyStyleTask(ABC):
         self.source = PairSource(settings.content, settings.style, settings.crop, settings.batch, settings.seed)
 
     @abstractmethod
-    def config(self, averaged: nn.Module) -> dict[str, Any]:
+    def config(self, averaged: nn.Module) -> dict[str, object]:
         """What the file says of the network's shape."""
 
     @torch.inference_mode()

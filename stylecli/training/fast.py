@@ -178,7 +178,7 @@ class FastTask(PaintingTask):
             norm.beta[-count:] = torch.stack([one.mean(1) for one in pixels]).to(norm.beta)
             norm.gamma[-count:] = torch.stack([one.std(1) for one in pixels]).to(norm.gamma)
 
-    def groups(self) -> list[dict[str, Any]]:
+    def groups(self) -> list[dict[str, object]]:
         """Rows of (gamma, beta) learn faster in a new net: each sees only the crops of its own style."""
         factor = ROWS if self.settings.from_scratch else 1.0
         return [

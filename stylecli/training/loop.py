@@ -61,7 +61,7 @@ class Phased(Protocol[Batch]):
     def batches(self, first: int, last: int) -> Iterator[Batch]:
         """See `Task`."""
 
-    def groups(self) -> dict[str, list[dict[str, Any]]]:
+    def groups(self) -> dict[str, list[dict[str, object]]]:
         """For each optimizer its groups of parameters, with a `factor` on the rate where it is not 1."""
 
     def phases(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
@@ -181,9 +181,9 @@ def _step(
     optimizers: Optimizers,
     schedule: Schedule,
     rate: float,
-) -> dict[str, Any]:
+) -> dict[str, float]:
     """One step of every network; what the log says of it."""
-    row: dict[str, Any] = {"step": step, "processes": distributed.count(), "loss": 0.0, "gradient": 0.0}
+    row: dict[str, float] = {"step": step, "processes": distributed.count(), "loss": 0.0, "gradient": 0.0}
     phases = iter([("model", task.losses(batch))]) if hasattr(task, "losses") else task.phases(batch, step)
     for name, losses in phases:
         optimizer = optimizers[name]

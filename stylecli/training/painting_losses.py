@@ -13,7 +13,6 @@ them; see `presets`.
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -103,7 +102,7 @@ class PaintingTask:
             losses["strokes"] = s.strokes_weight * (strokes_apart(seen.strokes, goals, photos) * alpha).mean()
         return losses | ({"tv": s.tv_weight * nine_point(output)} if s.tv_weight else {})
 
-    def about(self, title: str, paper: str, row: Mapping[str, float]) -> dict[str, Any]:
+    def about(self, title: str, paper: str, row: Mapping[str, float]) -> dict[str, object]:
         """What a file says of itself."""
         s = self.settings
         return {

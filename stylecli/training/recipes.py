@@ -2,7 +2,6 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from stylecli.settings.training import Training
 
@@ -22,7 +21,7 @@ PATHS = {
 """Settings that name files and folders."""
 
 
-def recipe(command: str, settings: Training) -> dict[str, Any]:
+def recipe(command: str, settings: Training) -> dict[str, object]:
     """The command and its settings; files and folders by their names alone, without where they lay."""
     return {
         "command": command,

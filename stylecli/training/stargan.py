@@ -17,7 +17,6 @@ import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -159,7 +158,7 @@ class StarganTask:
         if settings.painting_weight:
             self.painting = Painting(settings, self.data, device)
 
-    def groups(self) -> dict[str, list[dict[str, Any]]]:
+    def groups(self) -> dict[str, list[dict[str, object]]]:
         """Parameters by who learns them, and how fast."""
         net, guess = self.model.net, self.model.net.encoder.guess
         assert guess

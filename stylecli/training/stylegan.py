@@ -143,7 +143,7 @@ class StyleganTask:
             self.wanted = self._seen(self.data.middles(settings.samples))
             self.floor = frechet_distance(self.wanted[::2], self.wanted[1::2])
 
-    def groups(self) -> dict[str, list[dict[str, Any]]]:
+    def groups(self) -> dict[str, list[dict[str, object]]]:
         """Parameters of both networks by the scale of their rate."""
         found: dict[str, dict[float, list[Tensor]]] = {"generator": {}, "discriminator": {}}
         for name, parameter in self.model.named_parameters():

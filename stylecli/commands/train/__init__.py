@@ -1,3 +1,0 @@
-"""Train networks of your own: every kind of weights that stylecli ships."""
-
-PANEL = "Training"
