@@ -6,7 +6,6 @@ import struct
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from stylecli.checkpoints import store
 from stylecli.errors import InputError
@@ -61,12 +60,12 @@ class Description:
     container: str
     format: str
     network: str
-    config: dict[str, Any]
+    config: dict[str, object]
     tensors: int
     parameters: int
     dtypes: tuple[str, ...]
     bytes: int
-    about: dict[str, Any]
+    about: dict[str, object]
     sample: bool
 
 

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -100,7 +99,7 @@ def read_noise(path: str, net: StyleGenerator) -> list[Tensor]:
     return noises
 
 
-def latents_beside(output: str, settings: Any, *, overwrite: bool) -> Path | None:
+def latents_beside(output: str, settings: object, *, overwrite: bool) -> Path | None:
     """Where a job's latents go, None for jobs that keep none.
 
     Raises:

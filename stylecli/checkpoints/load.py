@@ -12,6 +12,7 @@ from torch import Tensor
 from stylecli.checkpoints.containers.detect import ZIP, Contents, read_tensors, reading
 from stylecli.checkpoints.containers.torch_files import check_sums
 from stylecli.checkpoints.header import SAMPLE, Description
+from stylecli.checkpoints.layouts.format import Options
 from stylecli.checkpoints.layouts.identify import identify
 from stylecli.checkpoints.layouts.networks import NETWORKS
 from stylecli.device import Device
@@ -81,7 +82,7 @@ def network_of(path: Path) -> str:
         return identify(contents.tensors)[0].network
 
 
-def converted(path: Path, network: str, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Tensor]]:
+def converted(path: Path, network: str, options: Options | None = None) -> tuple[Any, dict[str, Tensor]]:
     """(config, state) of the network in `path`.
 
     Raises:
@@ -92,7 +93,7 @@ def converted(path: Path, network: str, options: dict[str, Any] | None = None) -
         return _converted(contents, options, network)[1:]
 
 
-def build(path: Path, options: dict[str, Any] | None = None) -> tuple[str, Any, torch.nn.Module]:
+def build(path: Path, options: Options | None = None) -> tuple[str, Any, torch.nn.Module]:
     """(network, config, module) of any known file, in float32; `options` say what the file cannot tell.
 
     Raises:
@@ -212,15 +213,13 @@ def prove(path: Path, device: Device | None = None) -> float | None:
         return max(differences.values())
 
 
-def _build(path: Path, contents: Contents, options: dict[str, Any] | None = None) -> tuple[str, Any, torch.nn.Module]:
+def _build(path: Path, contents: Contents, options: Options | None = None) -> tuple[str, Any, torch.nn.Module]:
     with reading(path):
         network, config, state = _converted(contents, options)
     return network, config, _built(path, network, config, state)
 
 
-def _converted(
-    contents: Contents, options: dict[str, Any] | None, wanted: str = ""
-) -> tuple[str, Any, dict[str, Tensor]]:
+def _converted(contents: Contents, options: Options | None, wanted: str = "") -> tuple[str, Any, dict[str, Tensor]]:
     """(network, config, state) of what a file holds; its copies in single precision are paid for first."""
     known, tensors = identify(contents.tensors)
     if wanted and known.network != wanted:
@@ -232,7 +231,7 @@ def _converted(
     return known.network, *known.convert(tensors, {**contents.told, **config, **(options or {})})
 
 
-def _numbers_in(config: Any) -> int:
+def _numbers_in(config: object) -> int:
     if isinstance(config, dict | list):
         return sum(_numbers_in(each) for each in (config.values() if isinstance(config, dict) else config))
     return isinstance(config, int | float)
@@ -255,7 +254,7 @@ def _built(path: Path, network: str, config: Any, state: dict[str, Tensor]) -> A
     return net.eval().requires_grad_(False)
 
 
-def _said(contents: Contents) -> dict[str, Any]:
+def _said(contents: Contents) -> Options:
     said = json.loads(contents.metadata.get(METADATA, "{}"))
     if not isinstance(said, dict) or not isinstance(said.get("config", {}), dict):
         raise WeightsError("its metadata is not of stylecli's making")

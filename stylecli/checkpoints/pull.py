@@ -6,13 +6,16 @@ import time
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from stylecli.budget import Budget, OverBudgetError, zip_opened
 from stylecli.checkpoints.registry import Entry
 from stylecli.checkpoints.store import Known, by_hand, check_digest, offline, recorded
 from stylecli.errors import WeightsError, printable
 from stylecli.files import atomic_write, own
+
+if TYPE_CHECKING:
+    import requests
 
 CHUNK = 2**18
 LARGEST = 2**32
@@ -37,12 +40,12 @@ _WRONG = {
 }
 
 
-def pull(wanted: Known, bar: Any = None) -> Path:
+def pull(wanted: Known, bar: "Bar | None" = None) -> Path:
     """The file of a public name, fetched if it is not here yet.
 
     Args:
         wanted: What to fetch.
-        bar: Shows progress: an object with `total`, `update(bytes)`, `reset()` and `close()`; None for none.
+        bar: Shows progress; None for none.
 
     Raises:
         WeightsError: No network, a dead link, a wrong digest, or nowhere to write; says how to do it by hand.
@@ -72,11 +75,26 @@ def pull(wanted: Known, bar: Any = None) -> Path:
     return wanted.path
 
 
+class Bar(Protocol):
+    """What shows progress, in the shape that pooch wants."""
+
+    total: int
+
+    def update(self, count: int) -> None:
+        """So many bytes more."""
+
+    def reset(self) -> None:
+        """Back to nothing."""
+
+    def close(self) -> None:
+        """The bar is gone."""
+
+
 class _UnfitError(Exception):
     """What came is not what was wanted; says why."""
 
 
-def _fetch(wanted: Known, entry: Entry, part: Path, bar: Any) -> str:
+def _fetch(wanted: Known, entry: Entry, part: Path, bar: Bar | None) -> str:
     """Fills `part` from the first address that gives the right file; its digest."""
     import requests
 
@@ -132,7 +150,7 @@ def _unpack(part: Path, entry: Entry) -> None:
         archive.unlink()
 
 
-def _patiently(url: str, entry: Entry, part: Path, bar: Any) -> None:
+def _patiently(url: str, entry: Entry, part: Path, bar: Bar | None) -> None:
     """Fetches; where the server is busy, or broke off after it gave something, after a while again."""
     import requests
 
@@ -165,7 +183,7 @@ class _Limited:
         self.file.flush()
 
 
-def _resume(url: str, entry: Entry, file: BinaryIO, bar: Any) -> None:
+def _resume(url: str, entry: Entry, file: BinaryIO, bar: Bar | None) -> None:
     """Appends what is missing; begins anew where that is not possible, or could not be noticed to be wrong."""
     import requests
     from pooch import HTTPDownloader
@@ -176,7 +194,7 @@ def _resume(url: str, entry: Entry, file: BinaryIO, bar: Any) -> None:
     if have and have == entry.size:
         return
 
-    def begin(response: Any, **_: Any) -> None:
+    def begin(response: "requests.Response", **_: object) -> None:
         # Asked on the way too: a redirection says nothing of what we have.
         if have and response.status_code == 200:
             file.truncate(0)
@@ -195,7 +213,7 @@ def _resume(url: str, entry: Entry, file: BinaryIO, bar: Any) -> None:
         _resume(url, entry, file, bar)
 
 
-def _reason(error: Any) -> str:
+def _reason(error: "requests.RequestException") -> str:
     """One short phrase for what `requests` raised."""
     if error.response is not None:
         return printable(f"the server says {error.response.status_code} {error.response.reason}"[:80]).rstrip().lower()

@@ -4,7 +4,6 @@ import copy
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -24,8 +23,8 @@ def save_network(
     path: Path,
     *,
     network: str,
-    config: dict[str, Any],
-    about: dict[str, Any],
+    config: Mapping[str, object],
+    about: Mapping[str, object],
     sample: Mapping[str, Tensor] | None = None,
     half: bool = True,
 ) -> None:

@@ -2,11 +2,11 @@
 
 import re
 from dataclasses import replace
-from typing import Any
 
 from torch import Tensor
 
 from stylecli.checkpoints.layouts import vgg
+from stylecli.checkpoints.layouts.format import Options
 from stylecli.errors import WeightsError
 from stylecli.nets.adain import DEEPEST, AdaIN, MirrorDecoder
 from stylecli.nets.transport import TransportConfig
@@ -19,7 +19,7 @@ NUMBERS = (1, 5, 8, 11, 14, 18, 21, 25, 28)
 NAMES = ("conv4_1", "conv3_4", "conv3_3", "conv3_2", "conv3_1", "conv2_2", "conv2_1", "conv1_2", "conv1_1")
 
 
-def numbered_decoder(tensors: dict[str, Tensor], config: dict[str, Any]) -> tuple[Widths, dict[str, Tensor]]:
+def numbered_decoder(tensors: dict[str, Tensor], config: Options) -> tuple[Widths, dict[str, Tensor]]:
     """`decoder.pth` of naoto0804/pytorch-AdaIN: `1.weight` ... `28.weight`."""
     return decoder(
         {
@@ -33,12 +33,12 @@ def numbered_decoder(tensors: dict[str, Tensor], config: dict[str, Any]) -> tupl
     )
 
 
-def decoder(tensors: dict[str, Tensor], config: dict[str, Any]) -> tuple[Widths, dict[str, Tensor]]:
+def decoder(tensors: dict[str, Tensor], config: Options) -> tuple[Widths, dict[str, Tensor]]:
     """Our own names: `convs.conv4_1.weight`."""
     return _decoder_widths(tensors, "convs."), tensors
 
 
-def pair(tensors: dict[str, Tensor], config: dict[str, Any]) -> tuple[VGGConfig, dict[str, Tensor]]:
+def pair(tensors: dict[str, Tensor], config: Options) -> tuple[VGGConfig, dict[str, Tensor]]:
     """Our own file of both halves: `vgg.convs.conv1_1.weight`, `decoder.convs.conv1_1.weight`."""
     built, _ = vgg.ours({}, config.get("vgg", {}))
     return replace(built, widths=_vgg_widths(tensors, "vgg.convs."), maps=()), tensors
@@ -49,7 +49,7 @@ def build(config: VGGConfig) -> AdaIN:
     return AdaIN(VGG(config, DEEPEST), MirrorDecoder((*config.widths[:3], config.widths[3][:1])))
 
 
-def transport(tensors: dict[str, Tensor], config: dict[str, Any]) -> tuple[TransportConfig, dict[str, Tensor]]:
+def transport(tensors: dict[str, Tensor], config: Options) -> tuple[TransportConfig, dict[str, Tensor]]:
     """Our small any-style network; everything is read off the shapes."""
     deep, middle = (
         sum(bool(re.fullmatch(rf"decoder\.{kind}\d+a\.weight", key)) for key in tensors) for kind in ("deep", "middle")

@@ -9,6 +9,8 @@ from torch import Tensor
 
 Shape = tuple[int | None, ...]
 Converted = tuple[Any, dict[str, Tensor]]
+Options = dict[str, Any]
+"""A config as it is stored, JSON of a stranger: each layout checks what it takes of it."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Format:
     name: str
     network: str
     required: Mapping[str, Shape]
-    convert: Callable[[dict[str, Tensor], dict[str, Any]], Converted]
+    convert: Callable[[dict[str, Tensor], Options], Converted]
     spares: tuple[str, ...] = ()
 
     def missing(self, tensors: Mapping[str, Tensor]) -> list[str]:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from stylecli.checkpoints.layouts import any_style, stargan, stylegan2, texture_net, transformer
+from stylecli.checkpoints.layouts.format import Options
 from stylecli.checkpoints.layouts.vgg import stored_config
 from stylecli.nets.adain import MirrorDecoder
 from stylecli.nets.any_style import AnyStyle
@@ -36,7 +37,7 @@ class Network:
     """
 
     build: Callable[[Any], nn.Module]
-    stored: Callable[[Any], dict[str, Any]]
+    stored: Callable[[Any], Options]
     inputs: Callable[[Any], dict[str, Tensor]]
     run: Callable[[Any, dict[str, Tensor]], dict[str, Tensor]]
 

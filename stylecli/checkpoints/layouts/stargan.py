@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stylecli.checkpoints.layouts.format import Options
 from stylecli.checkpoints.layouts.strict_state import ConsumedState
 from stylecli.errors import WeightsError
 from stylecli.nets.stargan_generator import StarGANConfig
 
-Options = dict[str, Any]
 State = dict[str, Tensor]
 NAMES = {"mapping_network": "mapping", "style_encoder": "encoder"}
 LARGEST = 4096

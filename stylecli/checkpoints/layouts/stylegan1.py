@@ -5,17 +5,16 @@ Every scale that those codes apply when they run is multiplied in, see `nets.sty
 
 import math
 import re
-from typing import Any
 
 from torch import Tensor
 
+from stylecli.checkpoints.layouts.format import Options
 from stylecli.checkpoints.layouts.strict_state import ConsumedState
 from stylecli.checkpoints.layouts.stylegan2 import LR_MULTIPLIER, check_size, read_config
 from stylecli.errors import UsageError, WeightsError
 from stylecli.nets.stylegan1 import StyleGAN1Config
 from stylecli.nets.upfirdn import BINOMIAL
 
-Options = dict[str, Any]
 State = dict[str, Tensor]
 FUSED = 128
 """From this size on, both codes double with a transposed convolution whose weights are laid out for it."""

@@ -9,12 +9,12 @@ from typing import Any
 
 from torch import Tensor
 
+from stylecli.checkpoints.layouts.format import Options
 from stylecli.checkpoints.layouts.strict_state import ConsumedState
 from stylecli.errors import WeightsError
 from stylecli.nets.stylegan2 import GAIN, StyleGAN2Config
 from stylecli.nets.upfirdn import SMOOTH
 
-Options = dict[str, Any]
 State = dict[str, Tensor]
 LARGEST_BLOCKS = 10
 """4096 px."""

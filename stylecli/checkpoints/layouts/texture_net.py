@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stylecli.checkpoints.layouts.format import Options
 from stylecli.errors import WeightsError
 from stylecli.nets.texture_net import TextureConfig
 
@@ -16,7 +17,7 @@ WIDEST = 1024
 """Channels; a file from a stranger must not decide how much is built."""
 
 
-def ours(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
+def ours(tensors: dict[str, Tensor], config: Options) -> Converted:
     """Our own layout: names are the network's, the config is stored beside them."""
     try:
         built = TextureConfig(**{**config, **{name: tuple(config[name]) for name in ("widths", "kernels")}})
@@ -33,12 +34,12 @@ def ours(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
     return built, tensors
 
 
-def stored_config(config: TextureConfig) -> dict[str, Any]:
+def stored_config(config: TextureConfig) -> Options:
     """What `ours` reads back."""
     return dict(json.loads(json.dumps(asdict(config))))
 
 
-def port(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
+def port(tensors: dict[str, Tensor], config: Options) -> Converted:
     """JorgeGtz/TextureNets_implementation@09c297a: `cb1_1.conv1.weight`, `cb2_2.bn1.weight`, `up1.bn.weight`."""
     scales = _scales(tensors, "cb{}_1.conv1.weight")
     names = {f"cb{scale}_1": f"branch{scale}" for scale in range(1, scales + 1)}
@@ -57,7 +58,7 @@ def port(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
     return _built(state, scales, norm="batch", joined="deep"), state
 
 
-def readable(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
+def readable(tensors: dict[str, Tensor], config: Options) -> Converted:
     """Nets with branches under our names, `branch1.conv1.weight`: our own, or the authors' without a config."""
     if "widths" in config:
         return ours(tensors, config)
@@ -68,7 +69,7 @@ def readable(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
     return _built(tensors, scales, norm="instance", joined="both", content=content, wrapped_border=content > 0), tensors
 
 
-def torch7(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
+def torch7(tensors: dict[str, Tensor], config: Options) -> Converted:
     """The authors' files: modules in modules by number, `modules.1.modules.1.modules.2.modules.2.weight`.
 
     A Sequential is `[Concat of (the one below, a branch), convolutions and norms]`; the deepest is branch 1. In the

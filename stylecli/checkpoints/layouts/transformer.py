@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from stylecli.checkpoints.layouts.format import Options
 from stylecli.errors import WeightsError
 from stylecli.nets.transformer import TransformerConfig
 
@@ -15,7 +16,7 @@ LARGEST = 100
 """Blocks; a file from a stranger must not decide how much is built."""
 
 
-def ours(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
+def ours(tensors: dict[str, Tensor], config: Options) -> Converted:
     """Our own layout: names are the network's, the config is stored beside them."""
     try:
         styles = tuple(str(style) for style in config["styles"])
@@ -35,18 +36,18 @@ def ours(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
     return built, tensors
 
 
-def stored_config(config: TransformerConfig) -> dict[str, Any]:
+def stored_config(config: TransformerConfig) -> Options:
     """What `ours` reads back."""
-    made: dict[str, Any] = json.loads(json.dumps(asdict(config)))
+    made: Options = json.loads(json.dumps(asdict(config)))
     return made
 
 
-def examples(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
+def examples(tensors: dict[str, Tensor], config: Options) -> Converted:
     """pytorch/examples@77f55b9: `conv1.conv2d.weight`, `in1.weight`, `res1.in1.weight`, `deconv3.conv2d.weight`."""
     return _translated(tensors, r"(res\d+\.)?(conv|deconv)\d\.conv2d\.weight", TransformerConfig, _examples_names)
 
 
-def lengstrom(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
+def lengstrom(tensors: dict[str, Tensor], config: Options) -> Converted:
     """lengstrom/fast-style-transfer, published as `conv1.conv.weight`, `res1.conv1.norm.bias`, `up1.conv.weight`."""
     return _translated(
         tensors,

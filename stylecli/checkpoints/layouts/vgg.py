@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from stylecli.checkpoints.layouts.format import Options
 from stylecli.errors import WeightsError
 from stylecli.nets.vgg import VGGConfig
 
@@ -35,7 +35,7 @@ def pixels(scale: str) -> tuple[Tensor, Tensor]:
     return torch.diag(1 / deviation), -torch.tensor(IMAGENET_MEAN) / deviation
 
 
-def ours(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
+def ours(tensors: dict[str, Tensor], config: Options) -> Converted:
     """Our own layout: names are the network's, the config is stored beside them."""
     try:
         widths = tuple(tuple(int(width) for width in block) for block in config["widths"])
@@ -48,13 +48,13 @@ def ours(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
     return built, tensors
 
 
-def stored_config(config: VGGConfig) -> dict[str, Any]:
+def stored_config(config: VGGConfig) -> Options:
     """What `ours` reads back."""
-    made: dict[str, Any] = json.loads(json.dumps(vars(config)))
+    made: Options = json.loads(json.dumps(vars(config)))
     return made
 
 
-def numbered(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
+def numbered(tensors: dict[str, Tensor], config: Options) -> Converted:
     """`features.N.weight`: a gap of two between convolutions of a block, of three across its pooling."""
     scale = config.get("pixels", "auto")
     if scale == "auto":
@@ -62,19 +62,19 @@ def numbered(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
     return _assemble(tensors, _counted(tensors, "features.", 0, gap=2), *pixels(scale))
 
 
-def normalised(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
+def normalised(tensors: dict[str, Tensor], config: Options) -> Converted:
     """`vgg_normalised.pth`: its first 1x1 convolution is the preprocessing, then pad, convolution, ReLU in threes."""
     names = _counted(tensors, "", 2, gap=3)
     built, state = _assemble(tensors, names, *_first(tensors, "0"), also=("0.weight", "0.bias"))
     return replace(built, padding="reflect", ceil_mode=True), state
 
 
-def named(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
+def named(tensors: dict[str, Tensor], config: Options) -> Converted:
     """Gatys' `vgg_conv.pth`: `conv1_1.weight`, Caffe's pixels."""
     return _assemble(tensors, _placed(tensors, r"conv(\d)_(\d)"), *pixels("caffe"))
 
 
-def distilled(tensors: dict[str, Tensor], config: dict[str, Any]) -> Converted:
+def distilled(tensors: dict[str, Tensor], config: Options) -> Converted:
     """Collaborative Distillation: `convBJ`, reflection padding, `convBJ_aux` are linear maps, `conv0` the pixels."""
     names = _placed(tensors, r"conv([1-9])(\d)")
     mapped = {name.replace("conv", "relu"): f"{theirs}_aux" for name, theirs in names.items()}
