@@ -188,7 +188,7 @@ def test_a_failure_alone_is_a_line(cli: Cli, gatys: FakeGatys):
         (WeightsError("w: odd"), 3, "w: odd\n"),
         (MemoryLimitError("big"), 4, "big\n"),
         (MemoryError(), 4, "out of memory\n"),
-        (KeyError("x"), 1, "internal error: KeyError: 'x'\nhint: run again with --traceback"),
+        (KeyError("x"), 1, "internal error: KeyError: 'x'\nhint: `stylecli --traceback COMMAND"),
     ],
 )
 @pytest.mark.parametrize("where", ["run", "build"])

@@ -25,8 +25,8 @@ Modulation = Sequence[tuple[Tensor, Tensor]]
 """(gamma, beta) of each modulated layer of a decoder, [N, C, 1, 1] or a map."""
 
 
-SHARE = 0.5
-"""Of the content itself in a weak style: without it, some styles are as strong at alpha 0.8 as at 1."""
+EASE = 1.5
+"""Networks that keep detail move features by alpha to this power: half of the way there shows as most of it."""
 
 
 STRENGTHS = 8
@@ -278,7 +278,7 @@ class AnyStyle(nn.Module):
     ) -> Changes:
         """What becomes of a content that was `seen`, with moments `own` over all of it, in `styles`."""
         device, at_home = seen.rgb.device, dict(zip(own, self._at_home([*own.values()]), strict=True))
-        near = alpha.cpu() if self.full and isinstance(alpha, Tensor) else alpha
+        near = self._eased(alpha.cpu() if self.full and isinstance(alpha, Tensor) else alpha)
         now: Callable[[int | str, int], Target] = lambda part, k: self.target(at_home[_name(part, k)])
         made = [
             self._change(now(level, k), style.targets[level])
@@ -300,6 +300,7 @@ class AnyStyle(nn.Module):
     def render(self, seen: Seen, changes: Changes, styles: Sequence[Style], alpha: Tensor | float) -> Tensor:
         """The content that was `seen`, in `styles`; to be finished."""
         whole = self.full and not seen.shares
+        share, alpha = alpha * sum(seen.presence[1]), self._eased(alpha)
         painted = [
             _applied(x, *some[0]) if whole else _moved(x, some, seen.presence[stride], alpha)
             for x, some, stride in zip(seen.features, changes.levels, self.levels, strict=True)
@@ -311,7 +312,8 @@ class AnyStyle(nn.Module):
         image = self.decode(painted, self._decoding(seen, styles, alpha), noise)
         if self.keeps_detail and not full:
             image = image + (1 - strength) * self._detail(seen)
-            image = image + SHARE * (1 - strength) * (seen.rgb - image)
+            # Weak styles are mixed with the content itself too, so that strength grows evenly.
+            image = image + (1 - share) * (seen.rgb - image)
         return image[:, :, :height, :width]
 
     def finish(
@@ -334,6 +336,10 @@ class AnyStyle(nn.Module):
                 self._change(self.target(drawn[name]), wanted) for name, wanted in zip(names, colors, strict=True)
             ]
             return _moved(image, changes, presence, 1.0) if shares else _applied(image, *_affine(*changes[0], 1.0))
+
+    def _eased(self, alpha: Tensor | float) -> Tensor | float:
+        """How far features move at `alpha`."""
+        return alpha**EASE if self.keeps_detail else alpha
 
     def _at_home(self, found: Sequence[Moments]) -> list[Moments]:
         """Moments where they are reckoned with: matrices on the CPU, whose roots no GPU finds as fast."""
