@@ -151,7 +151,7 @@ def test_the_distance_is_that_of_gram_matrices():
     generator = torch.Generator().manual_seed(0)
     bank = RandomConv.drawn(5, 7, 3, generator)
     x, y, z = (bank.see(torch.randn(n, 5, generator=generator)) for n in (9, 12, 15))
-    gram = lambda f: f.T @ f / len(f)
+    gram = lambda seen: seen[0].T @ seen[0] / len(seen[0])
     wanted = (gram(x) - 0.3 * gram(y) - 0.7 * gram(z)).square().sum()
     assert torch.allclose(GramDistance(bank, [(0.3, y), (0.7, z)])(x), wanted, rtol=1e-4)
 
@@ -163,7 +163,7 @@ def distances(made: torch.Tensor, content: torch.Tensor, style: torch.Tensor) ->
     """(style, content) distances in a drawn bank of its own."""
     frames = frames_for(RATE)
     bank = RandomConv.drawn(frames.n_fft // 2 + 1, 256, 11, torch.Generator().manual_seed(7))
-    f, c, s = (bank.see(frames.stft(each).abs().log1p()[0].T) for each in (made, content, style))
+    f, c, s = (bank(frames.stft(each).abs().log1p()[0].T) for each in (made, content, style))
     return float((f.T @ f / len(f) - s.T @ s / len(s)).norm()), float((f - c).norm())
 
 

@@ -126,7 +126,7 @@ def test_what_is_there_is_what_local_files_give(cli: Callable[..., Result], fold
     assert Image.open(io.BytesIO(place(made).read_bytes())).tobytes() == Image.open("local.png").tobytes()
     record = json.loads(read_settings(made) or "")
     assert record["inputs"]["content"][0]["path"] == f"{folder}/in/a.png"
-    assert cli("replay", made, "-o", f"{folder}/again.png").exit_code == 0
+    assert cli("replay", made, "--allow-urls", "-o", f"{folder}/again.png").exit_code == 0
     assert (place(folder) / "again.png").read_bytes() == place(made).read_bytes()
 
 
