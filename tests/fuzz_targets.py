@@ -103,7 +103,8 @@ def _options() -> list[tuple[Any, values.Kind]]:
     found = []
     for module in pkgutil.iter_modules(settings_package.__path__):
         members = vars(importlib.import_module(f"stylecli.settings.{module.name}")).values()
-        for each in (one for one in members if isinstance(one, type) and is_dataclass(one)):
+        groups = (one for one in members if isinstance(one, type) and is_dataclass(one))
+        for each in (one for one in groups if all("help" in field.metadata for field in fields(one))):
             with contextlib.suppress(TypeError, KeyError, StyleCliError):
                 kinds = values.kinds(each)
                 found += [(field, kinds[field.name]) for field in fields(each) if field.name in kinds]

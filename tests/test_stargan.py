@@ -326,7 +326,7 @@ def test_replay_and_skip(make: Make, cli: Callable[..., Result], picture: Callab
         (["ref", "a.png", "--reference", "gone.png"], 2, "gone.png: no such file"),
         (["latent", "a.png"], 2, "--domain: missing"),
         (["latent", "a.png", "--domain", "cat", "--seeds", "x"], 2, "--seeds x: cannot use"),
-        (["ref", "a.png", "--reference", "r.png", "--domain", "cat", "--mean-face", "r.png"], 1, "r.png: not a readable array"),
+        (["ref", "a.png", "--reference", "r.png", "--domain", "cat", "--mean-face", "r.png"], 1, "r.png: no mean face"),
         (["ref", "a.png", "--reference", "r.png", "--align"], 3, "--align needs wing: not pulled yet"),
     ],
 )
