@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from stylecli.backends.fast import Fast
 from stylecli.batch.work import Work
-from stylecli.checkpoints.layouts.transformer import stored_config
+from stylecli.checkpoints.layouts.format import stored_config
 from stylecli.checkpoints.load import build
 from stylecli.checkpoints.onnx import save_onnx
 from stylecli.checkpoints.save import save_network

@@ -20,7 +20,7 @@ from table import Row, finish, parser
 from torch import Tensor, nn
 
 from stylecli.backends.gatys import Gatys
-from stylecli.checkpoints.layouts.vgg import stored_config
+from stylecli.checkpoints.layouts.format import stored_config
 from stylecli.checkpoints.save import save_network
 from stylecli.device import resolve
 from stylecli.method import Request

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from table import Row, finish, gflop, parser
 
 from stylecli import api
-from stylecli.checkpoints.layouts.texture_net import stored_config
+from stylecli.checkpoints.layouts.format import stored_config
 from stylecli.checkpoints.save import save_network
 from stylecli.nets.texture_net import TextureConfig, TextureNet
 from stylecli.settings.train_texture import TrainTextureSettings

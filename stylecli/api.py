@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from stylecli import methods
 from stylecli.batch.work import even
 from stylecli.errors import Stopped, UsageError
-from stylecli.method import Request, Result
+from stylecli.method import Request, Result, one_each
 from stylecli.progress import Listener, silent
 from stylecli.settings.fields import Settings
 from stylecli.settings.shared import Machine
@@ -78,7 +78,7 @@ def stylize(
 
     asked, listener, device = _asked(method, settings, options)
     several = _several(styles)
-    _hold(several, shares, masks)
+    one_each(several, shares, masks)
     opened = methods.opened(method, asked, device)
     pictures = {role: _pixels(path) for role, path in asked.pictures().items()}
     given: Mapping[str, Sequence[object]] = {"content": [content], "style": several}
@@ -209,7 +209,7 @@ def audio(
 
     asked, listener, device = _asked("audio", settings, options)
     several = _several(styles)
-    _hold(several, shares, None)
+    one_each(several, shares, None)
     heard = lambda given: given if isinstance(given, Sound) else read_sound(given)
     first, *others = map(heard, (content, *several))
     weights = even(shares) if shares else None
@@ -259,12 +259,6 @@ def _asked(
 
 def _several(given: object) -> list[object]:
     return list(given) if isinstance(given, Sequence) and not isinstance(given, str | bytes) else [given]
-
-
-def _hold(styles: Sequence[object], shares: Sequence[float] | None, masks: "Sequence[Tensor] | None") -> None:
-    for what, some in (("shares", shares), ("masks", masks)):
-        if some is not None and len(some) != len(styles):
-            raise UsageError(f"{what}: {len(some)} for {len(styles)} styles", "one for each style")
 
 
 def _pixels(source: object) -> "Tensor":

@@ -176,10 +176,19 @@ class Method(ABC, Generic[S, M]):
         _held(self.traits.styles, "styles", bool(request.styles))
         if request.masks is not None and not self.traits.masks:
             raise UsageError("masks: this method takes none", "leave them out")
-        for what, given in (("shares", request.shares), ("masks", request.masks)):
-            if given is not None and len(given) != len(request.styles):
-                raise UsageError(f"{what}: {len(given)} for {len(request.styles)} styles", "one for each style")
+        one_each(request.styles, request.shares, request.masks)
         return self.run(request)
+
+
+def one_each(styles: Sequence[object], shares: Sequence[float] | None, masks: "Sequence[Tensor] | None") -> None:
+    """Refuses shares or masks that are not as many as the styles.
+
+    Raises:
+        UsageError: So many are not.
+    """
+    for what, given in (("shares", shares), ("masks", masks)):
+        if given is not None and len(given) != len(styles):
+            raise UsageError(f"{what}: {len(given)} for {len(styles)} styles", "one for each style")
 
 
 def _held(wanted: Literal["needed", "optional", "none"], what: str, there: bool) -> None:

@@ -147,7 +147,7 @@ def gatys(monkeypatch: pytest.MonkeyPatch) -> FakeGatys:
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A feature network of random weights, small enough for real runs in tests."""
-    from stylecli.checkpoints.layouts.vgg import stored_config
+    from stylecli.checkpoints.layouts.format import stored_config
     from stylecli.checkpoints.save import save_network
     from stylecli.nets.vgg import VGG, VGGConfig
 
@@ -161,7 +161,7 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_fast(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A transformation net of random weights that knows two styles and the photo, and gets noise."""
-    from stylecli.checkpoints.layouts.transformer import stored_config
+    from stylecli.checkpoints.layouts.format import stored_config
     from stylecli.checkpoints.save import save_network
     from stylecli.nets.transformer import TransformerConfig, TransformerNet
     from stylecli.settings.gatys import GatysSettings, parse_layers

@@ -31,7 +31,7 @@ from PIL import Image
 from safetensors.torch import save
 
 from stylecli.batch.record import Record
-from stylecli.checkpoints.layouts.vgg import stored_config
+from stylecli.checkpoints.layouts.format import stored_config
 from stylecli.checkpoints.save import save_network
 from stylecli.media.images import write_picture
 from stylecli.media.xmp import FRESH, xmp_with_settings

@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from stylecli.checkpoints.layouts import table
-from stylecli.checkpoints.layouts.vgg import CAFFE_FIRST, CAFFE_MEAN, stored_config
+from stylecli.checkpoints.layouts.format import stored_config
+from stylecli.checkpoints.layouts.vgg import CAFFE_FIRST, CAFFE_MEAN
 from stylecli.checkpoints.load import check_whole, converted, describe, load_vgg, prove
 from stylecli.checkpoints.save import save_network
 from stylecli.errors import UsageError, WeightsError

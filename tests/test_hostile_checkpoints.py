@@ -21,7 +21,7 @@ from safetensors.torch import save
 
 from stylecli.checkpoints.containers.detect import read_tensors
 from stylecli.checkpoints.containers.torch_files import LEGACY_MAGIC
-from stylecli.checkpoints.layouts.vgg import stored_config
+from stylecli.checkpoints.layouts.format import stored_config
 from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.save import save_network
 from stylecli.cli import run

@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import Result
 
-from stylecli.checkpoints.layouts.transformer import stored_config
+from stylecli.checkpoints.layouts.format import stored_config
 from stylecli.checkpoints.load import build
 from stylecli.checkpoints.save import save_network
 from stylecli.nets.noise import noise_like

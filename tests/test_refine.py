@@ -75,7 +75,7 @@ def test_styles_that_a_net_knows_by_name(cli: Cli, picture: Callable[..., Path],
 
 
 def test_a_net_without_looks_is_told_what_to_do(cli: Cli, picture: Callable[..., Path], tmp_path: Path):
-    from stylecli.checkpoints.layouts.transformer import stored_config
+    from stylecli.checkpoints.layouts.format import stored_config
     from stylecli.checkpoints.save import save_network
     from stylecli.nets.transformer import TransformerConfig, TransformerNet
 

@@ -44,7 +44,7 @@ def files(folder: str) -> dict[str, bytes]:
 
 
 def another_network() -> None:
-    from stylecli.checkpoints.layouts.vgg import stored_config
+    from stylecli.checkpoints.layouts.format import stored_config
     from stylecli.checkpoints.save import save_network
     from stylecli.nets.vgg import VGG, VGGConfig
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from stylecli import api
-from stylecli.checkpoints.layouts.texture_net import stored_config
+from stylecli.checkpoints.layouts.format import stored_config
 from stylecli.checkpoints.load import build, converted, prove
 from stylecli.checkpoints.save import save_network
 from stylecli.errors import UsageError

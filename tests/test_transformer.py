@@ -12,7 +12,7 @@ from goldens import SHARED
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from stylecli.checkpoints.layouts.transformer import stored_config
+from stylecli.checkpoints.layouts.format import stored_config
 from stylecli.checkpoints.load import build, describe, prove
 from stylecli.checkpoints.save import save_network
 from stylecli.errors import UsageError, WeightsError

@@ -15,6 +15,7 @@ from stylecli.method import Result
 from stylecli.remote import place
 from stylecli.settings.audio import AudioSettings, SoundFiles
 from stylecli.settings.shared import Files
+from stylecli.settings.stylegan import Generator
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -103,10 +104,11 @@ class Destination:
         Raises:
             OutputError: One is there and may not be replaced, or is an input.
         """
-        from stylecli.checkpoints.latents import latents_beside
+        outputs, latents = self.outputs, None
+        if isinstance(self.job.settings, Generator):
+            from stylecli.checkpoints.latents import latents_beside
 
-        outputs = self.outputs
-        latents = latents_beside(self.job.output, self.job.settings, overwrite=outputs.overwrite)
+            latents = latents_beside(self.job.output, self.job.settings, overwrite=outputs.overwrite)
         if not isinstance(outputs, SoundFiles) or outputs.report is None:
             return latents, None
         path = place(outputs.report)
@@ -132,8 +134,6 @@ class Destination:
         Raises:
             OutputError: It cannot be written.
         """
-        from stylecli.checkpoints.latents import save_latents
-
         latents, report = self.beside()
         record = dataclasses.replace(self.record, interrupted=result.interrupted)
         notes: tuple[str, ...] = ()
@@ -152,6 +152,8 @@ class Destination:
                 content = dataclasses.replace(content, alpha=alpha)
             notes = (*self._narrowed(result), *_write_picture(result.picture, self.file, content, record, self.outputs))
         if latents and result.latents is not None:
+            from stylecli.checkpoints.latents import save_latents
+
             save_latents(latents, result.latents, record.dumps())
             notes += (f"latents: {latents}",)
         return notes

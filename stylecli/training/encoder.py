@@ -19,7 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylecli.checkpoints.layouts.vgg import pixels, stored_config
+from stylecli.checkpoints.layouts.format import stored_config
+from stylecli.checkpoints.layouts.vgg import pixels
 from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.store import resolve

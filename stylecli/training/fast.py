@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from stylecli.checkpoints import store
-from stylecli.checkpoints.layouts.transformer import stored_config
+from stylecli.checkpoints.layouts.format import stored_config
 from stylecli.checkpoints.load import converted, fill, load_vgg
 from stylecli.checkpoints.save import save_network
 from stylecli.device import Device

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from stylecli.checkpoints.layouts.texture_net import stored_config
+from stylecli.checkpoints.layouts.format import stored_config
 from stylecli.checkpoints.save import save_network
 from stylecli.device import Device
 from stylecli.errors import UsageError

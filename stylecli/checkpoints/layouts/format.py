@@ -1,16 +1,26 @@
 """One row of the table of checkpoint formats: what tells a layout of tensors, and what it becomes."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Shape = tuple[int | None, ...]
 Converted = tuple[Any, dict[str, Tensor]]
 Options = dict[str, Any]
 """A config as it is stored, JSON of a stranger: each layout checks what it takes of it."""
+
+
+def stored_config(config: "DataclassInstance") -> Options:
+    """A network's config as our own files keep it, which the layout `ours` reads back."""
+    made: Options = json.loads(json.dumps(asdict(config)))
+    return made
 
 
 @dataclass(frozen=True)

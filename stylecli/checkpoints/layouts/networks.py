@@ -8,9 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from stylecli.checkpoints.layouts import any_style, stargan, stylegan2, texture_net, transformer
-from stylecli.checkpoints.layouts.format import Options
-from stylecli.checkpoints.layouts.vgg import stored_config
+from stylecli.checkpoints.layouts import any_style, stargan, stylegan2
+from stylecli.checkpoints.layouts.format import Options, stored_config
 from stylecli.nets.adain import MirrorDecoder
 from stylecli.nets.any_style import AnyStyle
 from stylecli.nets.fan import FAN
@@ -121,7 +120,7 @@ NETWORKS = {
     "adain-decoder": Network(MirrorDecoder, lambda widths: {"widths": widths}, _features_in, _decoded),
     "stargan": Network(StarGAN, stargan.stored_config, _translation, _translated),
     "fan": Network(lambda config: FAN(), lambda config: {}, _picture, lambda net, x: {"heat": net(x["input"])}),
-    "transformer": Network(TransformerNet, transformer.stored_config, _picture, _transformed),
-    "texture-net": Network(TextureNet, texture_net.stored_config, _noise, _drawn),
+    "transformer": Network(TransformerNet, stored_config, _picture, _transformed),
+    "texture-net": Network(TextureNet, stored_config, _noise, _drawn),
 }
 """By the name that `Format.network` and our own files say."""

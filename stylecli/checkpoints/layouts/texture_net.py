@@ -1,7 +1,5 @@
 """The dialects of texture nets: the authors' Torch 7 files, a PyTorch port, and our own."""
 
-import json
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -32,11 +30,6 @@ def ours(tensors: dict[str, Tensor], config: Options) -> Converted:
     if not (fits and built.norm in ("batch", "instance") and built.joined in ("both", "deep", "none")):
         raise WeightsError("a texture net of no known shape", "the file was changed after it was written")
     return built, tensors
-
-
-def stored_config(config: TextureConfig) -> Options:
-    """What `ours` reads back."""
-    return dict(json.loads(json.dumps(asdict(config))))
 
 
 def port(tensors: dict[str, Tensor], config: Options) -> Converted:

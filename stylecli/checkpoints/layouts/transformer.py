@@ -1,8 +1,6 @@
 """The dialects of the transformation net: pytorch/examples, lengstrom's models as safetensors, and our own."""
 
-import json
 import re
-from dataclasses import asdict
 from typing import Any
 
 from torch import Tensor
@@ -34,12 +32,6 @@ def ours(tensors: dict[str, Tensor], config: Options) -> Converted:
     if not (fits and stem in (1, 2) and norm in ("instance", "batch")):
         raise WeightsError("a stylecli net of no known shape", "the file was changed after it was written")
     return built, tensors
-
-
-def stored_config(config: TransformerConfig) -> Options:
-    """What `ours` reads back."""
-    made: Options = json.loads(json.dumps(asdict(config)))
-    return made
 
 
 def examples(tensors: dict[str, Tensor], config: Options) -> Converted:

@@ -5,7 +5,6 @@ ImageNet mean, divided by its deviation; `vgg_normalised.pth` and compressed enc
 convolution. Torchvision's and Caffe's files share their tensor names; a known value tells them apart.
 """
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -46,12 +45,6 @@ def ours(tensors: dict[str, Tensor], config: Options) -> Converted:
     if not {layer for layer, _ in maps} <= set(built.names()):
         raise WeightsError("a stylecli VGG with a map of no layer", "the file was changed after it was written")
     return built, tensors
-
-
-def stored_config(config: VGGConfig) -> Options:
-    """What `ours` reads back."""
-    made: Options = json.loads(json.dumps(vars(config)))
-    return made
 
 
 def numbered(tensors: dict[str, Tensor], config: Options) -> Converted:
