@@ -400,7 +400,7 @@ def negate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_example_of_contributing_word_for_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    text = (Path(program.__file__).parents[1] / "CONTRIBUTING.md").read_text()
+    text = Path(__file__).parents[1].joinpath("CONTRIBUTING.md").read_text()
     files: dict[str, str] = {}
     for prose, block in itertools.pairwise(text.split("```")):
         if block.startswith("python\n") and (names := re.findall(r"`((?:stylecli|tests)/\S*recolor\.py)`", prose)):
