@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stylecli.commands._report import Reporter
 from stylecli.errors import ExitCode, UsageError
+from stylecli.progress import Step
 from stylecli.settings.shared import Machine, Reporting
 from stylecli.settings.training import Training
 
@@ -29,10 +30,19 @@ def run(network: str, settings: Training, compute: Machine, reporting: Reporting
         return ExitCode.DONE
     from stylecli import api
 
+    bar, said = reporter.bar_for(network), ""
+
+    def heard(step: Step) -> None:
+        nonlocal said
+        said = step.what
+        bar(step)
+
     try:
-        path = api.train(network, settings, compute, reporter.bar_for(network))
+        path = api.train(network, settings, compute, heard)
     finally:
         reporter.clear()
+        if said:
+            reporter.say(said)
     last = _last(path.with_name("log.jsonl"))
     if not quiet:
         print(json.dumps({"network": network, "output": str(path), **last}) if reporting.json else path)

@@ -116,6 +116,12 @@ def _pixels(path: Path) -> Tensor | None:
     return None if found is None else found.mul(255).round().byte()
 
 
+def forget() -> None:
+    """Frees what is kept of pictures, and of those that could not be read."""
+    _pixels.cache_clear()
+    broken.clear()
+
+
 def readable(path: Path) -> Tensor | None:
     """A picture [3, H, W]; None for one that cannot be read, which is counted in `broken`."""
     try:

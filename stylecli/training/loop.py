@@ -21,7 +21,7 @@ from stylecli.files import atomic_write, own, regular
 from stylecli.media.images import write_picture
 from stylecli.progress import Listener, Step
 from stylecli.training import distributed
-from stylecli.training.data import broken
+from stylecli.training.data import broken, forget
 
 Batch = TypeVar("Batch")
 Tensors = tuple[Tensor, ...] | list[Tensor]
@@ -150,8 +150,6 @@ def train(task: Task[Batch] | Phased[Batch], schedule: Schedule, folder: Path, l
                     distributed.same(task.model)
                 if not writes:
                     continue
-                if broken:
-                    row["skipped"] = len(broken)
                 with open(folder / "log.jsonl", "a", opener=own) as file:
                     file.write(json.dumps(row) + "\n")
                 if due:
@@ -159,7 +157,7 @@ def train(task: Task[Batch] | Phased[Batch], schedule: Schedule, folder: Path, l
                     task.export(averaged.module, folder / "weights.safetensors", row)
                     if sheet := getattr(task, "sheet", None):
                         write_picture(sheet(averaged.module), folder / f"sample_{step:06}.jpg")
-                what = f"{len(broken)} unreadable pictures left out" if broken else ""
+                what = f"unreadable pictures left out: {len(broken)}" if broken else ""
                 listener(Step(step, schedule.steps, time.monotonic() - start, row["loss"], what))
             break
         except _NotANumberError as error:
@@ -167,6 +165,9 @@ def train(task: Task[Batch] | Phased[Batch], schedule: Schedule, folder: Path, l
                 hint = "a lower --learning-rate may help"
                 raise StyleCliError(f"step {error.args[0]}: the loss is not a number", hint) from error
             done = _resume(task.model, averaged, optimizers, folder)
+        finally:
+            # Pictures, and which of them are broken, are of one training.
+            forget()
     return folder / "weights.safetensors"
 
 
