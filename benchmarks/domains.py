@@ -7,7 +7,7 @@ references; of the others the probe learns, a logistic regression on means and d
 the network's size, of the middle square and random ones. Its accuracy is that of five-fold cross-validation, all
 squares of a picture in one fold. Each content is then translated by the first reference of each domain. How much two
 references of a domain differ in what they make, and two seeds of `latent`, is a distance of features
-(`losses.perceptual_path_length.feature_distance`), the mean over contents and domains.
+(`losses.generators.feature_distance`), the mean over contents and domains.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from torchvision.transforms.functional import to_tensor
 from stylecli import api
 from stylecli.checkpoints.load import load, load_vgg
 from stylecli.checkpoints.store import resolve
-from stylecli.losses.perceptual_path_length import feature_distance
+from stylecli.losses.generators import feature_distance
 from stylecli.media.images import read_picture
 from stylecli.media.resize import resize
 from stylecli.nets.vgg import VGG

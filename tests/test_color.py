@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stylecli.media.color import coral, histogram, luminance
-from stylecli.media.eight_bit import resize_8bit
+from stylecli.media.resize import resize_8bit
 
 WAYS = [luminance, histogram, coral]
 

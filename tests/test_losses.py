@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from stylecli.losses import content, mmd, total_variation
+from stylecli.losses import content, distributions
+from stylecli.losses.distributions import directions, sliced_wasserstein
 from stylecli.losses.matrix_root import sqrtm
-from stylecli.losses.sliced import directions, sliced_wasserstein
 from stylecli.losses.statistics import Statistics, mapped, mean_and_second, mix, statistics
 from stylecli.losses.statistics import correlations as correlations_of
 from stylecli.losses.style import DISTANCES, correlations, gram, mmd_linear, mmd_poly, size_of, wasserstein
@@ -73,10 +73,10 @@ def test_mmd_gaussian_is_the_mmd_of_its_kernel() -> None:
 
     a, b = rows(x), rows(y)
     expected = float(kernel(a, a) + kernel(b, b) - 2 * kernel(a, b))
-    found = mmd.gaussian(mmd.samples(x, None, 1000), mmd.samples(y, None, 1000))
+    found = distributions.gaussian(distributions.samples(x, None, 1000), distributions.samples(y, None, 1000))
     assert float(found) == pytest.approx(expected)
-    same = mmd.samples(y, None, 1000)
-    assert float(mmd.gaussian(same, same)) == pytest.approx(0, abs=1e-12)
+    same = distributions.samples(y, None, 1000)
+    assert float(distributions.gaussian(same, same)) == pytest.approx(0, abs=1e-12)
 
 
 def test_wasserstein_between_diagonal_gaussians() -> None:
@@ -166,9 +166,9 @@ def test_normalized_content_ignores_gain_and_offset() -> None:
 
 def test_total_variation_closed_forms() -> None:
     ramp = torch.arange(6.0).expand(1, 3, 5, 6)
-    assert float(total_variation.absolute(ramp)) == 3 * 5 * 5
-    assert float(total_variation.nine_point(torch.full((1, 3, 4, 4), 0.3))) == 0
-    assert torch.autograd.gradcheck(total_variation.nine_point, (features(3).requires_grad_(True),))
+    assert float(content.absolute(ramp)) == 3 * 5 * 5
+    assert float(content.nine_point(torch.full((1, 3, 4, 4), 0.3))) == 0
+    assert torch.autograd.gradcheck(content.nine_point, (features(3).requires_grad_(True),))
 
 
 def test_sliced_wasserstein_sees_distributions_and_no_order() -> None:

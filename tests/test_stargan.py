@@ -22,10 +22,9 @@ from stylecli.media.faces import CELEBA, aligned, read_mean_face, similarity
 from stylecli.media.fit_square import square
 from stylecli.media.stored_settings import read_settings
 from stylecli.nets.fan import FAN, landmarks
-from stylecli.nets.stargan import StarGAN
+from stylecli.nets.stargan import StarGAN, StyleEncoder
 from stylecli.nets.stargan_blocks import doubling, pooling
 from stylecli.nets.stargan_generator import StarGANConfig
-from stylecli.nets.stargan_style import StyleEncoder
 
 Make = Callable[..., str]
 

@@ -20,8 +20,7 @@ from stylecli.media.faces import aligned, read_mean_face, similarity
 from stylecli.media.fit_square import square
 from stylecli.media.images import write_picture
 from stylecli.nets.fan import landmarks
-from stylecli.nets.stargan import StarGAN
-from stylecli.nets.stargan_style import StarGANDiscriminator
+from stylecli.nets.stargan import StarGAN, StarGANDiscriminator
 from stylecli.training.stargan_terms import discriminator_terms, generator_terms
 
 

@@ -27,9 +27,8 @@ from stylecli.budget import ALLOWANCE, Budget, OverBudgetError
 from stylecli.checkpoints import store
 from stylecli.checkpoints.registry import Entry
 from stylecli.errors import InputError, MemoryLimitError, printable
-from stylecli.media.eight_bit import resize_8bit
 from stylecli.media.images import read_picture, write_picture
-from stylecli.media.resize import resize, short_side
+from stylecli.media.resize import resize, resize_8bit, short_side
 from stylecli.media.stored_settings import read_settings
 from stylecli.media.xmp import NAMESPACE, clean_xmp, settings_in, xmp_with_settings
 

@@ -24,7 +24,7 @@ from stylecli.checkpoints.layouts.stylegan2 import stored_config
 from stylecli.checkpoints.load import build, describe, prove
 from stylecli.checkpoints.save import save_network
 from stylecli.errors import InputError, UsageError, WeightsError
-from stylecli.losses.perceptual_path_length import filtered_mean, slerp
+from stylecli.losses.generators import filtered_mean, slerp
 from stylecli.media.stored_settings import read_settings
 from stylecli.nets.style_generator import StyleGenerator
 from stylecli.nets.stylegan1 import StyleGAN1, StyleGAN1Config

@@ -15,14 +15,12 @@ from stylecli.checkpoints.save import save_network
 from stylecli.device import resolve
 from stylecli.errors import InputError, UsageError, WeightsError
 from stylecli.nets.fan import FAN
-from stylecli.nets.stargan import StarGAN
+from stylecli.nets.stargan import StarGAN, StarGANDiscriminator
 from stylecli.nets.stargan_generator import StarGANConfig
-from stylecli.nets.stargan_style import StarGANDiscriminator
 from stylecli.progress import silent
 from stylecli.settings.train_stargan import TrainStarganSettings
 from stylecli.training import stargan
-from stylecli.training.domain_classifier import domain_classifier
-from stylecli.training.domains import DomainPictures
+from stylecli.training.domains import DomainPictures, domain_classifier
 
 SMALL = {"size": "16", "channels": 4, "most_channels": 8, "hidden": 8, "style_dim": 4, "latent_dim": 2, "batch": 2}
 

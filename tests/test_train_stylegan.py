@@ -15,13 +15,18 @@ from stylecli import api
 from stylecli.checkpoints.load import describe, prove
 from stylecli.device import resolve
 from stylecli.errors import StyleCliError
-from stylecli.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty, path_lengths
-from stylecli.losses.frechet import frechet_distance
+from stylecli.losses.generators import (
+    discriminator_loss,
+    frechet_distance,
+    generator_loss,
+    gradient_penalty,
+    path_lengths,
+)
 from stylecli.nets.stylegan_discriminator import StyleGANDiscriminator
 from stylecli.progress import silent
 from stylecli.settings.train_stylegan import TrainStyleganSettings
 from stylecli.training import stylegan
-from stylecli.training.differentiable import augment
+from stylecli.training.augment import augment
 from stylecli.training.loop import Schedule, train
 
 

@@ -23,8 +23,7 @@ from stylecli.checkpoints.store import resolve, sha256
 from stylecli.device import Device, fetched
 from stylecli.errors import WeightsError
 from stylecli.media import color
-from stylecli.media.eight_bit import resize_8bit
-from stylecli.media.resize import resize, short_side
+from stylecli.media.resize import resize, resize_8bit, short_side
 from stylecli.method import Method, Request, Result, Traits
 from stylecli.nets.adain import DEEPEST, AdaIN, MirrorDecoder
 from stylecli.nets.any_style import AnyStyle, Seen, Style, mix

@@ -32,11 +32,10 @@ from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.store import resolve, sha256
 from stylecli.device import Device, wide
 from stylecli.errors import UsageError
-from stylecli.losses import total_variation
+from stylecli.losses.content import absolute, nine_point
 from stylecli.losses.statistics import Statistics
 from stylecli.media import color
-from stylecli.media.eight_bit import resize_8bit
-from stylecli.media.resize import long_side, resize, short_side
+from stylecli.media.resize import long_side, resize, resize_8bit, short_side
 from stylecli.method import Method, Request, Result, Traits
 from stylecli.nets.vgg import VGG, check_fits
 from stylecli.optimise.descent import Average, Descent, Path, descend
@@ -251,7 +250,7 @@ class _Run:
         matching = Matching("correlations")
         terms += style_terms(net, styles, shares, strokes, settings.strokes_weight, matching, masks, name="strokes")
         if settings.tv_weight:
-            variation = total_variation.nine_point if self.recipe.nine_point else total_variation.absolute
+            variation = nine_point if self.recipe.nine_point else absolute
             terms.append(Term("tv", settings.tv_weight, variation))
         dtype = self.method.device.dtype if content.dtype == torch.float32 else torch.float32
         return Objective(net, terms, preprocessed=self.recipe.network_space, dtype=dtype)

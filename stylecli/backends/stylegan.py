@@ -20,12 +20,11 @@ from stylecli.checkpoints.load import load, load_vgg
 from stylecli.checkpoints.store import known, resolve
 from stylecli.device import Device
 from stylecli.errors import WeightsError
-from stylecli.losses.perceptual_path_length import feature_distance, filtered_mean, middle, slerp
+from stylecli.losses.generators import feature_distance, filtered_mean, middle, slerp
 from stylecli.media import grids
 from stylecli.media.resize import resize
 from stylecli.method import Request, Result, Traits
-from stylecli.nets import lpips
-from stylecli.nets.vgg import VGG
+from stylecli.nets.vgg import LPIPS_LAYERS, VGG
 from stylecli.optimise.projection import Search, project
 from stylecli.progress import Listener, Step
 from stylecli.settings import lists
@@ -230,7 +229,7 @@ class StyleGAN(OpenGenerator[options.Generator]):
             features = self._compared(encoder)
             return lambda a, b: feature_distance(features(a), features(b))
         channels = load(resolve(weights), "lpips").to(self.device.torch)()
-        features = self._compared(encoder, lpips.LAYERS)
+        features = self._compared(encoder, LPIPS_LAYERS)
         found = {
             layer: x.shape[1] for layer, x in features(torch.zeros(1, 3, 32, 32, device=self.device.torch)).items()
         }

@@ -85,7 +85,7 @@ def pull(
     A broken pull goes on where it stopped. STYLECLI_WEIGHTS names another folder.
     """
     from stylecli.checkpoints.pull import pull as fetch
-    from stylecli.commands._pulling import Bar
+    from stylecli.commands._bars import Bar
 
     known = store.known()
     for name in names:

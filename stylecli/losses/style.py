@@ -7,7 +7,7 @@ wasserstein  |m - m*|^2 / C + tr(A + A* - 2 (A*^1/2 A A*^1/2)^1/2) / C,  A = cov
 mmd-linear   |m - m*|^2                                         Li, Wang, Liu, Hou 2017, arXiv 1701.01036
 mmd-poly     |S - S*|_F^2 + 2 c |m - m*|^2                      kernel (x.y + c)^2, c = tr(S*) / C; c = 0 is gram
 correlations |P - P*|_F^2,  P_ij = cov_ij / (sd_i sd_j)             which forms go together, blind to color and contrast
-mmd-gaussian see `losses/mmd.py`                                 kernel exp(-|x - y|^2 / 2 s^2)
+mmd-gaussian see `losses/distributions.py`                                 kernel exp(-|x - y|^2 / 2 s^2)
 """
 
 from collections.abc import Callable

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stylecli.media.eight_bit import resize_8bit
-from stylecli.media.resize import long_side, resize
+from stylecli.media.resize import long_side, resize, resize_8bit
 
 
 @dataclass(frozen=True)

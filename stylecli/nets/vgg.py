@@ -220,3 +220,22 @@ def check_fits(size: Sequence[int], net: VGG, layers: Iterable[str], what: str, 
             f"{what}: {size[1]}x{size[0]} is too small for {deepest_of(layers)}: {least} pixels a side at least",
             mend.format(math.ceil(least / scale)),
         )
+
+
+LPIPS_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
+
+
+class LPIPS(nn.Module):
+    """How much each channel of `LPIPS_LAYERS` counts (Zhang et al. 2018, arXiv 1801.03924), learned beside a VGG-16.
+
+    `losses.generators.feature_distance` takes them.
+    """
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        pairs = zip(LPIPS_LAYERS, widths, strict=True)
+        self.layers = nn.ParameterDict({layer: nn.Parameter(torch.ones(width)) for layer, width in pairs})
+
+    def forward(self) -> dict[str, Tensor]:
+        """By layer, [C] each."""
+        return dict(self.layers.items())

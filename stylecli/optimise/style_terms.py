@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylecli.losses import content, mmd
+from stylecli.losses import content, distributions
 from stylecli.losses.statistics import Statistics, mapped, mix, statistics
 from stylecli.losses.style import DISTANCES, root_of, size_of, wasserstein
 from stylecli.nets.vgg import VGG
@@ -132,9 +132,9 @@ class _StyleLoss:
         if self.name == "mmd-gaussian":
             # Moments alone do not say where features lie.
             whole = [feature for feature in features if isinstance(feature, Tensor)]
-            parts = [mmd.samples(feature, None, MMD_SAMPLES) for feature in whole]
+            parts = [distributions.samples(feature, None, MMD_SAMPLES) for feature in whole]
             weights = [part.weights * amount for part, amount in zip(parts, normal, strict=True)]
-            self.samples = mmd.Samples(torch.cat([part.points for part in parts]), torch.cat(weights))
+            self.samples = distributions.Samples(torch.cat([part.points for part in parts]), torch.cat(weights))
             self.scale: float | Tensor = 1.0
             return
         self.target = mix([self._moments(feature, None) for feature in features], normal)
@@ -157,7 +157,7 @@ class _StyleLoss:
             shrunk = F.adaptive_avg_pool2d(self.mask[None].to(features), (features.shape[2], features.shape[3]))
             self.weights = shrunk / shrunk.sum().clamp_min(1e-12)
         if self.name == "mmd-gaussian":
-            return mmd.gaussian(mmd.samples(features, self.weights, MMD_SAMPLES), self.samples)
+            return distributions.gaussian(distributions.samples(features, self.weights, MMD_SAMPLES), self.samples)
         return self.distance(self._moments(features, self.weights), self.target) * self.scale
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from stylecli.settings.fields import option
-from stylecli.settings.refine import Refined
+from stylecli.settings.gatys import Refined
 from stylecli.settings.shared import colors
 
 

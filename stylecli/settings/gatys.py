@@ -153,3 +153,17 @@ def parse_layers(text: str, name: str = "layers") -> dict[str, float]:
             raise UsageError(f"{name}: cannot use {part!r}", "write LAYER or LAYER:WEIGHT once each, as relu3_1:0.5")
         layers[layer] = value
     return layers
+
+
+@dataclass(frozen=True)
+class Refined(Settings):
+    """Steps of optimization that go on from the network's picture."""
+
+    refine: int = option(
+        0,
+        "then as many steps of gatys, from the network's picture: nearer to the style, and slower",
+        unit="steps",
+        minimum=0,
+        sweep=True,
+        panel="Look",
+    )

@@ -6,7 +6,7 @@ from typing import ClassVar
 from stylecli.errors import UsageError
 from stylecli.settings import lists
 from stylecli.settings.fields import Settings, option
-from stylecli.settings.refine import Refined
+from stylecli.settings.gatys import Refined
 from stylecli.settings.shared import Outputs, Weighted
 
 WEIGHTS = "StarGAN v2: a name of `stylecli weights list`, or a file such as 100000_nets_ema.ckpt"

@@ -13,6 +13,7 @@ needed: what the student cannot hold of it, it could not hold of the original ei
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -26,13 +27,33 @@ from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.store import resolve
 from stylecli.device import Device
 from stylecli.nets.vgg import VGG, VGGConfig
-from stylecli.nets.vgg_decoder import VGGDecoder
 from stylecli.progress import Listener
 from stylecli.settings.train_encoder import TrainEncoderSettings
 from stylecli.training.augment import widen
 from stylecli.training.data import Crops, find_pictures
 from stylecli.training.loop import Schedule, train
 from stylecli.training.recipes import recipe
+
+
+class VGGDecoder(nn.Module):
+    """Features of the last of `widths` back to RGB.
+
+    Args:
+        widths: Channels of each block, shallow to deep; one 3x3 convolution a block, then the upsampling.
+    """
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        channels = (*reversed(widths), 3)
+        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(channels))
+
+    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        """`x` [N, C, H', W'] to RGB [N, 3, *size], not clamped."""
+        for conv in list(self.convs)[:-1]:
+            x = F.interpolate(F.relu(conv(x)), scale_factor=2.0, mode="nearest")
+        made: Tensor = self.convs[-1](F.interpolate(x, size=size, mode="nearest"))
+        return made
+
 
 REAL_LAYERS = ("relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_4")
 DEEP_LAYERS = ("relu4_1", "relu5_1")

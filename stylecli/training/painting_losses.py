@@ -19,7 +19,7 @@ from torch import Tensor
 
 from stylecli.device import Device
 from stylecli.errors import InputError, UsageError
-from stylecli.losses.total_variation import nine_point
+from stylecli.losses.content import nine_point
 from stylecli.media.images import read_picture
 from stylecli.media.resize import resize, short_side
 from stylecli.nets.transformer import IDENTITY

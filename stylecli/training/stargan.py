@@ -31,13 +31,12 @@ from stylecli.errors import WeightsError
 from stylecli.media.grids import table
 from stylecli.nets.face_masks import masks_of
 from stylecli.nets.fan import FAN
-from stylecli.nets.stargan import StarGAN
+from stylecli.nets.stargan import StarGAN, StarGANDiscriminator
 from stylecli.nets.stargan_generator import StarGANConfig
-from stylecli.nets.stargan_style import StarGANDiscriminator
 from stylecli.progress import Listener
 from stylecli.settings.train_stargan import TrainStarganSettings
+from stylecli.training.augment import augment
 from stylecli.training.data import ahead
-from stylecli.training.differentiable import augment
 from stylecli.training.domains import DomainPictures
 from stylecli.training.loop import Schedule, train
 from stylecli.training.recipes import recipe

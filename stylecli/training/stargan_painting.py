@@ -15,11 +15,10 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from stylecli.device import Device
-from stylecli.losses.sliced import directions, sliced_wasserstein
+from stylecli.losses.distributions import directions, sliced_wasserstein
 from stylecli.nets.stargan import StarGAN
 from stylecli.settings.train_stargan import TrainStarganSettings
-from stylecli.training.domain_classifier import domain_classifier
-from stylecli.training.domains import DomainPictures
+from stylecli.training.domains import DomainPictures, domain_classifier
 from stylecli.training.stargan_terms import Masks
 from stylecli.training.teacher_features import TeacherFeatures, shift, unlike, visible
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from stylecli.losses.adversarial import generator_loss, gradient_penalty
+from stylecli.losses.generators import generator_loss, gradient_penalty
 from stylecli.nets.stargan import StarGAN
 
 Masks = tuple[Tensor, Tensor] | None

@@ -31,8 +31,13 @@ from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.store import resolve
 from stylecli.device import Device
 from stylecli.files import own
-from stylecli.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty, path_lengths
-from stylecli.losses.frechet import frechet_distance
+from stylecli.losses.generators import (
+    discriminator_loss,
+    frechet_distance,
+    generator_loss,
+    gradient_penalty,
+    path_lengths,
+)
 from stylecli.media.grids import sheet
 from stylecli.nets.style_generator import StyleGenerator
 from stylecli.nets.stylegan1 import NormalizedLayer, StyleGAN1, StyleGAN1Config
@@ -40,8 +45,8 @@ from stylecli.nets.stylegan2 import StyleGAN2, StyleGAN2Config
 from stylecli.nets.stylegan_discriminator import StyleGANDiscriminator
 from stylecli.progress import Listener
 from stylecli.settings.train_stylegan import TrainStyleganSettings
+from stylecli.training.augment import augment
 from stylecli.training.data import ahead
-from stylecli.training.differentiable import augment
 from stylecli.training.loop import Schedule, train
 from stylecli.training.recipes import recipe
 from stylecli.training.square_dataset import squares

@@ -21,7 +21,7 @@ from stylecli.checkpoints.layouts.format import stored_config
 from stylecli.checkpoints.save import save_network
 from stylecli.device import Device
 from stylecli.errors import UsageError
-from stylecli.losses.sliced import directions, sliced_wasserstein
+from stylecli.losses.distributions import directions, sliced_wasserstein
 from stylecli.media.images import read_picture
 from stylecli.media.resize import resize, short_side
 from stylecli.nets.texture_net import TextureConfig, TextureNet, calibrated, sizes

@@ -13,7 +13,6 @@ from stylecli.checkpoints.layouts.format import Options, stored_config
 from stylecli.nets.adain import MirrorDecoder
 from stylecli.nets.any_style import AnyStyle
 from stylecli.nets.fan import FAN
-from stylecli.nets.lpips import LPIPS
 from stylecli.nets.stargan import StarGAN
 from stylecli.nets.style_generator import StyleGenerator
 from stylecli.nets.stylegan1 import StyleGAN1
@@ -21,7 +20,7 @@ from stylecli.nets.stylegan2 import StyleGAN2
 from stylecli.nets.texture_net import TextureNet, noise, sizes
 from stylecli.nets.transformer import TransformerNet
 from stylecli.nets.transport import Transport
-from stylecli.nets.vgg import VGG
+from stylecli.nets.vgg import LPIPS, VGG
 
 
 @dataclass(frozen=True)

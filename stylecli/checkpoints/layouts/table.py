@@ -6,7 +6,7 @@ row's list of spares, and `load` checks that every parameter and buffer of ours 
 """
 
 from stylecli.checkpoints.header import OURS
-from stylecli.checkpoints.layouts import any_style, lpips, stargan, stylegan1, stylegan2, texture_net, transformer, vgg
+from stylecli.checkpoints.layouts import any_style, stargan, stylegan1, stylegan2, texture_net, transformer, vgg
 from stylecli.checkpoints.layouts.format import Format
 
 FORMATS = (
@@ -34,7 +34,7 @@ FORMATS = (
         "LPIPS, its weights of channels",
         "lpips",
         {f"lin{index}.model.1.weight": (1, None, 1, 1) for index in range(5)},
-        lpips.linear,
+        vgg.lpips,
     ),
     Format(
         "VGG-19, normalised (AdaIN)",

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from stylecli.checkpoints.layouts.format import Options
 from stylecli.errors import WeightsError
-from stylecli.nets.vgg import VGGConfig
+from stylecli.nets.vgg import LPIPS_LAYERS, VGGConfig
 
 CAFFE_MEAN = (103.939, 116.779, 123.68)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -139,3 +139,11 @@ def _taken(tensors: dict[str, Tensor], name: str, shape: tuple[int | None, ...] 
 def _known_scale(first: Tensor) -> str:
     """Published files tell themselves by their first value; a VGG that somebody trained is taken as torchvision's."""
     return "caffe" if any(abs(float(first[0, 0, 0, 0]) - value) < 5e-4 for value in CAFFE_FIRST) else "torchvision"
+
+
+def lpips(tensors: dict[str, Tensor], config: Options) -> tuple[tuple[int, ...], dict[str, Tensor]]:
+    """`lin0.model.1.weight` [1, C, 1, 1] and so on."""
+    found = {
+        f"layers.{layer}": tensors[f"lin{index}.model.1.weight"].flatten() for index, layer in enumerate(LPIPS_LAYERS)
+    }
+    return tuple(len(each) for each in found.values()), found

@@ -1,18 +1,28 @@
-"""Maximum mean discrepancy with a Gaussian kernel between two sets of feature vectors.
+"""How far two sets of feature vectors are apart as distributions, not in moments alone.
 
-Li, Wang, Liu, Hou 2017, "Demystifying neural style transfer", arXiv 1701.01036, eq. 5 and section 4.1:
+Maximum mean discrepancy with a Gaussian kernel (Li, Wang, Liu, Hou 2017, "Demystifying neural style transfer", arXiv
+1701.01036, eq. 5 and section 4.1):
 
     MMD^2 = sum_ij u_i u_j k(x_i, x_j) + sum_ij v_i v_j k(y_i, y_j) - 2 sum_ij u_i v_j k(x_i, y_j)
 
 k(x, y) = exp(-|x - y|^2 / 2 s^2). Differs from the paper: s^2 is half the mean squared distance within the target, and
 a fixed seeded subset of positions is compared all with all instead of an unbiased estimate over random pairs: the same
 picture always gives the same loss, which L-BFGS needs.
+
+Sliced Wasserstein distance (Heitz, Vanhoey, Chambon, Belcour 2021, "A sliced Wasserstein loss for neural texture
+synthesis", arXiv 2006.07229):
+
+    mean over directions v of |sort(v X) - sort(v Y)|^2
+
+Differs from the paper: it is relative to the variance of v Y, and where X and Y have not as many vectors, the quantiles
+of Y are interpolated.
 """
 
 from functools import lru_cache
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -51,3 +61,18 @@ def gaussian(now: Samples, target: Samples) -> Tensor:
 
 def _squared(a: Tensor, b: Tensor) -> Tensor:
     return (a.square().sum(1)[:, None] + b.square().sum(1) - 2 * a @ b.T).clamp_min(0)
+
+
+def directions(count: int, channels: int, generator: torch.Generator) -> Tensor:
+    """Random unit vectors, [count, channels]."""
+    return F.normalize(torch.randn(count, channels, generator=generator))
+
+
+def sliced_wasserstein(now: Tensor, target: Tensor, along: Tensor) -> Tensor:
+    """The distance of each of `now` [N, C, P] from `target` [C, Q] along the rows of `along` [D, C]; [N]."""
+    found = (along @ now).sort(-1).values
+    wanted = (along @ target).sort(-1).values
+    variance = wanted.var(-1, correction=0).mean().clamp_min(1e-12)
+    if wanted.shape[-1] != found.shape[-1]:
+        wanted = F.interpolate(wanted[None], size=found.shape[-1], mode="linear")[0]
+    return (found - wanted).square().mean((1, 2)) / variance
