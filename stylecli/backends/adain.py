@@ -2,9 +2,9 @@
 
     t = alpha AdaIN(f(c), f(s)) + (1 - alpha) f(c),   out = decoder(t)
 
-The networks are in `nets.adain` (the published one) and `nets.transport` (the embedded one). A style is encoded once a
-run, a content once for all its styles and alphas. What does not fit into memory goes through in tiles, with the same
-result.
+The networks are in `nets.adain` and `nets.microast` (published ones) and `nets.transport` (the embedded one). A style
+is encoded once a run, a content once for all its styles and alphas. What does not fit into memory goes through in
+tiles, with the same result.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,6 +28,7 @@ from stylecli.method import Method, Request, Result, Traits
 from stylecli.nets.adain import DEEPEST, AdaIN, MirrorDecoder
 from stylecli.nets.any_style import AnyStyle, Seen, Style, mix
 from stylecli.nets.segments import Moments, measured
+from stylecli.nets.transport import Transport
 from stylecli.nets.vgg import VGG
 from stylecli.progress import Listener
 from stylecli.settings.adain import AdainSettings
@@ -74,7 +75,7 @@ class Adain(Method[AdainSettings, Tensor]):
             raise WeightsError(f"{settings.weights}: holds a {network}, not an any-style network", "--weights adain")
         self.net = net.to(device.torch).to(memory_format=torch.channels_last)
         # What a style is folded into stays as it is.
-        self.device.halved(self.net if isinstance(self.net, AdaIN) else self.net.get_submodule("vgg"))
+        self.device.halved(self.net.get_submodule("vgg") if isinstance(self.net, Transport) else self.net)
         self.styles: WeakIdKeyDictionary = WeakIdKeyDictionary()
         self.contents: LastContent[_Content] = LastContent()
         self.refiner = Refiner(device)
@@ -107,7 +108,8 @@ class Adain(Method[AdainSettings, Tensor]):
             segments = self.net.segments(styles, alpha)
             # What was measured of the content is kept; of the result, it ends with the result.
             memory = {0: content.memory}
-            return in_tiles(segments, content.x, content.side, self.device, listener, memory)[0]
+            height, width = content.x.shape[2:]
+            return in_tiles(segments, content.x, content.side, self.device, listener, memory)[0, :, :height, :width]
         if content.seen is None:
             seen = self.net.see(as_floats(content.x, self.device))
             content.seen = seen, measured(seen.asked, seen.shares, self.net.full)

@@ -20,6 +20,7 @@ OURS = {
     "transport": "stylecli small any-style network",
     "adain": "stylecli AdaIN",
     "adain-decoder": "stylecli AdaIN decoder",
+    "microast": "stylecli MicroAST",
     "transformer": "stylecli transformation net",
     "texture-net": "stylecli texture net",
 }

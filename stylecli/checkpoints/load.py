@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stylecli.checkpoints.containers.detect import ZIP, Contents, read_tensors, reading
+from stylecli.checkpoints import store
+from stylecli.checkpoints.containers.detect import Contents, read_tensors, reading
 from stylecli.checkpoints.containers.torch_files import check_sums
 from stylecli.checkpoints.header import SAMPLE, Description
 from stylecli.checkpoints.layouts.format import Options
@@ -158,7 +159,7 @@ def describe(path: Path) -> Description:
             len(tensors),
             sum(tensor.numel() for tensor in tensors.values()),
             tuple(sorted(set(dtypes), key=lambda dtype: -dtypes.count(dtype))),
-            Path(path).stat().st_size,
+            sum(part.stat().st_size for part in store.parts(path).values()),
             about or {key: value for key, value in contents.metadata.items() if key != METADATA},
             any(name.startswith(SAMPLE) for name in contents.tensors),
         )
@@ -172,8 +173,8 @@ def check_whole(path: Path) -> None:
     """
     contents = read_tensors(path)
     with reading(path):
-        if contents.container == ZIP:
-            check_sums(path, contents.budget)
+        for part in store.parts(path).values():
+            check_sums(part, contents.budget)
         for name, tensor in identify(contents.tensors)[1].items():
             _check_numbers(name, tensor)
 

@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import json
 import os
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,11 @@ from typing import Any
 from stylecli.checkpoints.registry import ENTRIES, Entry
 from stylecli.errors import UsageError, WeightsError
 from stylecli.files import is_stream, regular
+
+SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".bin", ".model", ".safetensors", ".pkl", ".t7")
+"""Of weights files in folders, which hold other things too."""
+
+MOST_PARTS = 16
 
 LARGEST_HEADER = 2**24
 """Bytes; that of ten thousand tensors has a tenth."""
@@ -101,8 +107,8 @@ def resolve(name: str) -> Path:
         pull = "" if offline() else f"`stylecli weights pull {name}`, or "
         raise WeightsError(f"{name}: {why}", pull + by_hand(found))
     path = Path(name).expanduser()
-    if path.is_dir():
-        raise WeightsError(f"{name}: a folder, not a weights file")
+    if path.is_dir() and not parts(path):
+        raise WeightsError(f"{name}: a folder without weights files", "name a file")
     if is_stream(path):
         raise WeightsError(f"{name}: a pipe; weights are read more than once", "write it to a file first")
     if path.exists():
@@ -147,13 +153,45 @@ def recorded(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
 
+def parts(path: Path) -> dict[str, Path]:
+    """The weights files in a folder, by name without number and suffix: `decoder_iter_160000.pth.tar` is `decoder`.
+
+    A file is its own and only part, without a name.
+
+    Raises:
+        WeightsError: Two of one name, too many, or no folder that can be read.
+    """
+    found: dict[str, Path] = {}
+    if not path.is_dir():
+        return {"": path}
+    try:
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {(error.strerror or 'failed').lower()}") from error
+    for file in files:
+        name = re.sub(r"_iter_\d+$", "", file.name.partition(".")[0])
+        if name in found:
+            raise WeightsError(
+                f"{path}: several weights files of one name: {found[name].name}, {file.name}",
+                "name the file, or make a folder of the parts of one network",
+            )
+        found[name] = file
+    if len(found) > MOST_PARTS:
+        raise WeightsError(f"{path}: a folder of {len(found)} weights files, no parts of one network", "name a file")
+    return found
+
+
 def sha256(path: Path) -> str:
-    """Hex digest of a file.
+    """Hex digest of a file; of a folder, of its parts' names and digests.
 
     Raises:
         WeightsError: It cannot be read.
     """
     digest = hashlib.sha256()
+    if path.is_dir():
+        for name, part in parts(path).items():
+            digest.update(f"{name} {sha256(part)}\n".encode())
+        return digest.hexdigest()
     try:
         with open(path, "rb", opener=regular) as file:
             while chunk := file.read(2**20):

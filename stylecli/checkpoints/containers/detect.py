@@ -19,7 +19,7 @@ from stylecli.checkpoints.containers.flatten import LONGEST, flatten
 from stylecli.checkpoints.containers.nvidia import understood
 from stylecli.checkpoints.containers.torch7 import read_torch7
 from stylecli.checkpoints.containers.torch_files import LEGACY_MAGIC, read_legacy, read_zip
-from stylecli.checkpoints.store import LARGEST_HEADER
+from stylecli.checkpoints.store import LARGEST_HEADER, parts
 from stylecli.errors import StyleCliError, WeightsError, printable
 from stylecli.files import regular
 
@@ -67,11 +67,13 @@ class Container:
 
 
 def read_tensors(path: Path) -> Contents:
-    """Every tensor in `path`.
+    """Every tensor in `path`, a file or a folder of files.
 
     Raises:
         WeightsError: Missing, of an unknown kind, damaged, or unsafe; the message names the path and the reason.
     """
+    if path.is_dir():
+        return _folder(path)
     with reading(path):
         with open(path, "rb", opener=regular) as file:
             head = file.read(HEAD)
@@ -82,6 +84,14 @@ def read_tensors(path: Path) -> Contents:
         if kind.read is None:
             raise WeightsError(f"{kind.name}, not weights that can be read", kind.hint)
         return kind.read(Path(path), mapping, Budget.of(len(mapping)))
+
+
+def _folder(path: Path) -> Contents:
+    """A network in several files: the tensors of each below its name."""
+    inside = {name: read_tensors(part) for name, part in parts(path).items()}
+    tensors = {f"{name}.{key}": value for name, one in inside.items() for key, value in one.tensors.items()}
+    size = sum(part.stat().st_size for part in parts(path).values())
+    return Contents(tensors, container=f"folder of {len(inside)} files", budget=Budget.of(size))
 
 
 def container_of(head: bytes) -> Container:

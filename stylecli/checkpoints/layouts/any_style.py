@@ -1,4 +1,4 @@
-"""The layouts of any-style networks: pytorch-AdaIN's decoder, and our own."""
+"""The layouts of any-style networks: pytorch-AdaIN's decoder, MicroAST's four parts, and our own."""
 
 import re
 from dataclasses import replace
@@ -9,6 +9,7 @@ from stylecli.checkpoints.layouts import vgg
 from stylecli.checkpoints.layouts.format import Options
 from stylecli.errors import WeightsError
 from stylecli.nets.adain import DEEPEST, AdaIN, MirrorDecoder
+from stylecli.nets.microast import MicroASTConfig
 from stylecli.nets.transport import TransportConfig
 from stylecli.nets.vgg import VGG, VGGConfig
 
@@ -57,6 +58,29 @@ def transport(tensors: dict[str, Tensor], config: Options) -> tuple[TransportCon
     last, hidden = (_extent(tensors, f"{name}.weight") for name in ("decoder.conv2_last", "hidden"))
     noise = "decoder.conv8_skip.weight" in tensors
     return TransportConfig(VGGConfig(_vgg_widths(tensors, "vgg.convs.")), deep, middle, last, hidden, noise), tensors
+
+
+MICROAST = (
+    (r"(content|style)_encoder\.enc1\.", r"\1_encoder."),
+    (r"(content|style)_encoder\.enc2\.0\.", r"\1_encoder.11."),
+    (r"modulator\.weight([12])\.0\.", lambda match: f"weights.{int(match[1]) - 1}."),
+    (r"modulator\.bias([12])\.0\.", lambda match: f"biases.{int(match[1]) - 1}."),
+    (r"decoder\.dec([12])\.", lambda match: f"blocks.{int(match[1]) - 1}."),
+    (r"decoder\.dec3\.", "up."),
+    (r"\.conv_layer\.", "."),
+)
+"""Their names to ours; all else is in the order of the layers."""
+
+
+def microast(tensors: dict[str, Tensor], config: Options) -> tuple[MicroASTConfig, dict[str, Tensor]]:
+    """EndyWon/MicroAST: four state dicts in a folder, `decoder.dec1.conv1.conv_layer.weight`; or our own names."""
+    state = {}
+    for key, value in tensors.items():
+        name = key
+        for theirs, ours in MICROAST:
+            name = re.sub(theirs, ours, name)
+        state[name] = value
+    return MicroASTConfig(_extent(state, "content_encoder.0.weight")), state
 
 
 def _decoder_widths(tensors: dict[str, Tensor], start: str) -> Widths:

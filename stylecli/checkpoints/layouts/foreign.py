@@ -12,6 +12,9 @@ MOST = 10_000
 """Names that are looked at."""
 
 ANY_STYLE = "`stylecli adain` runs decoders of AdaIN, and its own networks where --weights is left out"
+MICROAST = (
+    "`stylecli adain` runs MicroAST: name the folder with all four files, as `content_encoder_iter_160000.pth.tar`"
+)
 FEED = "`stylecli fast` runs nets of pytorch/examples and lengstrom; `stylecli train fast` makes one of a picture"
 FACES = "`stylecli stylegan` runs StyleGAN 1 and 2"
 DOMAINS = "`stylecli stargan` runs StarGAN v2"
@@ -53,10 +56,13 @@ FAMILIES = (
         ("AdaAttN's decoder", r"decoder_layer_1\.1\.weight", r"decoder_layer_2\.\d+\.weight"),
         ("StyTr2's transformer", r"encoder_c\.layers\.0\..+", r"encoder_s\.layers\.0\..+"),
         ("LinearStyleTransfer", r"snet\.convs\.0\.weight", r"cnet\.convs\.0\.weight"),
-        ("MicroAST's encoder", r"enc1\.0\.conv_layer\.weight", r"enc2\.0\.conv1\.conv_layer\.weight"),
-        ("MicroAST's decoder", r"dec1\.conv1\.conv_layer\.weight", r"dec3\.\d+\.conv_layer\.weight"),
-        ("MicroAST's modulator", r"weight1\.0\.conv_layer\.weight", r"bias2\.0\.conv_layer\.weight"),
         ("MSG-Net", r"ins\.weight", r"model1\.0\.conv2d\.weight"),
+    ),
+    *_rows(
+        MICROAST,
+        ("MicroAST's encoder", r"(\w+\.)?enc1\.0\.conv_layer\.weight", r"(\w+\.)?enc2\.0\.conv1\.conv_layer\.weight"),
+        ("MicroAST's decoder", r"(\w+\.)?dec1\.conv1\.conv_layer\.weight", r"(\w+\.)?dec3\.\d+\.conv_layer\.weight"),
+        ("MicroAST's modulator", r"(\w+\.)?weight1\.0\.conv_layer\.weight", r"(\w+\.)?bias2\.0\.conv_layer\.weight"),
     ),
     *_rows(
         FEED,

@@ -162,6 +162,28 @@ FORMATS = (
         (r"sample\..+",),
     ),
     Format(
+        OURS["microast"],
+        "microast",
+        {
+            "content_encoder.0.weight": (None, 3, 9, 9),
+            "weights.0.weight": (None, 1, 3, 3),
+            "up.10.weight": (3, None, 9, 9),
+        },
+        any_style.microast,
+        (r"sample\..+",),
+    ),
+    Format(
+        "MicroAST",
+        "microast",
+        {
+            "content_encoder.enc1.0.conv_layer.weight": (None, 3, 9, 9),
+            "style_encoder.enc1.0.conv_layer.weight": (None, 3, 9, 9),
+            "modulator.weight1.0.conv_layer.weight": (None, 1, 3, 3),
+            "decoder.dec3.10.conv_layer.weight": (3, None, 9, 9),
+        },
+        any_style.microast,
+    ),
+    Format(
         "AdaIN decoder (pytorch-AdaIN)",
         "adain-decoder",
         {"1.weight": (None, None, 3, 3), "5.weight": (None, None, 3, 3), "28.weight": (3, None, 3, 3)},
