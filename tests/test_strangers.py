@@ -486,10 +486,18 @@ def test_trainings_leave_out_what_cannot_be_read(
         file.write(b'{"step": 6, "lo\n\xff\xfe\n[]\n')
     assert cli(*words, "--steps", "8").exit_code == 0
     assert [json.loads(line)["step"] for line in Path("run/log.jsonl").read_text().splitlines()] == list(range(1, 9))
-    Path("run/snapshot.pt").write_bytes(b"\x80\x02cos\nsystem\nX\x09\0\0\0touch PWN\x85R.")
-    done = cli(*words, "--steps", "9")
-    assert complaint(done, 1) == "run/snapshot.pt: damaged, or not a snapshot"
-    assert not Path("PWN").exists()
+    hostile = b"\x80\x02cos\nsystem\nX\x09\0\0\0touch PWN\x85R."
+    whole = Path("run/snapshot_before.pt").read_bytes()
+    for before, went in ((whole, "went on from step 6"), (whole[:-99], "began anew")):
+        Path("run/snapshot.pt").write_bytes(hostile)
+        Path("run/snapshot_before.pt").write_bytes(before)
+        done = cli(*words, "--steps", "9")
+        assert done.exit_code == 0, done.stderr
+        assert f"run/snapshot.pt: damaged, kept as snapshot_damaged.pt; {went}" in done.stderr
+        assert [json.loads(line)["step"] for line in Path("run/log.jsonl").read_text().splitlines()] == list(
+            range(1, 10)
+        )
+        assert not Path("PWN").exists()
 
 
 def test_a_metadata_block_cannot_stand_for_what_was_measured(cli: Cli, folder: Path, tiny_encoder: Path):

@@ -68,17 +68,17 @@ def test_a_stopped_training_goes_on_with_the_same_losses(cli: Cli, words: list[A
     (tmp_path / "run/snapshot.pt").unlink()
     stopped = [word if word != "run" else "again" for word in words]
     seen: list[int] = []
-    import stylecli.training.loop as loop
+    from stylecli.training import snapshots
 
-    real = loop._snapshot
+    real = snapshots.save
     with pytest.MonkeyPatch.context() as patch:
 
         def stop(*state: Any) -> None:
             real(*state)
-            seen.append(state[-1])
+            seen.append(state[1])
             raise KeyboardInterrupt
 
-        patch.setattr(loop, "_snapshot", stop)
+        patch.setattr(snapshots, "save", stop)
         assert cli(*stopped, "--steps", "20").exit_code == 130
     assert seen == [10]
     assert cli(*stopped, "--steps", "20").exit_code == 0

@@ -53,8 +53,8 @@ def run(network: str, settings: Training, compute: Machine, reporting: Reporting
 
 
 def _last(log: Path) -> dict[str, object]:
-    """The last line of a training's log: its step and losses."""
+    """The last line of a training's log: its step and losses; nothing where it was lost."""
     with log.open() as file:
-        *_, line = file
+        *_, line = "{}", *file
     row: dict[str, object] = json.loads(line)
     return row

@@ -9,24 +9,22 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from stylecli.errors import InputError, OutputError, StyleCliError
-from stylecli.files import atomic_write, own, regular
+from stylecli.errors import OutputError, StyleCliError
+from stylecli.files import own
 from stylecli.media.images import write_picture
 from stylecli.progress import Listener, Step
-from stylecli.training import distributed
+from stylecli.training import distributed, snapshots
 from stylecli.training.data import broken, forget
 
 Batch = TypeVar("Batch")
 Tensors = tuple[Tensor, ...] | list[Tensor]
-Optimizers = dict[str, torch.optim.Optimizer]
-_OURS = re.compile(r"snapshot\.pt|log\.jsonl|weights\.safetensors|sample_\d+\.jpg")
+_OURS = re.compile(r"snapshot(_before|_damaged)?\.pt|log\.jsonl|weights\.safetensors|sample_\d+\.jpg")
 MOST_RETURNS = 4
 """How often training goes back to a snapshot before it gives up."""
 
@@ -112,13 +110,14 @@ class Schedule:
 def train(task: Task[Batch] | Phased[Batch], schedule: Schedule, folder: Path, listener: Listener) -> Path:
     """Train, or go on where `folder` stopped; the path of the file for `--weights` is returned.
 
-    `folder` holds `snapshot.pt` (everything to go on), `weights.safetensors` (averaged), `log.jsonl`, and, where the
-    task has a `sheet` of what the averaged network makes, `sample_N.jpg`. When a loss or a gradient is not a number,
-    training goes back to the snapshot and on at half the rate, up to `MOST_RETURNS` times. Of several processes, see
-    `distributed`, the first writes, to a folder that all of them can read.
+    `folder` holds `snapshot.pt` (everything to go on; `snapshot_before.pt` is for when it is damaged),
+    `weights.safetensors` (averaged), `log.jsonl`, and, where the task has a `sheet` of what the averaged network makes,
+    `sample_N.jpg`. When a loss or a gradient is not a number, training goes back to the snapshot and on at half the
+    rate, up to `MOST_RETURNS` times. Of several processes, see `distributed`, the first writes, to a folder that all of
+    them can read.
 
     Raises:
-        InputError: The snapshot belongs to another network, or is damaged.
+        InputError: The snapshot belongs to another network.
         OutputError: One of its files is a link.
         StyleCliError: The loss is not a number, again and again, or before the first snapshot.
     """
@@ -129,12 +128,12 @@ def train(task: Task[Batch] | Phased[Batch], schedule: Schedule, folder: Path, l
     groups = {"model": given} if hasattr(task, "losses") else given
     # On a GPU all parameters in one launch.
     fused = next(task.model.parameters()).device.type == "cuda" or None
-    optimizers: Optimizers = {
+    optimizers: dict[str, torch.optim.Optimizer] = {
         name: torch.optim.Adam(some, lr=schedule.learning_rate, betas=schedule.betas, fused=fused)
         for name, some in groups.items()
     }
     averaged = torch.optim.swa_utils.AveragedModel(task.model, multi_avg_fn=schedule.average)
-    done = _resume(task.model, averaged, optimizers, folder)
+    done, note = snapshots.resume(folder, task.model, averaged, optimizers)
     for network in (task.model, averaged):
         distributed.same(network)
     writes = distributed.rank() == 0
@@ -150,21 +149,24 @@ def train(task: Task[Batch] | Phased[Batch], schedule: Schedule, folder: Path, l
                     distributed.same(task.model)
                 if not writes:
                     continue
-                with open(folder / "log.jsonl", "a", opener=own) as file:
+                with open(folder / snapshots.LOG, "a", opener=own) as file:
                     file.write(json.dumps(row) + "\n")
                 if due:
-                    _snapshot(task.model, averaged, optimizers, folder, step)
+                    snapshots.save(folder, step, task.model, averaged, optimizers)
                     task.export(averaged.module, folder / "weights.safetensors", row)
                     if sheet := getattr(task, "sheet", None):
                         write_picture(sheet(averaged.module), folder / f"sample_{step:06}.jpg")
-                what = f"unreadable pictures left out: {len(broken)}" if broken else ""
+                left_out = f"unreadable pictures left out: {len(broken)}" if broken else ""
+                what = "; ".join(filter(None, (note, left_out)))
                 listener(Step(step, schedule.steps, time.monotonic() - start, row["loss"], what))
             break
         except _NotANumberError as error:
-            if returned == MOST_RETURNS or not (folder / "snapshot.pt").exists():
+            if returned < MOST_RETURNS:
+                done, again = snapshots.resume(folder, task.model, averaged, optimizers)
+                note = note or again
+            if returned == MOST_RETURNS or not done:
                 hint = "a lower --learning-rate may help"
                 raise StyleCliError(f"step {error.args[0]}: the loss is not a number", hint) from error
-            done = _resume(task.model, averaged, optimizers, folder)
         finally:
             # Pictures, and which of them are broken, are of one training.
             forget()
@@ -179,7 +181,7 @@ def _step(
     task: Task[Batch] | Phased[Batch],
     batch: Batch,
     step: int,
-    optimizers: Optimizers,
+    optimizers: Mapping[str, torch.optim.Optimizer],
     schedule: Schedule,
     rate: float,
 ) -> dict[str, float]:
@@ -207,50 +209,3 @@ def _step(
         row["gradient"] = max(row["gradient"], norm)
         row |= {key: round(value, 7) for key, value in zip(losses, known, strict=True)}
     return row
-
-
-def _snapshot(model: nn.Module, averaged: nn.Module, optimizers: Optimizers, folder: Path, step: int) -> None:
-    state = {"step": step, "model": model.state_dict(), "averaged": averaged.state_dict()}
-    with atomic_write(folder / "snapshot.pt", follow=False) as file:
-        torch.save({**state, "optimizers": {name: each.state_dict() for name, each in optimizers.items()}}, file)
-
-
-def _resume(model: nn.Module, averaged: nn.Module, optimizers: Optimizers, folder: Path) -> int:
-    path = folder / "snapshot.pt"
-    if not path.exists():
-        return 0
-    try:
-        with open(path, "rb", opener=regular) as file:
-            state = torch.load(file, weights_only=True, map_location="cpu")
-    except Exception as error:  # any: what is damaged, or a stranger's, fails in many ways
-        hint = "move it away to begin anew, or give another folder with -o"
-        raise InputError(f"{path}: damaged, or not a snapshot", hint) from error
-    try:
-        model.load_state_dict(state["model"])
-        averaged.load_state_dict(state["averaged"])
-        # Snapshots from before there could be several optimizers hold one.
-        stored = state["optimizers"] if "optimizers" in state else {"model": state["optimizer"]}
-        for name, each in optimizers.items():
-            # A training may go on where it did not begin.
-            for group in stored[name]["param_groups"]:
-                group["fused"] = each.defaults["fused"]
-            each.load_state_dict(stored[name])
-    except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: a snapshot of another network", "give another folder with -o") from error
-    if distributed.rank():
-        return int(state["step"])
-    # Lines after the snapshot belong to steps that are now run again.
-    log = folder / "log.jsonl"
-    with open(log, "rb", opener=regular) if log.exists() else BytesIO() as written:
-        lines = [line for line in written.read().decode(errors="replace").splitlines() if _before(line, state["step"])]
-    with atomic_write(log, follow=False) as file:
-        file.write("".join(f"{line}\n" for line in lines).encode())
-    return int(state["step"])
-
-
-def _before(line: str, step: int) -> bool:
-    """Whether a line of the log is whole, and of a step up to `step`: a machine that went down may have torn some."""
-    try:
-        return bool(json.loads(line)["step"] <= step)
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return False
