@@ -161,12 +161,11 @@ def train(task: Task[Batch] | Phased[Batch], schedule: Schedule, folder: Path, l
                 listener(Step(step, schedule.steps, time.monotonic() - start, row["loss"], what))
             break
         except _NotANumberError as error:
-            if returned < MOST_RETURNS:
-                done, again = snapshots.resume(folder, task.model, averaged, optimizers)
-                note = note or again
-            if returned == MOST_RETURNS or not done:
+            if returned == MOST_RETURNS or not any((folder / name).exists() for name in snapshots.NAMES):
                 hint = "a lower --learning-rate may help"
                 raise StyleCliError(f"step {error.args[0]}: the loss is not a number", hint) from error
+            done, again = snapshots.resume(folder, task.model, averaged, optimizers)
+            note = note or again
         finally:
             # Pictures, and which of them are broken, are of one training.
             forget()

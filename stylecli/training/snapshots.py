@@ -13,7 +13,8 @@ from stylecli.errors import InputError
 from stylecli.files import atomic_write, input_error, regular
 from stylecli.training import distributed
 
-SNAPSHOT, BEFORE, DAMAGED = "snapshot.pt", "snapshot_before.pt", "snapshot_damaged.pt"
+NAMES = SNAPSHOT, BEFORE = "snapshot.pt", "snapshot_before.pt"
+DAMAGED = "snapshot_damaged.pt"
 LOG = "log.jsonl"
 
 Optimizers = Mapping[str, torch.optim.Optimizer]
@@ -42,7 +43,7 @@ def resume(folder: Path, model: nn.Module, averaged: nn.Module, optimizers: Opti
         InputError: The snapshot belongs to another network, or cannot be read.
     """
     state, damaged = None, []
-    for path in (folder / SNAPSHOT, folder / BEFORE):
+    for path in (folder / name for name in NAMES):
         # A link that leads nowhere is none of ours, either.
         if not path.exists():
             continue
