@@ -53,6 +53,24 @@ def test_a_style_and_a_content_are_encoded_once(monkeypatch: pytest.MonkeyPatch,
     assert calls == {"see": 2, "style": 3}
 
 
+def test_the_scale_of_a_style_is_the_size_at_which_it_is_shown(tiny_adain: Path):
+    generator = torch.Generator().manual_seed(0)
+    content, style = torch.rand(3, 40, 50, generator=generator), torch.rand(3, 120, 130, generator=generator)
+    made = {
+        words: api.adain(content, style, weights=str(tiny_adain), **dict(words))
+        for words in [(("style_scale", 2.0),), (("style_size", 80),), (("style_size", 40), ("style_scale", 2.0)), ()]
+    }
+    twice, shown, both, plain = made.values()
+    assert torch.equal(twice, shown)
+    assert torch.equal(twice, both)
+    assert not torch.allclose(twice, plain, atol=1e-2)
+    # No larger than the picture is, unless its size is given.
+    assert torch.equal(
+        api.adain(content, style, weights=str(tiny_adain), style_scale=9.0),
+        api.adain(content, style, weights=str(tiny_adain), style_size=120),
+    )
+
+
 def test_a_blend_of_one_style_is_that_style(tiny_adain: Path):
     content, style, other = torch.rand(3, 3, 40, 40, generator=torch.Generator().manual_seed(0))
     alone = api.adain(content, style, weights=str(tiny_adain))

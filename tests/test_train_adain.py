@@ -35,8 +35,9 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(
     from stylecli.training import loop
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "Step", lambda i, *_: (_ for _ in ()).throw(KeyboardInterrupt) if i == 3 else None)
-        patch.setattr("stylecli.commands._report.silent", lambda step: None)
+        step = loop.Step
+        stopped = lambda i, *said: (_ for _ in ()).throw(KeyboardInterrupt) if i == 3 else step(i, *said)
+        patch.setattr(loop, "Step", stopped)
         assert cli(*words, "--output", "parts").exit_code == 130
     assert len(Path("parts/log.jsonl").read_text().splitlines()) == 3  # the snapshot is of step 2
     cli(*words, "--output", "parts")
@@ -84,6 +85,29 @@ def test_a_network_starts_from_another(words: list[object], cli: Callable[..., R
     again = cli(*words, "--steps", 2, "--learning-rate", "0", "--output", "again", "--start", first).stdout.strip()
     before, after = read_tensors(Path(first)).tensors, read_tensors(Path(again)).tensors
     assert all(torch.allclose(before[name].float(), value.float(), atol=1e-3) for name, value in after.items())
+
+
+def test_validation_keeps_the_best_and_stops(
+    words: list[object], cli: Callable[..., Result], picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+):
+    picture("unseen/a.png", size=(70, 70), seed=9)
+    words = [*words, "--validation", "unseen", "--steps", 20, "--output", "run"]
+    told = iter([3.0, 2.0, 2.5, 2.25, 1.0])
+    with monkeypatch.context() as patch:
+        patch.setattr("stylecli.training.any_style.AnyStyleTask.validate", lambda task, averaged: next(told))
+        assert cli(*words, "--patience", 2).stdout.split() == ["run/weights.safetensors"]
+        rows = [json.loads(line) for line in Path("run/log.jsonl").read_text().splitlines()]
+        assert [row["validation"] for row in rows if "validation" in row] == [3, 2, 2.5, 2.25]
+        assert rows[-1]["step"] == 8
+        assert describe(Path("run/weights.safetensors")).about["losses"]["step"] == 4
+        cli(*words, "--patience", 2)  # stopped it stays
+        assert len(Path("run/log.jsonl").read_text().splitlines()) == 8
+    done = cli(*words[:-1], "again", "--steps", 4, "--learning-rate", 0)
+    rows = [json.loads(line) for line in Path("again/log.jsonl").read_text().splitlines()]
+    first, second = (row["validation"] for row in rows if "validation" in row)
+    assert first == pytest.approx(second)  # the same pairs each time, and nothing was learned
+    assert first > 0, done.stderr
+    assert "add --validation" in cli("train", "adain", "--content", "a", "--style", "b", "--patience", 2).stderr
 
 
 def test_no_pictures(words: list[object], cli: Callable[..., Result], tmp_path: Path):

@@ -99,6 +99,37 @@ def test_a_style_more_leaves_the_others_alone(cli: Cli, words: list[Any], tiny_f
     assert cli("fast", "hill.png", "--weights", "run/weights.safetensors", "--style", "lake").exit_code == 0
 
 
+def test_strokes_of_several_sizes(cli: Cli, words: list[Any]):
+    first = cli(*words, *SMALL, "--steps", "2", "--output", "first").stdout.strip()
+    more = ["--style", "lake.png", "--style-scales", "0.5,2", "--learning-rate", "0.05", "--steps", "20"]
+    done = cli(*words, *more, "--weights", first)
+    assert done.exit_code == 0, done.stderr
+    weights = Path("run/weights.safetensors")
+    described = describe(weights)
+    assert described.config["styles"] == ["identity", "lake", "hill", "lake@0.5", "lake@2"]
+    assert [one["name"] for one in described.about["styles"]] == ["lake", "hill"]
+    listed = cli("fast", "--list-styles", "--weights", weights).stdout.splitlines()
+    assert [line.split()[0] for line in listed] == ["lake", "hill"]
+    assert listed[0].endswith("(--style-scale 0.5,1,2)")
+
+    words = ["fast", "photos/0.png", "--style", "lake", "--device", "cpu"]
+
+    def painted(net: str | Path, scale: str) -> torch.Tensor:
+        done = cli(*words, "--weights", net, "--style-scale", scale, "--overwrite")
+        assert done.exit_code == 0, done.stderr
+        return read_picture(Path(done.stdout.strip())).pixels
+
+    plain = painted(weights, "1")
+    assert torch.equal(plain, painted(first, "1"))
+    apart = [float((painted(weights, scale) - plain).abs().mean()) for scale in ("0.5", "1.4142135", "2")]
+    assert 0 < apart[1] < apart[2]
+    assert apart[0] > 0
+    beyond = cli(*words, "--weights", weights, "--style-scale", "3", "--overwrite")
+    assert beyond.exit_code == 2
+    assert "--style-scale 3: strokes of lake were learned at 0.5 to 2 times their size" in beyond.stderr
+    assert "learned at one size" in cli(*words, "--weights", first, "--style-scale", "2", "--overwrite").stderr
+
+
 def test_a_texture_net_that_paints(cli: Cli, words: list[Any]):
     words = [*words, "--from-scratch", "--network", "texture-net", "--style", "lake.png", "--scales", "8,8,6"]
     done = cli(*words, "--steps", "40", "--learning-rate", "0.02")

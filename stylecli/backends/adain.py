@@ -98,7 +98,8 @@ class Adain(Method[AdainSettings, Tensor]):
         shown = [self._shown(style, seen.x, settings) for style in styles] if settings.refine else ()
         refined = replace(request, content=own)
         steps, jobs = settings.refine, self.device.jobs
-        result = self.refiner.refined(Result(image), refined, shown, steps, jobs, settings.alpha, settings.style_size)
+        sized = {"style_size": settings.style_size, "style_scale": settings.style_scale}
+        result = self.refiner.refined(Result(image), refined, shown, steps, jobs, settings.alpha, **sized)
         if settings.preserve_color == "luminance":
             return replace(result, image=color.luminance(own, result.picture))
         return result
@@ -132,7 +133,7 @@ class Adain(Method[AdainSettings, Tensor]):
 
     def _style(self, pixels: Tensor, content: Tensor, settings: AdainSettings) -> Style:
         recolor = settings.preserve_color in color.MATCHINGS
-        key = (settings.style_size, settings.crop, settings.recipe, min(content.shape[2:]))
+        key = (settings.style_size, settings.style_scale, settings.crop, settings.recipe, min(content.shape[2:]))
         known = self.styles.setdefault(pixels, {})
         if key in known and not recolor:
             style: Style = known[key]
@@ -146,7 +147,8 @@ class Adain(Method[AdainSettings, Tensor]):
 
     def _shown(self, pixels: Tensor, content: Tensor, settings: AdainSettings) -> Tensor:
         """The style picture as it is shown to a `content` [1, C, H, W]: [3, h, w] in [0, 1]."""
-        wanted = settings.style_size or min(*content.shape[2:], *pixels.shape[1:], LARGEST_STYLE)
+        wanted = round((settings.style_size or min(*content.shape[2:], LARGEST_STYLE)) * settings.style_scale)
+        wanted = max(wanted if settings.style_size else min(wanted, *pixels.shape[1:]), 1)
         sized = as_floats(self._sized(pixels, wanted, settings)[None], Device(torch.device("cpu")))[0]
         match = color.MATCHINGS.get(settings.preserve_color)
         if match is None:

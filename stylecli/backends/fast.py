@@ -5,6 +5,7 @@ Johnson et al. 2016, Ulyanov et al. 2016, Dumoulin et al. 2017; see `nets/transf
     (gamma, beta) = (1 - alpha) (gamma, beta)_identity + alpha sum_s share_s (gamma, beta)_s
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from stylecli.backends.gatys import Look
 from stylecli.backends.refine import Refiner
 from stylecli.backends.tiling import as_floats, as_stored, in_tiles, tile_side
 from stylecli.checkpoints import store
-from stylecli.checkpoints.header import styles_of
+from stylecli.checkpoints.header import rows_of, styles_of
 from stylecli.checkpoints.load import converted, load, network_of
 from stylecli.device import Device, fetched
 from stylecli.errors import UsageError
@@ -125,16 +126,18 @@ class Fast(Method[FastSettings, Tensor]):
             UsageError: A style that it does not have, none where there are several, or an alpha without an identity.
         """
         config = self.net.config
-        names = [name for name in config.styles if name != IDENTITY]
+        rows = rows_of(config.styles)
+        names = [name for name in rows if name != IDENTITY]
         shares = settings.shares or ({names[0]: 1.0} if len(names) == 1 else {})
         if not shares:
             raise UsageError("--style: missing", f"one of {', '.join(names)}")
         for name in shares:
-            if name not in config.styles:
+            if name not in rows:
                 raise UsageError(f"--style {name}: not a style of {self.name}", nearest(name, names))
         mix = torch.zeros(1, len(config.styles))
         for name, share in shares.items():
-            mix[0, config.styles.index(name)] = settings.alpha * share
+            for row, part in _parts(name, rows[name], settings.style_scale).items():
+                mix[0, row] = settings.alpha * share * part
         if settings.alpha < 1:
             if not config.identity:
                 raise UsageError(
@@ -171,3 +174,16 @@ def styles(weights: str) -> list[dict[str, str]]:
     path = store.resolve(weights)
     config: TransformerConfig = converted(path, "transformer")[0]
     return styles_of(path, list(config.styles)) or []
+
+
+def _parts(name: str, rows: Mapping[float, int], scale: float) -> dict[int, float]:
+    """The share of each row of a style whose strokes are to be `scale` times as large: of the sizes next to it."""
+    if not min(rows) <= scale <= max(rows):
+        known = f"at {min(rows):g} to {max(rows):g} times their size" if len(rows) > 1 else "at one size"
+        raise UsageError(
+            f"--style-scale {scale:g}: strokes of {name} were learned {known}",
+            "`stylecli train fast --style-scales` learns others, `stylecli adain` can do any",
+        )
+    below, above = max(one for one in rows if one <= scale), min(one for one in rows if one >= scale)
+    way = math.log(scale / below) / math.log(above / below) if above > below else 0.0
+    return {rows[below]: 1 - way, rows[above]: way} if way else {rows[below]: 1.0}

@@ -46,6 +46,7 @@ class Refiner:
         jobs: int,
         alpha: float,
         style_size: int | None = None,
+        style_scale: float = 1.0,
     ) -> Result:
         """`result` after `steps` more.
 
@@ -56,7 +57,8 @@ class Refiner:
             steps: At the size of the image; none give `result` itself.
             jobs: How many of them share memory.
             alpha: Strength of the style.
-            style_size: Short side of the style pictures.
+            style_size: Short side of the style pictures, and
+            style_scale: how much larger they are shown, as in the settings of `gatys`.
 
         Raises:
             MemoryLimitError: A descent at this size does not fit.
@@ -76,7 +78,7 @@ class Refiner:
             if picture.shape[1:] != start.shape[1:]:
                 picture = resize(picture, (height, width))
             asked = Request(
-                self._settings(steps, alpha, style_size),
+                replace(self._settings(steps, alpha), style_size=style_size, style_scale=style_scale),
                 picture,
                 shares=request.shares,
                 masks=masks and [mask.clone() for mask in masks],
@@ -87,12 +89,11 @@ class Refiner:
         image = made.picture if result.picture.is_floating_point() else made.picture.mul(255).round().byte()
         return replace(result, image=image, losses=made.losses, interrupted=made.interrupted)
 
-    def _settings(self, steps: int, alpha: float, style_size: int | None) -> GatysSettings:
+    def _settings(self, steps: int, alpha: float) -> GatysSettings:
         known = self.settings
         return replace(
             known,
             steps=steps,
-            style_size=style_size,
             style_weight=alpha * known.style_weight,
             strokes_weight=alpha * known.strokes_weight,
         )

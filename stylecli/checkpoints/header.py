@@ -4,6 +4,7 @@ import json
 import math
 import struct
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,9 @@ SAMPLE = "sample."
 
 IDENTITY = "identity"
 """Of the styles of a transformation net, the one that gives the photo."""
+
+SIZED = "@"
+"""Before the size of the strokes, in the name of a style at another size: `irises@2`."""
 
 TEXTURE = "texture-"
 """Of the names of embedded generators of textures."""
@@ -118,10 +122,27 @@ def styles_of(path: Path, names: list[str] | None = None) -> list[dict[str, str]
     told = {str(each.get("name")): each for each in rows if isinstance(each, dict)} if isinstance(rows, list) else {}
     keys = ("title", "artist", "year")
     return [
-        {"name": name, **{key: str(told.get(name, {}).get(key, "")) for key in keys}}
-        for name in names
+        {
+            "name": name,
+            **{key: str(told.get(name, {}).get(key, "")) for key in keys},
+            **({"scales": ",".join(f"{scale:g}" for scale in sorted(scales))} if len(scales) > 1 else {}),
+        }
+        for name, scales in rows_of(names).items()
         if name != IDENTITY
     ]
+
+
+def rows_of(names: Sequence[str]) -> dict[str, dict[float, int]]:
+    """Where each style of a net stands among its `names`, by the size of its strokes."""
+    found: dict[str, dict[float, int]] = {}
+    for row, name in enumerate(names):
+        base, _, size = name.rpartition(SIZED)
+        try:
+            scale = float(size) if base in names else 1.0
+        except ValueError:
+            scale = 1.0
+        found.setdefault(base if scale > 0 and scale != 1 else name, {})[scale] = row
+    return found
 
 
 def textures() -> list[dict[str, str]]:

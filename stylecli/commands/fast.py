@@ -57,6 +57,7 @@ def _list(weights: str, *, as_json: bool, preview: bool) -> ExitCode:
             print(json.dumps(row))
         else:
             by = ", ".join(filter(None, (row["artist"], row["year"])))
-            print(f"{row['name']:{widths[0]}}  {row['title']:{widths[1]}}  {by}".rstrip())
+            sizes = f"  (--style-scale {row['scales']})" if "scales" in row else ""
+            print(f"{row['name']:{widths[0]}}  {row['title']:{widths[1]}}  {by}{sizes}".rstrip())
         print(next(pictures, ""), end="", flush=True)
     return ExitCode.DONE

@@ -31,6 +31,9 @@ class AdainSettings(Refined):
         minimum=1,
         panel="Look",
     )
+    style_scale: float = option(
+        1.0, "size of the style's features against the content's", minimum=0.05, sweep=True, panel="Look"
+    )
     preserve_color: str = colors()
     crop: bool = option(False, "cut contents and styles to their central square", panel="Look")
     weights: str = option("adain", "any-style network: a name of `stylecli weights list`, or a file")

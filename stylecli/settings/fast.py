@@ -30,6 +30,13 @@ class FastSettings(Refined):
         sweep=True,
         panel="Look",
     )
+    style_scale: float = option(
+        1.0,
+        "size of the strokes, where the net learned its styles at several, see --list-styles",
+        minimum=0.05,
+        sweep=True,
+        panel="Look",
+    )
     size: int | None = option(None, "short side of the result; default: that of the content", unit="px", minimum=1)
     preserve_color: str = colors()
     recipe: str = option(

@@ -51,6 +51,7 @@ class Adain(_Machine, total=False):
     alpha: float
     size: int | None
     style_size: int | None
+    style_scale: float
     preserve_color: Literal["none", "luminance", "histogram", "coral"]
     crop: bool
     weights: str
@@ -62,6 +63,7 @@ class Fast(_Machine, total=False):
     weights: str
     style: Sequence[str] | str
     alpha: float
+    style_scale: float
     size: int | None
     preserve_color: Literal["none", "luminance", "histogram", "coral"]
     recipe: Literal["reference", "stylecli"]

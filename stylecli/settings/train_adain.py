@@ -13,6 +13,15 @@ class TrainAdainSettings(Stroked):
 
     content: tuple[str, ...] = option((), "folders of pictures to paint, with all below them", unit="folder")
     style: tuple[str, ...] = option((), "folders of pictures to take styles from", unit="folder")
+    validation: tuple[str, ...] = option(
+        (), "folders of styles that are only tried, at each snapshot; the best is kept", unit="folder"
+    )
+    patience: int = option(
+        0,
+        "with --validation: stop when so many snapshots in a row are no better; 0 goes on to the end",
+        unit="snapshots",
+        minimum=0,
+    )
     network: str = option(
         "embedded", "ours, or the decoder of the paper for a given encoder", choices=("embedded", "published")
     )
@@ -35,3 +44,5 @@ class TrainAdainSettings(Stroked):
         for name in ("content", "style"):
             if not getattr(self, name):
                 raise UsageError(f"--{name}: missing", "give one or more folders of pictures")
+        if self.patience and not self.validation:
+            raise UsageError("--patience: nothing to be tried", "add --validation with a folder of pictures")

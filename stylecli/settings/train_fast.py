@@ -36,6 +36,11 @@ class TrainFastSettings(Stroked):
         None, "peak of Adam's rate, which falls to zero along a cosine; default 1e-3, or 3e-2 to add a style", minimum=0
     )
     style_size: int = option(512, "short side of the style pictures, if they are larger", unit="px", minimum=64)
+    style_scales: tuple[float, ...] = option(
+        (1.0,),
+        "sizes at which each style is learned, with commas, such as 0.5,1,2 for `fast --style-scale`; without 1 for "
+        "styles that the net has",
+    )
 
     style_weight: float | None = option(
         None, "weight of the style; default 14 for a net, 30 for an added style", minimum=0, panel="Losses"
@@ -91,6 +96,10 @@ class TrainFastSettings(Stroked):
         for name, what in (("style", "a picture"), ("content", "a folder of pictures")):
             if not getattr(self, name):
                 raise UsageError(f"--{name}: missing", f"give {what}, or several")
+        if not all(0.05 <= scale <= 20 for scale in self.style_scales) or not self.style_scales:
+            raise UsageError("--style-scales: numbers from 0.05 to 20", "such as 0.5,1,2")
+        if self.network == "texture-net" and self.style_scales != (1.0,):
+            raise UsageError("--style-scales: a texture-net knows one size", "leave it out")
         if self.network == "texture-net" and not self.from_scratch:
             raise UsageError("--network texture-net: trained as a whole", "add --from-scratch")
         if not (1 <= len(self.scales) <= 8 and all(0 < width <= 512 for width in self.scales)):

@@ -35,7 +35,9 @@ from stylecli.training.teacher_features import TeacherFeatures, shift, squared, 
 def run(settings: TrainAdainSettings, device: Device, listener: Listener) -> Path:
     """Train in `settings.output`; the path of the averaged weights is returned. Errors are those of the tasks."""
     task = PublishedTask(settings, device) if settings.network == "published" else AdainTask(settings, device)
-    schedule = Schedule(settings.steps, settings.learning_rate, decay=0.995, every=settings.every, clip=3.0)
+    schedule = Schedule(
+        settings.steps, settings.learning_rate, decay=0.995, every=settings.every, clip=3.0, patience=settings.patience
+    )
     return train(task, schedule, Path(settings.output), listener)
 
 
@@ -110,12 +112,12 @@ class AdainTask(AnyStyleTask):
         """Seeded pairs at all strengths."""
         return self.source.batches(first, last, strengths=True)
 
-    def losses(self, batch: Pairs) -> dict[str, Tensor]:
-        """Style, content, pixels and range, each with its weight."""
+    def measured(self, model: nn.Module, batch: Pairs) -> dict[str, Tensor]:
+        """Style, strokes, content, pixels and range, each with its weight."""
         content, style = (x.to(self.device, memory_format=torch.channels_last) for x in (batch.content, batch.style))
         alpha = batch.alpha.to(self.device)
         with self.half():
-            raw = self.model(content, style, alpha, batch.seed)
+            raw = model(content, style, alpha, batch.seed)
         strength = alpha.flatten()
         output, outside = visible(raw)
         seen = strength > 0

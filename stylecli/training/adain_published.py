@@ -56,10 +56,10 @@ class PublishedTask(AnyStyleTask):
         """Seeded pairs at full strength."""
         return self.source.batches(first, last, strengths=False)
 
-    def losses(self, batch: Pairs) -> dict[str, Tensor]:
+    def measured(self, net: nn.Module, batch: Pairs) -> dict[str, Tensor]:
         """Content and style, each with its weight."""
         content, style = (x.to(self.device, memory_format=torch.channels_last) for x in (batch.content, batch.style))
-        net = self.model
+        assert isinstance(net, AdaIN)
         with torch.no_grad():
             seen = net.see(content)
             own, wanted = net.target(moments(seen.features[0])), net.style(style).targets[0]

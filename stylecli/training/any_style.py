@@ -13,8 +13,11 @@ from stylecli.device import Device
 from stylecli.media.grids import sheet
 from stylecli.nets.any_style import AnyStyle
 from stylecli.settings.train_adain import TrainAdainSettings
-from stylecli.training.pairs import PairSource
+from stylecli.training.pairs import Pairs, PairSource
 from stylecli.training.recipes import recipe
+
+TRIED = 16
+"""Pairs that validation looks at."""
 
 
 class AnyStyleTask(ABC):
@@ -27,11 +30,31 @@ class AnyStyleTask(ABC):
     network: ClassVar[str]
     """As `checkpoints.layouts.networks` calls it."""
     title: ClassVar[str]
+    model: AnyStyle
 
     def __init__(self, settings: TrainAdainSettings, device: Device) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.device, self.half = settings, device.torch, device.training().autocast
         self.source = PairSource(settings.content, settings.style, settings.crop, settings.batch, settings.seed)
+        # Always the same pairs, of contents that are also learned from and styles that are not.
+        aside = settings.validation and PairSource(
+            settings.content, settings.validation, settings.crop, settings.batch, settings.seed - 1
+        )
+        self.aside = [*aside.batches(1, TRIED // settings.batch or 1, strengths=False)] if aside else []
+
+    @abstractmethod
+    def measured(self, model: nn.Module, batch: Pairs) -> dict[str, Tensor]:
+        """Losses of what `model` makes of a batch, each with its weight."""
+
+    def losses(self, batch: Pairs) -> dict[str, Tensor]:
+        """See `training.loop.Task`."""
+        return self.measured(self.model, batch)
+
+    @torch.no_grad()
+    def validate(self, averaged: nn.Module) -> float | None:
+        """The loss on styles that are never learned from, at full strength; None without any."""
+        found = [torch.stack([*self.measured(averaged, batch).values()]).sum() for batch in self.aside]
+        return float(torch.stack(found).mean()) if found else None
 
     @abstractmethod
     def config(self, averaged: nn.Module) -> dict[str, object]:

@@ -5,7 +5,8 @@ The losses are those of `training.painting_losses`, at every alpha, and for nets
     pixels   1 - alpha times the mean of |o - c|
 
 One style more (Dumoulin et al. 2017, section 3.2): nothing is learned but its own row of each (gamma, beta), which
-starts from the mean of the rows that are there; the other styles stay what they were.
+starts from the mean of the rows that are there; the other styles stay what they were. With `--style-scales` a style has
+a row for each size of its strokes, whose losses compare with the picture at that size.
 """
 
 import dataclasses
@@ -20,6 +21,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from stylecli.checkpoints import store
+from stylecli.checkpoints.header import SIZED
 from stylecli.checkpoints.layouts.format import stored_config
 from stylecli.checkpoints.load import converted, fill, load_vgg
 from stylecli.checkpoints.save import save_network
@@ -94,11 +96,11 @@ class FastTask(PaintingTask):
         self.encoder = load_vgg(store.resolve(refined.weights), list(parse_layers(refined.style_layers)))
         net = self._fresh() if settings.from_scratch else self._extended()
         self.model = net.to(memory_format=torch.channels_last).to(self.device)
-        self.first = len(net.config.styles) - len(self.pictures)
+        self.first = len(net.config.styles) - len(self.shown)
 
     def _fresh(self) -> TransformerNet:
         s = self.settings
-        names = ((IDENTITY,) if s.identity else ()) + tuple(self.pictures)
+        names = ((IDENTITY,) if s.identity else ()) + tuple(self.shown)
         if len(s.blocks) > len(s.widths):
             raise UsageError("--blocks: more numbers than --widths", "one for each size, the smallest first")
         shape = TransformerConfig(names, s.widths, s.blocks, s.stem, s.norm, pixels=1.0, colors=s.colors, noise=s.noise)
@@ -132,19 +134,23 @@ class FastTask(PaintingTask):
         path = store.resolve(self.settings.weights)
         config, state = converted(path, "transformer")
         self.base = store.about(path)
-        self.told = [*self.base.get("styles", []), *self.told]
-        if known := next((name for name in self.pictures if name in config.styles), None):
-            raise UsageError(f"{self.pictures[known]}: the net has a style {known}", "rename the picture")
+        if known := next((name for name in self.shown if name in config.styles), None):
+            raise UsageError(f"{self.shown[known][0]}: the net has a style {known}", "rename the picture")
         old = len(config.styles)
         names = (path.stem,) if config.styles == ("style",) else config.styles
-        extended = TransformerNet(dataclasses.replace(config, styles=(*names, *self.pictures)))
+        self.told = [*self.base.get("styles", []), *(one for one in self.told if one["name"] not in names)]
+        extended = TransformerNet(dataclasses.replace(config, styles=(*names, *self.shown)))
         self._remember(extended)
         for name, rows in list(state.items()):
             if name.startswith("look_"):
-                state[name] = torch.cat([rows, extended.get_buffer(name)[-len(self.pictures) :].to(rows)])
+                state[name] = torch.cat([rows, extended.get_buffer(name)[-len(self.shown) :].to(rows)])
             if name.endswith((".gamma", ".beta")):
-                mean = rows[int(config.identity) :].float().mean(0, keepdim=True)
-                state[name] = torch.cat([rows.float(), mean.expand(len(self.pictures), -1)])
+                rows = rows.float()
+                mean = rows[int(config.identity) :].mean(0)
+                # A style at another size starts from what it is.
+                bases = [name.rpartition(SIZED)[0] for name in self.shown]
+                new = [rows[names.index(base)] if base in names else mean for base in bases]
+                state[name] = torch.cat([rows, torch.stack(new)])
         fill(extended, state, str(path))
         if config.colors:
             self._tint(extended)
@@ -160,10 +166,10 @@ class FastTask(PaintingTask):
 
     def _remember(self, net: TransformerNet) -> None:
         """Keep what `--refine` needs to know of the new styles beside the net."""
-        count = len(self.pictures)
+        count = len(self.shown)
         with torch.no_grad():
-            for row, path in enumerate(self.pictures.values(), -count):
-                taps = self.encoder(self._picture(path).cpu(), [layer for layer, _ in net.config.looks])
+            for row, shown in enumerate(self.shown.values(), -count):
+                taps = self.encoder(self._picture(*shown).cpu(), [layer for layer, _ in net.config.looks])
                 for layer, x in taps.items():
                     moments = mean_and_second(x)
                     for part, value in zip(("mean", "second"), moments, strict=True):
@@ -171,9 +177,9 @@ class FastTask(PaintingTask):
 
     def _tint(self, net: TransformerNet) -> None:
         """Begin the new styles at the mean and the deviation of each color of theirs."""
-        norm, count = net.norms["out"], len(self.pictures)
+        norm, count = net.norms["out"], len(self.shown)
         assert isinstance(norm, Norm)
-        pixels = [self._picture(path).flatten(2)[0] * net.config.pixels for path in self.pictures.values()]
+        pixels = [self._picture(*shown).flatten(2)[0] * net.config.pixels for shown in self.shown.values()]
         with torch.no_grad():
             norm.beta[-count:] = torch.stack([one.mean(1) for one in pixels]).to(norm.beta)
             norm.gamma[-count:] = torch.stack([one.std(1) for one in pixels]).to(norm.gamma)
@@ -188,7 +194,7 @@ class FastTask(PaintingTask):
 
     def batches(self, first: int, last: int) -> Iterator[Batch]:
         """Seeded crops; every style as often as any other; one alpha of eight is anywhere, the others are 1."""
-        count, size, seed = len(self.pictures), self.content.batch, self.settings.seed
+        count, size, seed = len(self.shown), self.content.batch, self.settings.seed
         for step, content in enumerate(self.content.ahead(first, last), first):
             places = range((step - 1) * size, step * size)
             style = torch.tensor([_order(count, seed + place // count)[place % count] for place in places])

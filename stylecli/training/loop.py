@@ -7,7 +7,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -36,7 +36,8 @@ class Task(Protocol[Batch]):
     def model(self) -> nn.Module:
         """What is trained: its parameters, and nothing frozen.
 
-        A task may also have `groups()`, lists of them as Adam takes them, each with a `factor` on the rate.
+        A task may also have `groups()`, lists of them as Adam takes them, each with a `factor` on the rate, and
+        `validate(averaged)`, a loss on what is never learned from, or None: the file is then the best so far.
         """
 
     def batches(self, first: int, last: int) -> Iterator[Batch]:
@@ -82,6 +83,7 @@ class Schedule:
         clip: Largest norm of the gradient; what is longer is shortened.
         betas: Of Adam.
         constant: The rate stays at its peak.
+        patience: Snapshots in a row that may be no better than the best before, where the task validates; 0: any.
     """
 
     steps: int
@@ -92,6 +94,7 @@ class Schedule:
     clip: float = math.inf
     betas: tuple[float, float] = (0.9, 0.99)
     constant: bool = False
+    patience: int = 0
 
     @torch.no_grad()
     def average(self, averaged: Tensors, current: Tensors, count: Tensor | int) -> None:
@@ -138,26 +141,35 @@ def train(task: Task[Batch] | Phased[Batch], schedule: Schedule, folder: Path, l
         distributed.same(network)
     writes = distributed.rank() == 0
     start = time.monotonic()
+    validate: Callable[[nn.Module], float | None] = getattr(task, "validate", lambda averaged: None)
     for returned in range(MOST_RETURNS + 1):
+        validated = snapshots.validated(folder)
         try:
             for step, batch in enumerate(task.batches(done + 1, schedule.steps), done + 1):
+                if _stalled(validated, schedule.patience):
+                    break
                 row = _step(task, batch, step, optimizers, schedule, schedule.rate(step) / 2**returned)
                 averaged.update_parameters(task.model)
                 due = step % schedule.every == 0 or step == schedule.steps
                 if due:
                     # Running statistics are each process's own until now.
                     distributed.same(task.model)
+                    if (tried := validate(averaged.module)) is not None:
+                        row["validation"] = tried
+                        validated.append(tried)
                 if not writes:
                     continue
                 with open(folder / snapshots.LOG, "a", opener=own) as file:
                     file.write(json.dumps(row) + "\n")
                 if due:
                     snapshots.save(folder, step, task.model, averaged, optimizers)
-                    task.export(averaged.module, folder / "weights.safetensors", row)
+                    if not validated or validated[-1] == min(validated):
+                        task.export(averaged.module, folder / "weights.safetensors", row)
                     if sheet := getattr(task, "sheet", None):
                         write_picture(sheet(averaged.module), folder / f"sample_{step:06}.jpg")
                 left_out = f"unreadable pictures left out: {len(broken)}" if broken else ""
-                what = "; ".join(filter(None, (note, left_out)))
+                tried_last = f"validation {validated[-1]:.4g}, best {min(validated):.4g}" if validated else ""
+                what = "; ".join(filter(None, (note, left_out, tried_last)))
                 listener(Step(step, schedule.steps, time.monotonic() - start, row["loss"], what))
             break
         except _NotANumberError as error:
@@ -170,6 +182,11 @@ def train(task: Task[Batch] | Phased[Batch], schedule: Schedule, folder: Path, l
             # Pictures, and which of them are broken, are of one training.
             forget()
     return folder / "weights.safetensors"
+
+
+def _stalled(validated: list[float], patience: int) -> bool:
+    """Whether the last `patience` snapshots were no better than the best before them."""
+    return 0 < patience < len(validated) - validated.index(min(validated)) if validated else False
 
 
 class _NotANumberError(Exception):

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from stylecli.checkpoints.header import SIZED
 from stylecli.device import Device
 from stylecli.errors import InputError, UsageError
 from stylecli.losses.content import nine_point
@@ -32,6 +33,10 @@ from stylecli.training.teacher_features import TeacherFeatures, shift, squared, 
 class PaintingTask:
     """The common half of a task for `training.loop.train`; the settings' `batch` is given.
 
+    Attributes:
+        pictures: Of the styles, by name.
+        shown: Each picture at each size of its strokes, by the name of its row in the net.
+
     Raises:
         WeightsError: A teacher is missing or of another family.
         UsageError: A layer that the teacher does not have, or two styles of one name.
@@ -46,6 +51,11 @@ class PaintingTask:
         self.content = Crops(contents, settings.crop, settings.batch, settings.seed, zoom=settings.zoom)
         self.pictures = _styles(settings.style)
         self.told = _told(self.pictures, settings.catalog)
+        self.shown = {
+            name if scale == 1 else f"{name}{SIZED}{scale:g}": (path, scale)
+            for name, path in self.pictures.items()
+            for scale in settings.style_scales
+        }
         self.judge = TeacherFeatures(
             settings.teacher,
             settings.deep_teacher,
@@ -56,7 +66,7 @@ class PaintingTask:
             settings.strokes_layers if settings.strokes_weight else (),
         )
         with torch.inference_mode():
-            found = [self.judge.measure(self._picture(path)) for path in self.pictures.values()]
+            found = [self.judge.measure(self._picture(*shown)) for shown in self.shown.values()]
             photos = self.judge.measure(self.content(0).to(self.device)).strokes
         # Out of inference mode again: the losses are differentiated.
         self.grams = [torch.cat(layer).clone() for layer in zip(*(each.grams for each in found), strict=True)]
@@ -66,10 +76,10 @@ class PaintingTask:
             for photo, layer in zip(photos, self.strokes, strict=True)
         ]
 
-    def _picture(self, path: Path) -> Tensor:
+    def _picture(self, path: Path, scale: float) -> Tensor:
         pixels = read_picture(path).pixels
         height, width = pixels.shape[1:]
-        size = short_side(height, width, min(self.settings.style_size, height, width))
+        size = short_side(height, width, round(scale * min(self.settings.style_size, height, width)))
         return resize(pixels, size)[None].to(self.device)
 
     def compared(self, output: Tensor, content: Tensor, style: Tensor, alpha: Tensor) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ PATHS = {
     "start",
     "style",
     "teacher",
+    "validation",
     "weights",
 }
 """Settings that name files and folders."""

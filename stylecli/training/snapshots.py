@@ -101,6 +101,13 @@ def _cut(log: Path, step: int) -> None:
         file.write("".join(f"{line}\n" for line in lines if _before(line, step)).encode())
 
 
+def validated(folder: Path) -> list[float]:
+    """What validation said so far, a number for each snapshot, as the log has them."""
+    log = folder / LOG
+    rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    return [row["validation"] for row in rows if "validation" in row]
+
+
 def _before(line: str, step: int) -> bool:
     """Whether a line of the log is whole, and of a step up to `step`: a machine that went down may have torn some."""
     try:
