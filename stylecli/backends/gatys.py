@@ -10,7 +10,7 @@ Gatys, Ecker, Bethge 2016, "Image style transfer using convolutional neural netw
 f_l features at layer l, S their moments over space, D a distance of `losses/style.py`, N zero mean and unit deviation a
 channel, P_l correlations of the channels over space: Gram matrices are mostly color and contrast, correlations tell
 which forms go together. Coarse to fine: each size starts from the enlarged result of the one before, as crowsonkb's
-tool does.
+tool does, and from what of the content was too fine for it.
 
 Differs from the paper: losses are relative to their targets, so that weights mean the same for every network, layer and
 picture; the content is compared without its channels' means and deviations, which belong to the style. `--recipe`
@@ -261,6 +261,11 @@ class _Run:
             start = self._start(content)
         else:
             start = F.interpolate(before.result, content.shape[2:], mode="bicubic")
+            if self.recipe.detail and self.settings.init not in ("noise", "style-stats"):
+                # What the size before was too coarse for comes from where the descent began.
+                fine, size = self._start(content), before.result.shape[2:]
+                coarse = F.interpolate(fine, size, mode="bicubic", antialias=True)
+                start = start + fine - F.interpolate(coarse, content.shape[2:], mode="bicubic")
             if not self.recipe.network_space:
                 start = start.clamp(0, 1)
         start = start.contiguous()

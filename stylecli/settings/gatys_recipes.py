@@ -20,6 +20,7 @@ class Recipe:
         nine_point: Total variation is the mean nine-point one, else the sum of absolute differences.
         betas: Of Adam.
         evaluated: The result is the last picture whose loss was taken, one update before the last.
+        detail: From one size to the next, what was too fine for the one before is added.
         pool_scales: Factor on pooled activations, by the kind of pooling; 1 where there is none.
     """
 
@@ -31,6 +32,7 @@ class Recipe:
     nine_point: bool = True
     betas: tuple[float, float] = (0.9, 0.99)
     evaluated: bool = False
+    detail: bool = False
     pool_scales: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -45,7 +47,7 @@ _CAFFE = {
     "strokes_weight": 0.0,
 }
 GATYS_RECIPES = {
-    "stylecli": Recipe("ours"),
+    "stylecli": Recipe("ours", detail=True),
     "neural-style": Recipe(
         "ProGamerGov/neural-style-pt@7251405",
         {
