@@ -17,7 +17,7 @@ from stylecli.batch.concurrency import choose
 from stylecli.batch.inputs import PICTURES, SOUNDS, Source, expand
 from stylecli.batch.ledger import folder_written, opened, tidy
 from stylecli.batch.plan import Inputs, Job, guard, plan
-from stylecli.batch.runner import Audience, Paced, Report, run
+from stylecli.batch.runner import Audience, Paced, Past, Report, run
 from stylecli.batch.sheets import make_sheet, plan_sheets, wants_singles
 from stylecli.batch.watching import arriving
 from stylecli.batch.work import Work
@@ -112,6 +112,7 @@ def run_files(
     weights: Mapping[str, str] | None = None,
     later: Iterable[Sequence[Job]] | None = None,
     reraise: bool = False,
+    past: Past | None = None,
 ) -> ExitCode:
     """Opens the method once, then reads, computes and writes every job.
 
@@ -123,6 +124,7 @@ def run_files(
         weights: SHA-256 by name that the method's weights must have; None takes any.
         later: More jobs of the method, which are asked for when those before are done.
         reraise: Let errors of jobs through as they are, for developers.
+        past: Of the same jobs in processes that died, on this machine.
 
     Raises:
         WeightsError: The method's weights are missing, wrong, or not the ones demanded.
@@ -139,11 +141,11 @@ def run_files(
             raise UsageError("--watch: on one GPU only", "such as --device cuda:0")
         go = _on_gpus(jobs, outputs, compute, audience, weights or {}, reraise)
     else:
-        go = _here(jobs, outputs, compute, audience, weights or {}, later, reraise)
+        go = _here(jobs, outputs, compute, audience, weights or {}, later, reraise, past)
     try:
         with opened(folder_written(jobs, outputs.output), audience.say) as note:
             # Another run may have ended since the plan was made.
-            guard(jobs, outputs)
+            guard([job for place, job in enumerate(jobs) if not past or place not in past.begun], outputs)
             tidy(jobs)
             code = go(note)
             for sheet in sheets if code in (ExitCode.DONE, ExitCode.SOME_FAILED) else ():
@@ -166,6 +168,7 @@ def _here(
     weights: Mapping[str, str],
     later: Iterable[Sequence[Job]] | None,
     reraise: bool,
+    past: Past | None = None,
 ) -> Go:
     """What does all jobs in this process; the method is open."""
     audience.say("loading weights ...")
@@ -179,7 +182,7 @@ def _here(
         code = ExitCode.DONE
         try:
             for batch in chain([jobs], later or ()):
-                code = run(batch, work, audience, **paced, note=note, reraise=reraise)
+                code = run(batch, work, audience, **paced, note=note, reraise=reraise, past=past)
                 if code == ExitCode.INTERRUPTED:
                     break
         finally:

@@ -27,6 +27,7 @@ from stylecli.budget import ALLOWANCE, Budget, OverBudgetError
 from stylecli.checkpoints import store
 from stylecli.checkpoints.registry import Entry
 from stylecli.errors import InputError, MemoryLimitError, printable
+from stylecli.media.audio import read_sound, write_sound
 from stylecli.media.images import read_picture, write_picture
 from stylecli.media.resize import resize, resize_8bit, short_side
 from stylecli.media.stored_settings import read_settings
@@ -325,6 +326,26 @@ def wav(rate: int, data: bytes, channels: int = 1) -> bytes:
     )
 
 
+@pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "mp3"])
+def test_memory_is_asked_before_a_sound_is_decoded(cli: Cli, folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch):
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, (80_000, 2))
+    soundfile.write(folder / f"a.{kind}", noise, 8000)
+    soundfile.write(folder / "s.wav", noise, 8000)
+    monkeypatch.setattr(soundfile.SoundFile, "read", lambda *_, **__: pytest.fail("decoded"))
+    done = cli("audio", f"a.{kind}", "--style", "s.wav", "-o", "o.wav", "--max-memory", "600K")
+    assert complaint(done, 4) == f"a.{kind}: its decoded samples would take more room than it may have"
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "mp3"])
+def test_the_record_of_a_sound_is_read_back(folder: Path, kind: str):
+    noise = torch.rand(2, 8000, generator=torch.Generator().manual_seed(0)) / 10
+    for tags, left_out in ({"comment": "by the sea", "title": "t"}, False), ({"comment": "stylecli:{}"}, True):
+        notes = write_sound(noise, folder / f"a.{kind}", 44_100, format=kind, tags=tags, settings='{"mine": 1}')
+        assert read_settings(folder / f"a.{kind}") == '{"mine": 1}'
+        assert any("tags of the content left out" in note for note in notes) == left_out
+    assert read_sound(folder / f"a.{kind}").tags.get("title") is None
+
+
 @pytest.mark.parametrize(
     ("rate", "channels", "said"),
     [
@@ -467,6 +488,24 @@ def test_pulls(cli: Cli, server: Server, tmp_path: Path, tiny_encoder: Path, mon
     published(server, monkeypatch, "/net")
     assert cli("weights", "pull", "net").exit_code == 3
     assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_a_network_of_ones_own_under_a_published_name_is_not_called_damaged(
+    cli: Cli, server: Server, tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    data, there = tiny_encoder.read_bytes(), tmp_path / "cache/net.bin"
+    there.parent.mkdir(exist_ok=True)
+    there.write_bytes(data)
+    for size, said in ((len(data) + 1, f"{there}: whole, but not the published net: "), (len(data), "wrong sha256")):
+        published(server, monkeypatch, "/net", sha256="a" * 64, size=size)
+        for command in ("pull", "check"):
+            assert said in complaint(cli("weights", command, "net"), 3)
+    there.write_bytes(data[:-9])
+    published(server, monkeypatch, "/net", sha256="a" * 64, size=len(data))
+    done = cli("weights", "check", "net")
+    assert "wrong sha256" in complaint(done, 3)
+    assert "weights remove net" in done.stderr
+    assert there.read_bytes() == data[:-9]
 
 
 def test_trainings_leave_out_what_cannot_be_read(

@@ -27,15 +27,16 @@ FILLED = 8
 """Less pixels than this are what a network adds to sides that its layers do not divide."""
 
 
-def read_sound(source: Source) -> "Sound":
-    """A sound of any format.
+def read_sound(source: Source, *, most: int | None) -> "Sound":
+    """A sound of any format; `most` are the bytes that it may take: they are asked for before it is decoded.
 
     Raises:
         InputError: It cannot be read.
+        MemoryLimitError: It would take more than `most`.
     """
     from stylecli.media import audio
 
-    return audio.read_sound(source.held, name=source.name)
+    return audio.read_sound(source.held, name=source.name, most=most)
 
 
 def read_picture(source: Source, *, levels: bool, size: int | None, most: int | None) -> "Picture":

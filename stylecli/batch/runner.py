@@ -53,6 +53,25 @@ class Report:
         return isinstance(self.error, Interrupted) or bool(self.outcome and self.outcome.interrupted)
 
 
+@dataclass
+class Past:
+    """What became of a plan in processes that died in it, see `supervised`, and who hears how this one goes on.
+
+    Attributes:
+        ended: Reports by place in the plan.
+        told: How many of them the audience has heard.
+        begun: Jobs that any process was at.
+        alone: One job at a time, so that it is known which one ends the process.
+        tell: Hears what becomes of which job: `begun`, `ended`, `told`.
+    """
+
+    ended: dict[int, Report] = field(default_factory=dict)
+    told: int = 0
+    begun: set[int] = field(default_factory=set)
+    alone: bool = False
+    tell: Callable[..., None] = lambda what, place, report=None: None
+
+
 @dataclass(frozen=True)
 class Made:
     """A result that has yet to be written: `write` does that, and gives more notes."""
@@ -115,6 +134,7 @@ def run(
     ready: Callable[[], None] = lambda: None,
     note: Callable[[Report], None] | None = None,
     reraise: bool = False,
+    past: Past | None = None,
 ) -> ExitCode:
     """Does every job; one that fails does not stop the others, Ctrl-C does. Reports come in the order of the plan.
 
@@ -129,21 +149,28 @@ def run(
         ready: Called in each thread before its first job.
         note: Takes every report, for the record.
         reraise: Let the first error through as it is, for developers.
+        past: Of the same plan in other processes.
 
     Returns:
         0; 1 when some of several jobs failed; the error's own code when the only job did; 130 when interrupted.
     """
     reports: list[Report] = []
-    flow = _Flow(work, audience, len(jobs), at_once)
+    past = past or Past()
+    at_once, ahead = (1, 0) if past.alone else (at_once, ahead)
+    flow = _Flow(work, audience, len(jobs), at_once, past)
     with interruptible(flow.stopped), ThreadPoolExecutor(at_once + ahead, initializer=ready) as pool:
         try:
-            for future in [pool.submit(flow.carry, place, job) for place, job in enumerate(jobs)]:
+            futures = [pool.submit(flow.carry, place, job) for place, job in enumerate(jobs)]
+            for place, future in enumerate(futures):
                 if (report := future.result()) is None:
                     continue
                 reports.append(report)
+                if place < past.told:
+                    continue
                 if note:
                     note(report)
                 audience.end(report)
+                past.tell("told", place)
                 if report.raised and (reraise or isinstance(report.raised, BrokenPipeError)):
                     raise report.raised
         except BaseException:
@@ -182,13 +209,24 @@ def interruptible(stopped: threading.Event) -> Iterator[None]:
 class _Flow:
     """Carries jobs from their inputs to their files, each in one thread, and lets so many compute at once."""
 
-    def __init__(self, work: Work, audience: Audience, total: int, places: int) -> None:
-        self.work, self.audience, self.total = work, audience, total
+    def __init__(self, work: Work, audience: Audience, total: int, places: int, past: Past) -> None:
+        self.work, self.audience, self.total, self.past = work, audience, total, past
         self.stopped = threading.Event()
         self.free, self.next, self.changed = places, 0, threading.Condition()
 
     def carry(self, place: int, job: Job) -> Report | None:
         """The report of a job; None when the run was stopped before it began."""
+        if known := self.past.ended.get(place):
+            with self._turn(place):
+                return known
+        if not self.stopped.is_set():
+            self.past.tell("begun", place)
+        report = self._carried(place, job)
+        if report:
+            self.past.tell("ended", place, report)
+        return report
+
+    def _carried(self, place: int, job: Job) -> Report | None:
         given: object = None
         gather: Callable[[Job], object] | None = getattr(self.work, "gather", None)
         if gather and not self.stopped.is_set():

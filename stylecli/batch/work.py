@@ -82,7 +82,8 @@ class Work:
         roles = ["content", "style", *job.settings.pictures()]
         read = {role: some for role, some in job.inputs.items() if role in roles}
         if isinstance(self.outputs, SoundFiles):
-            given = Given(record, sounds={role: list(map(codecs.read_sound, some)) for role, some in read.items()})
+            hear = partial(codecs.read_sound, most=self.method.device.max_memory)
+            given = Given(record, sounds={role: [hear(one) for one in some] for role, some in read.items()})
         else:
             pictures = {role: [self._read(role, one, job.settings) for one in some] for role, some in read.items()}
             masks = codecs.read_masks(job, pictures["content"][0].pixels) if "content" in pictures else None

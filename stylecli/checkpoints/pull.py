@@ -54,10 +54,7 @@ def pull(wanted: Known, bar: "Bar | None" = None) -> Path:
     if entry is None:
         return wanted.path
     if wanted.path.is_file():
-        try:
-            check_digest(wanted.path, wanted.sha256)
-        except WeightsError as error:
-            raise WeightsError(error.message, f"`stylecli weights remove {wanted.name}`, then pull it again") from error
+        check_known(wanted)
         return wanted.path
     if offline():
         raise WeightsError(f"{wanted.name}: not here, and STYLECLI_OFFLINE is set", by_hand(wanted))
@@ -73,6 +70,36 @@ def pull(wanted: Known, bar: "Bar | None" = None) -> Path:
         wrong = _WRONG.get(error.errno or 0, f"cannot be written: {error.strerror or error}".lower())
         raise WeightsError(f"{part.parent}: {wrong}", "set STYLECLI_WEIGHTS to another folder") from error
     return wanted.path
+
+
+def check_known(wanted: Known) -> str:
+    """The digest of the file that is there under a name.
+
+    Raises:
+        WeightsError: It is not the published one; another network of the user's is not called damaged.
+    """
+    try:
+        return check_digest(wanted.path, wanted.sha256)
+    except WeightsError as error:
+        if (there := _other(wanted)) is None:
+            hint = f"`stylecli weights remove {wanted.name}`, then pull it again"
+            raise WeightsError(error.message, hint) from error
+        told = f"{wanted.path}: whole, but not the published {wanted.name}: {there}, with another sha256"
+        hint = "it is used as it is; to have both, move it, give its new path as --weights, and pull"
+        raise WeightsError(told, hint) from error
+
+
+def _other(wanted: Known) -> str | None:
+    """The format of a whole network that is not the published file; that one with wrong bits has its size."""
+    from stylecli.checkpoints.load import check_whole, describe
+
+    if wanted.entry and wanted.path.stat().st_size == wanted.entry.size:
+        return None
+    try:
+        check_whole(wanted.path)
+        return describe(wanted.path).format
+    except WeightsError:
+        return None
 
 
 class Bar(Protocol):

@@ -6,6 +6,7 @@ from functools import partial
 
 from stylecli.batch.inputs import forget_pipes
 from stylecli.batch.plan import STDOUT, Job
+from stylecli.batch.runner import Past
 from stylecli.commands._report import Reporter, line
 from stylecli.errors import ExitCode, UsageError, printable
 from stylecli.settings.fields import Settings
@@ -49,6 +50,8 @@ def run_jobs(
     Raises:
         UsageError: `--json` and the picture both want stdout.
     """
+    from stylecli.batch.gpu_pool import ALL
+    from stylecli.batch.supervised import possible, supervised
     from stylecli.runs import run_files
 
     if reporting.dry_run:
@@ -57,8 +60,15 @@ def run_jobs(
         return ExitCode.DONE
     if reporting.json and jobs[0].output == STDOUT:
         raise UsageError("--json: stdout is taken by -o -", "write the picture to a file")
+
+    def go(past: Past | None = None) -> ExitCode:
+        reporter = Reporter(reporting, len(jobs), past.told if past else 0)
+        return run_files(jobs, outputs, compute, reporter, weights=weights, reraise=reporting.traceback, past=past)
+
+    # A cluster, and several GPUs, have processes of their own.
+    several = len(jobs) > 1 and compute.device != ALL and getattr(compute, "engine", "serial") == "serial"
     try:
-        return run_files(jobs, outputs, compute, Reporter(reporting), weights=weights, reraise=reporting.traceback)
+        return supervised(jobs, go) if several and not reporting.traceback and possible() else go()
     finally:
         forget_pipes()
 

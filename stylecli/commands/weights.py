@@ -128,12 +128,13 @@ def check(
 
 def _checked(name: str, known: store.Known | None) -> tuple[dict[str, object], StyleCliError | None]:
     from stylecli.checkpoints.load import check_whole, describe, prove
+    from stylecli.checkpoints.pull import check_known
 
     row: dict[str, object] = {"name": name, "path": None, "sha256": None, "format": None, "difference": None}
     try:
         path = store.resolve(name)
         row["path"] = str(path)
-        row["sha256"] = store.check_digest(path, known.sha256 if known else "")
+        row["sha256"] = check_known(known) if known else store.sha256(path)
         row["format"] = describe(path).format
         check_whole(path)
         row["difference"] = prove(path)

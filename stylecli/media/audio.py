@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylecli.errors import InputError, OutputError
+from stylecli.budget import OverBudgetError
+from stylecli.errors import InputError, MemoryLimitError, OutputError
 from stylecli.files import atomic_write, output_error, read_bytes
 from stylecli.media import riff
 from stylecli.media.channels import USUAL, to_vorbis
 from stylecli.media.sound_files import MOST_SAMPLES, UnfitSoundError, decode, flac_with_mask
-from stylecli.media.stored_settings import IN_COMMENT
+from stylecli.media.stored_settings import IN_COMMENT, read_settings
 
 CEILING = 10 ** (-0.1 / 20)
 """Highest peak that is written: 0.1 dB below full scale, for lossy decoders overshoot."""
@@ -60,18 +61,27 @@ class Sound:
     mask: int = 0
 
 
-def read_sound(source: str | Path | bytes, *, name: str | None = None) -> Sound:
+def read_sound(source: str | Path | bytes, *, name: str | None = None, most: int | None = None) -> Sound:
     """Decodes a file or its bytes; NaN and infinite samples become silence, with a note.
+
+    Args:
+        source: A path, or the bytes of a file.
+        name: What errors call it; by default its path.
+        most: Bytes that its samples may take, which are asked for before it is decoded.
 
     Raises:
         InputError: Missing, not sound, damaged, or without samples.
+        MemoryLimitError: More than `most`.
     """
     name = name or (str(source) if not isinstance(source, bytes) else "<bytes>")
     data = read_bytes(source, name)
     try:
-        decoded = decode(data)
+        decoded = decode(data, most)
     except UnfitSoundError as error:
         raise InputError(f"{name}: {error}", "resample or cut it, or mix it down first") from error
+    except OverBudgetError as error:
+        hint = "cut it or mix it down first, or allow more with --max-memory"
+        raise MemoryLimitError(f"{name}: {error}", hint) from error
     except Exception as error:  # any: FFmpeg and libsndfile have their own kinds
         raise InputError(f"{name}: not sound, or damaged", _READABLE) from error
     samples = decoded.samples
@@ -164,6 +174,13 @@ def write_sound(
     # Floats hold any peak.
     fitted, note = (samples, "") if format == "wav" and bits == "32f" else fit(samples, clip)
     data, order = _encoded(fitted, rate, format, bits, {**(tags or {})}, settings, str(destination), mask)
+    left_out = ""
+    if settings and read_settings(data) != settings:
+        # What else is carried may hide them, or pass for them.
+        data, order = _encoded(fitted, rate, format, bits, {}, settings, str(destination), mask)
+        left_out = "tags of the content left out: they do not go together with the settings"
+        if read_settings(data) != settings:
+            raise OutputError(f"{destination}: {format} does not hold the settings that made it", "write a .wav")
     try:
         if isinstance(destination, str | Path):
             with atomic_write(destination) as file:
@@ -175,7 +192,7 @@ def write_sound(
         raise
     except OSError as error:
         raise output_error(destination, error) from error
-    return tuple(filter(None, [note, order]))
+    return tuple(filter(None, [note, order, left_out]))
 
 
 def _encoded(

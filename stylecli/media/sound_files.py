@@ -3,11 +3,13 @@
 import itertools
 import re
 import struct
+import sys
 from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
 
+from stylecli.budget import Budget, OverBudgetError
 from stylecli.media import riff
 from stylecli.media.channels import USUAL, from_vorbis
 from stylecli.media.safe_open import mute
@@ -45,12 +47,14 @@ class UnfitSoundError(Exception):
     """A sound beyond what is read; says which limit."""
 
 
-def check_sound(rate: int, channels: int, frames: int) -> None:
+def check_sound(rate: int, channels: int, frames: int, most: int | None = None) -> None:
     """Holds what a header says, or what was decoded so far, to the limits.
 
     Raises:
         UnfitSoundError: Beyond one of them.
+        OverBudgetError: The samples would take more than `most` bytes.
     """
+    Budget(sys.maxsize if most is None else most).take(4 * frames * channels, "its decoded samples")
     if not RATES[0] <= rate <= RATES[1]:
         raise UnfitSoundError(f"{rate:,} samples a second, not {RATES[0]:,} to {RATES[1]:,}")
     if not 0 < channels <= MOST_CHANNELS:
@@ -80,10 +84,11 @@ class Decoded:
     notes: tuple[str, ...]
 
 
-def decode(data: bytes) -> Decoded:
-    """Any sound.
+def decode(data: bytes, most: int | None = None) -> Decoded:
+    """Any sound, whose samples take `most` bytes: they are asked for before it is decoded.
 
     Raises:
+        OverBudgetError: They take more.
         Exception: Of any kind, for what is none, or damaged from its beginning.
     """
     notes = []
@@ -91,33 +96,36 @@ def decode(data: bytes) -> Decoded:
         data, note = riff.mended(data)
         notes += [note] * bool(note)
     try:
-        return _by_libsndfile(data, notes)
-    except UnfitSoundError:
+        return _by_libsndfile(data, notes, most)
+    except (UnfitSoundError, OverBudgetError):
         raise
     except Exception:
         if (frames := _frames_of_mp3(data)) is not None:
             skipped, data = frames
-            return _by_libsndfile(data, [*notes, f"{skipped:,} bytes before its first frame skipped"])
+            return _by_libsndfile(data, [*notes, f"{skipped:,} bytes before its first frame skipped"], most)
         if not _for_ffmpeg(data):
             raise
-        return _by_ffmpeg(data, notes)
+        return _by_ffmpeg(data, notes, most)
 
 
-def _by_libsndfile(data: bytes, notes: list[str]) -> Decoded:
+def _by_libsndfile(data: bytes, notes: list[str], most: int | None) -> Decoded:
     import soundfile
 
     with mute(), soundfile.SoundFile(_Bytes(data)) as file:
         blocks, wrong, read = [], None, 0
-        # Headers of other formats are wrong where they were written to a pipe.
-        check_sound(file.samplerate, file.channels, file.frames if data[:4] == b"fLaC" and file.frames < 2**40 else 0)
+        told = file.frames if file.frames < 2**40 else 0
+        # Headers of other formats are wrong where they were written to a pipe: they may ask, but not be refused.
+        check_sound(file.samplerate, file.channels, told if data[:4] == b"fLaC" else 0)
+        packed = data[:4] in {b"fLaC", b"OggS"} or file.format == "MP3"
+        check_sound(file.samplerate, file.channels, told if packed else min(told, 2 * len(data) // file.channels), most)
         try:
             while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
                 blocks.append(block)
                 read += len(block)
-                check_sound(file.samplerate, file.channels, read)
+                check_sound(file.samplerate, file.channels, read, most)
         except soundfile.SoundFileError as error:
             wrong = error
-            blocks = blocks or _until_damage(data)
+            blocks = blocks or _until_damage(data, most)
             if not blocks:
                 raise
         samples = np.concatenate(blocks) if blocks else np.zeros((0, file.channels), np.float32)
@@ -134,7 +142,7 @@ def _by_libsndfile(data: bytes, notes: list[str]) -> Decoded:
         return Decoded(samples, file.samplerate, file.subtype, tags, mask, tuple(notes))
 
 
-def _until_damage(data: bytes) -> list[np.ndarray]:
+def _until_damage(data: bytes, most: int | None) -> list[np.ndarray]:
     """What can be read before it fails, in ever smaller blocks."""
     import soundfile
 
@@ -146,7 +154,7 @@ def _until_damage(data: bytes) -> list[np.ndarray]:
                 while len(block := file.read(size, dtype="float32", always_2d=True)):
                     blocks.append(block)
                     at += len(block)
-                    check_sound(file.samplerate, file.channels, at)
+                    check_sound(file.samplerate, file.channels, at, most)
             except soundfile.SoundFileError:
                 size //= 2
             else:
@@ -160,26 +168,27 @@ def _for_ffmpeg(data: bytes) -> bool:
     return adts or data[4:8] == b"ftyp" or data[:4] in {b"\x1aE\xdf\xa3", b"OggS", b"\x30\x26\xb2\x75", b"caff"}
 
 
-def _by_ffmpeg(data: bytes, notes: list[str]) -> Decoded:
+def _by_ffmpeg(data: bytes, notes: list[str], most: int | None) -> Decoded:
     import av
 
     with av.open(BytesIO(data), "r") as container:
         stream = container.streams.audio[0]
         rate, layout, blocks = stream.rate, stream.layout, []
         channels, read = len(layout.channels), 0
+        length = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
         check_sound(rate, channels, 0)
+        check_sound(rate, channels, int(length * rate), most)
         mask = sum(_bit(channel.name) for channel in layout.channels)
         planes = av.AudioResampler(format="fltp", layout=layout, rate=rate)
         try:
             for frame in itertools.chain(container.decode(stream), [None]):
                 blocks += [each.to_ndarray().T for each in planes.resample(frame)]
                 read += frame.samples if frame else 0
-                check_sound(rate, channels, read)
+                check_sound(rate, channels, read, most)
         except av.FFmpegError:
             if not blocks:
                 raise
             notes = [f"cut short: {sum(map(len, blocks)) / rate:.2f} s are there"]
-        length = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
         samples = np.concatenate(blocks).astype(np.float32)
         if data[:4] == b"OggS" and not _has_last_page(data):
             notes = [f"cut short: {len(samples) / rate:.2f} s are there"]
