@@ -156,10 +156,10 @@ def build(settings: FastSettings, device: Device) -> Method[FastSettings, Tensor
         UsageError: As `Fast.mix`.
     """
     path = store.resolve(settings.weights)
-    if network_of(path) == "texture-net":
-        from stylecli.backends.fast_texture import FastTexture
+    if (network := network_of(path)) in ("texture-net", "feed-forward"):
+        from stylecli.backends.one_style import OneStyle
 
-        return FastTexture(settings, device)
+        return OneStyle(settings, device, network)
     built = Fast(settings, device)
     built.mix(settings)
     return built

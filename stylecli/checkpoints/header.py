@@ -24,6 +24,7 @@ OURS = {
     "microast": "stylecli MicroAST",
     "transformer": "stylecli transformation net",
     "texture-net": "stylecli texture net",
+    "feed-forward": "stylecli feed-forward net",
 }
 """Formats of our own files, by network."""
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from stylecli.budget import TENSOR, Budget, OverBudgetError
 from stylecli.checkpoints.containers.flatten import LONGEST, flatten
 from stylecli.checkpoints.containers.nvidia import understood
-from stylecli.checkpoints.containers.torch7 import read_torch7
+from stylecli.checkpoints.containers.torch7 import modules_of, read_torch7
 from stylecli.checkpoints.containers.torch_files import LEGACY_MAGIC, read_legacy, read_zip
 from stylecli.checkpoints.store import LARGEST_HEADER, parts
 from stylecli.errors import StyleCliError, WeightsError, printable
@@ -173,7 +173,8 @@ def _pickle(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
 
 def _torch7(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
     tree = read_torch7(mapping, budget)
-    return Contents(flatten(tree, budget), container="Torch 7", tree=tree, budget=budget)
+    told = {"modules": modules_of(tree, budget)}
+    return Contents(flatten(tree, budget), container="Torch 7", tree=tree, told=told, budget=budget)
 
 
 def _begins(*starts: bytes) -> Callable[[bytes], bool]:

@@ -13,10 +13,14 @@ from typing import Any
 import torch
 
 from stylecli.budget import Budget
+from stylecli.checkpoints.containers.pickle_globals import Record
 from stylecli.checkpoints.containers.pickle_tensors import MOST_AXES, Storage, View, rebuild
 from stylecli.errors import WeightsError
 
 DEEPEST = 150
+MOST_TABLES = 3
+"""Around a network."""
+
 LONGEST = 2**16
 """Bytes of a text; names of classes and fields are all there is."""
 
@@ -34,7 +38,7 @@ _NUMERIC = re.compile(r"torch\.(?:Cuda)?(Double|Float|Half|Long|Int|Short|Char|B
 
 
 def read_torch7(data: mmap.mmap, budget: Budget) -> Any:
-    """The object in a Torch 7 file: numbers, text, dicts (of tables and objects) and `View`s.
+    """The object in a Torch 7 file: numbers, text, dicts of tables, `Record`s of objects, and `View`s.
 
     Raises:
         WeightsError: Truncated, damaged, nested too deeply, or with code in it.
@@ -44,6 +48,36 @@ def read_torch7(data: mmap.mmap, budget: Budget) -> Any:
     if reader.at != len(data):
         raise WeightsError(f"damaged: {len(data) - reader.at:,} bytes behind its end")
     return tree
+
+
+def modules_of(tree: Any, budget: Budget, depth: int = 0) -> list[dict[str, Any]]:
+    """The modules of the first `nn.Sequential` in `tree`, in order, for `Format.convert`; none where there is none.
+
+    Returns:
+        Of each its `kind`, its `name` below the Sequential, `numbers` that it keeps, and the modules `inside`.
+    """
+    if isinstance(tree, Record):
+        return _modules(tree, "", budget, 0) if tree.name == "nn.Sequential" else []
+    if not isinstance(tree, dict) or depth == MOST_TABLES:
+        return []
+    budget.step(len(tree))
+    return next((found for value in tree.values() if (found := modules_of(value, budget, depth + 1))), [])
+
+
+def _modules(record: Record, start: str, budget: Budget, depth: int) -> list[dict[str, Any]]:
+    listed = record.state.get("modules")
+    if not isinstance(listed, dict) or depth > DEEPEST:
+        return []
+    made = []
+    for index, module in listed.items():
+        budget.step()
+        if isinstance(module, Record):
+            name = f"{start}modules.{index}"
+            fields = module.state.items()
+            numbers = {key: value for key, value in fields if type(value) in (int, float) and isinstance(key, str)}
+            inside = _modules(module, f"{name}.", budget, depth + 1)
+            made.append({"kind": module.name, "name": name, "numbers": numbers, "inside": inside})
+    return made
 
 
 class _Reader:
@@ -96,10 +130,10 @@ class _Reader:
             dtype = NUMBERS[kind[1] or "Float"]
             self.memo[index] = self.tensor(dtype, depth) if kind[2] == "Tensor" else self.storage(dtype)
             return
-        self.memo[index] = {}
+        made = self.memo[index] = Record(name, state={})
         fields = self.read(depth + 1)
         if isinstance(fields, dict):
-            self.memo[index].update(fields)
+            made.state.update(fields)
 
     def tensor(self, dtype: torch.dtype, depth: int) -> View | None:
         """A tensor; None for an empty one without a storage."""

@@ -34,6 +34,11 @@ def numbered_decoder(tensors: dict[str, Tensor], config: Options) -> tuple[Width
     )
 
 
+def torch7_decoder(tensors: dict[str, Tensor], config: Options) -> tuple[Widths, dict[str, Tensor]]:
+    """`decoder.t7` of xunhuang1995/AdaIN-style: the same modules, counted from 1."""
+    return numbered_decoder(vgg.from_torch7(tensors), config)
+
+
 def decoder(tensors: dict[str, Tensor], config: Options) -> tuple[Widths, dict[str, Tensor]]:
     """Our own names: `convs.conv4_1.weight`."""
     return _decoder_widths(tensors, "convs."), tensors

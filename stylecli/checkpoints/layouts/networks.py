@@ -8,11 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from stylecli.checkpoints.layouts import any_style, stargan, stylegan2
+from stylecli.checkpoints.layouts import any_style, feed_forward, stargan, stylegan2
 from stylecli.checkpoints.layouts.format import Options, stored_config
 from stylecli.nets.adain import MirrorDecoder
 from stylecli.nets.any_style import AnyStyle
 from stylecli.nets.fan import FAN
+from stylecli.nets.feed_forward import FeedForward
 from stylecli.nets.microast import MicroAST
 from stylecli.nets.stargan import StarGAN
 from stylecli.nets.style_generator import StyleGenerator
@@ -79,6 +80,17 @@ def _transformed(net: TransformerNet, inputs: dict[str, Tensor]) -> dict[str, Te
     return {"output": net(inputs["input"])}
 
 
+def _larger(net: FeedForward) -> dict[str, Tensor]:
+    side, random = max(32, net.config.smallest), Generator().manual_seed(0)
+    return {"input": torch.rand(1, 3, side, side, generator=random)}
+
+
+def _passed(net: FeedForward, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    count = len(net.config.labels)
+    on = torch.arange(count, device=inputs["input"].device)[None] % 2 if count else None
+    return {"output": net(inputs["input"], on)}
+
+
 def _noise(net: TextureNet) -> dict[str, Tensor]:
     side = max(net.config.shrink, 16)
     each = enumerate(sizes(net.config, side, side), 1)
@@ -122,6 +134,7 @@ NETWORKS = {
     "stargan": Network(StarGAN, stargan.stored_config, _translation, _translated),
     "fan": Network(lambda config: FAN(), lambda config: {}, _picture, lambda net, x: {"heat": net(x["input"])}),
     "transformer": Network(TransformerNet, stored_config, _picture, _transformed),
+    "feed-forward": Network(FeedForward, feed_forward.stored_config, _larger, _passed),
     "texture-net": Network(TextureNet, stored_config, _noise, _drawn),
 }
 """By the name that `Format.network` and our own files say."""

@@ -6,8 +6,11 @@ row's list of spares, and `load` checks that every parameter and buffer of ours 
 """
 
 from stylecli.checkpoints.header import OURS
-from stylecli.checkpoints.layouts import any_style, stargan, stylegan1, stylegan2, texture_net, transformer, vgg
+from stylecli.checkpoints.layouts import any_style, feed_forward, stargan, stylegan1, stylegan2, texture_net, transformer, vgg
 from stylecli.checkpoints.layouts.format import Format
+
+_PASS = r"(.+\.)?(output|f?grad\w+|finput|gradInput|_\w+)"
+"""What modules of Torch 7 keep of their last pass."""
 
 FORMATS = (
     Format(
@@ -41,6 +44,13 @@ FORMATS = (
         "vgg",
         {"0.weight": (3, 3, 1, 1), "2.weight": (64, 3, 3, 3), "5.weight": (64, 64, 3, 3), "9.weight": (128, 64, 3, 3)},
         vgg.normalised,
+    ),
+    Format(
+        "VGG-19, normalised (AdaIN), Torch 7",
+        "vgg",
+        {"modules.1.weight": (3, 3, 1, 1), "modules.3.weight": (64, 3, 3, 3), "modules.6.weight": (64, 64, 3, 3)},
+        vgg.torch7,
+        (_PASS,),
     ),
     Format(
         "VGG-19, compressed by Collaborative Distillation",
@@ -190,6 +200,13 @@ FORMATS = (
         any_style.numbered_decoder,
     ),
     Format(
+        "AdaIN decoder, Torch 7",
+        "adain-decoder",
+        {"modules.2.weight": (None, None, 3, 3), "modules.6.weight": (None, None, 3, 3), "modules.29.weight": (3, None, 3, 3)},
+        any_style.torch7_decoder,
+        (_PASS,),
+    ),
+    Format(
         OURS["adain-decoder"],
         "adain-decoder",
         {"convs.conv4_1.weight": (None, None, 3, 3), "convs.conv1_1.weight": (3, None, 3, 3)},
@@ -216,6 +233,46 @@ FORMATS = (
         "transformer",
         {"conv1.conv.weight": (None, 3, 9, 9), "conv4.conv.weight": (3, None, 9, 9), "conv4.norm.weight": (3,)},
         transformer.lengstrom,
+    ),
+    Format(
+        OURS["feed-forward"],
+        "feed-forward",
+        {"chain.parts.0.weight": (None, 3, None, None)},
+        feed_forward.ours,
+        (r"sample\..+",),
+    ),
+    Format(
+        "transformation net, Torch 7 (jcjohnson/fast-neural-style)",
+        "feed-forward",
+        {"modules.2.weight": (None, 3, 9, 9), "modules.3.weight": (None,), "modules.5.weight": (None, None, 3, 3)},
+        feed_forward.torch7,
+        (_PASS,),
+    ),
+    Format(
+        "transformation net, rrmina/fast-neural-style-pytorch",
+        "feed-forward",
+        {
+            "ConvBlock.0.conv_layer.weight": (None, 3, 9, 9),
+            "ResidualBlock.0.conv1.conv_layer.weight": (None, None, 3, 3),
+            "DeconvBlock.4.conv_layer.weight": (3, None, 9, 9),
+        },
+        feed_forward.rrmina,
+    ),
+    Format(
+        "generator of CycleGAN, with residual blocks",
+        "feed-forward",
+        {"model.1.weight": (None, 3, 7, 7), "model.10.conv_block.1.weight": (None, None, 3, 3)},
+        feed_forward.cyclegan,
+    ),
+    Format(
+        "generator of AnimeGANv2",
+        "feed-forward",
+        {
+            "block_a.0.1.weight": (None, 3, 7, 7),
+            "block_c.1.layers.1.1.weight": (None, 1, 3, 3),
+            "out_layer.0.weight": (3, None, 1, 1),
+        },
+        feed_forward.animegan,
     ),
     Format(
         OURS["texture-net"],

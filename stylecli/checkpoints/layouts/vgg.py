@@ -62,6 +62,19 @@ def normalised(tensors: dict[str, Tensor], config: Options) -> Converted:
     return replace(built, padding="reflect", ceil_mode=True), state
 
 
+def torch7(tensors: dict[str, Tensor], config: Options) -> Converted:
+    """`vgg_normalised.t7` of xunhuang1995/AdaIN-style: the same modules, counted from 1."""
+    return normalised(from_torch7(tensors), config)
+
+
+def from_torch7(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """`modules.3.weight` as PyTorch counts, `2.weight`."""
+    names = {key: re.fullmatch(r"modules\.(\d+)\.(weight|bias)", key) for key in tensors}
+    if extra := next((key for key, match in names.items() if not match), None):
+        raise WeightsError(f"{extra} belongs to no layer")
+    return {f"{int(match[1]) - 1}.{match[2]}": tensors[key] for key, match in names.items() if match}
+
+
 def named(tensors: dict[str, Tensor], config: Options) -> Converted:
     """Gatys' `vgg_conv.pth`: `conv1_1.weight`, Caffe's pixels."""
     return _assemble(tensors, _placed(tensors, r"conv(\d)_(\d)"), *pixels("caffe"))

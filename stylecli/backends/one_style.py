@@ -1,7 +1,8 @@
-"""One pass of a stylization net by Ulyanov et al. 2016: a picture in the one style that the net has learned.
+"""One pass of a net that has learned one style, or one change, and takes the picture whole.
 
-Every scale of the pyramid gets the picture, averaged down, and fresh noise (DmitryUlyanov/texture_nets@b2097ec,
-models/pyramid.lua). Sides are mirrored up to what the pyramid divides, and cut back; the reference resizes instead.
+Nets of Ulyanov et al. 2016 (DmitryUlyanov/texture_nets@b2097ec, models/pyramid.lua): every scale of the pyramid gets
+the picture, averaged down, and fresh noise. Feed-forward nets of other repositories, see `nets.feed_forward`. Results
+have the size of the content: what a net adds to fit its own sizes is cut off, where references resize the picture.
 """
 
 import torch
@@ -15,21 +16,22 @@ from stylecli.errors import UsageError
 from stylecli.media import color
 from stylecli.media.resize import resize, short_side
 from stylecli.method import Method, Request, Result, Traits
+from stylecli.nets.feed_forward import FeedForward
 from stylecli.nets.texture_net import TextureNet, beside, caffe_to_rgb
 from stylecli.settings.fast import FastSettings
 
 
-class FastTexture(Method[FastSettings, Tensor]):
+class OneStyle(Method[FastSettings, Tensor]):
     """A loaded net, ready for any number of runs."""
 
     traits = Traits(styles="none", short=True)
 
-    def __init__(self, settings: FastSettings, device: Device) -> None:
+    def __init__(self, settings: FastSettings, device: Device, network: str) -> None:
         path = store.resolve(settings.weights)
         self.device, self.name = device, settings.weights
         self.weights = {settings.weights: store.sha256(path)}
-        net: TextureNet = load(path, "texture-net")
-        if not net.config.content:
+        net: TextureNet | FeedForward = load(path, network)
+        if isinstance(net, TextureNet) and not net.config.content:
             raise UsageError(
                 f"{self.name}: draws textures, it paints no pictures", f"stylecli texture --method net --weights {path}"
             )
@@ -52,19 +54,25 @@ class FastTexture(Method[FastSettings, Tensor]):
         """See `Method`.
 
         Raises:
-            UsageError: As `check`.
+            UsageError: As `check`, or too small a picture.
             MemoryLimitError: It does not fit.
         """
         settings, content = request.settings, request.main
         self.check(settings)
         if settings.size:
             content = resize(content, short_side(content.shape[1], content.shape[2], settings.size))
-        (height, width), config = content.shape[1:], self.net.config
+        height, width = content.shape[1:]
         self.device.check_memory(
-            round(height * width * config.bytes_per_pixel), f"{width}x{height}", "give a smaller --size"
+            round(height * width * self.net.config.bytes_per_pixel), f"{width}x{height}", "give a smaller --size"
         )
         with self.device.autocast():
-            drawn = self.net(beside(config, as_floats(content[None], self.device), 0))[0].float()
-        drawn = caffe_to_rgb(drawn) if config.caffe else drawn
+            drawn = self._drawn(as_floats(content[None], self.device))[0].float()
         image = as_stored(drawn[:, :height, :width], like=content).cpu()
         return Result(color.preserved(image, content, settings.preserve_color))
+
+    def _drawn(self, rgb: Tensor) -> Tensor:
+        if isinstance(self.net, FeedForward):
+            painted: Tensor = self.net(rgb)
+            return painted
+        drawn: Tensor = self.net(beside(self.net.config, rgb, 0))
+        return caffe_to_rgb(drawn[0].float())[None] if self.net.config.caffe else drawn

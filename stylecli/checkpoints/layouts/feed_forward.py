@@ -1,0 +1,324 @@
+"""Feed-forward nets of other repositories, from tensors to a list of layers; each tensor is taken once."""
+
+import re
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from torch import Tensor
+
+from stylecli.checkpoints.layouts.format import Options
+from stylecli.checkpoints.layouts.strict_state import ConsumedState
+from stylecli.errors import WeightsError
+from stylecli.nets.feed_forward import FeedForwardConfig, Step
+
+Converted = tuple[FeedForwardConfig, dict[str, Tensor]]
+CAFFE_MEAN = (103.939, 116.779, 123.68)
+MOST = 500
+"""Layers; a file from a stranger must not decide how much is built."""
+
+DEEPEST = 3
+
+
+@dataclass
+class Layers:
+    """Layers that are being read.
+
+    Attributes:
+        theirs: What is left of the file's tensors.
+        steps: What was read.
+        state: Ours.
+    """
+
+    theirs: ConsumedState
+    steps: list[Step] = field(default_factory=list)
+    state: dict[str, Tensor] = field(default_factory=dict)
+
+    def add(self, step: Step, **tensors: Tensor) -> None:
+        """A layer, with its tensors by our name."""
+        self.state |= {f"parts.{len(self.steps)}.{name}": value for name, value in tensors.items()}
+        self.steps.append(step)
+
+    def conv(self, name: str, pad: tuple[int, int] | int | None = None, up: bool = False, **more: Any) -> None:
+        """A convolution `name`, of shape as its weight says; `pad` is half of the filter where it is not given."""
+        weight = self.theirs.take(f"{name}.weight")
+        if weight.ndim != 4:
+            raise WeightsError(f"{name}.weight is {list(weight.shape)}, not a convolution")
+        bias = {"bias": self.theirs.take(f"{name}.bias")} if f"{name}.bias" in self.theirs else {}
+        first, second, size = weight.shape[0], weight.shape[1], weight.shape[-1]
+        before, after = pad if isinstance(pad, tuple) else (size // 2 if pad is None else pad,) * 2
+        groups = more.get("groups", 1)
+        channels, out = (first, second) if up else (second * groups, first)
+        step = Step("up" if up else "conv", channels, out, size, before=before, after=after, bias=bool(bias), **more)
+        self.add(step, weight=weight, **bias)
+
+    def norm(self, name: str = "", channels: int = 0, kind: str = "instance") -> None:
+        """A norm over space: affine where a `name` is given. Statistics of training are never used."""
+        if not name:
+            return self.add(Step(kind, channels, affine=False, value=1e-5))
+        for spare in ("running_mean", "running_var", "num_batches_tracked"):
+            self.theirs.left.pop(f"{name}.{spare}", None)
+        weight, bias = self.theirs.layer(name)
+        return self.add(Step(kind, len(weight), value=1e-5), weight=weight, bias=bias)
+
+    def relu(self, slope: float = 0.0) -> None:
+        """A rectifier."""
+        self.add(Step("relu", self.width, value=slope))
+
+    def block(self, inside: "Layers") -> None:
+        """Layers around which what comes in passes."""
+        self.state |= {f"parts.{len(self.steps)}.{key}": value for key, value in inside.state.items()}
+        self.steps.append(Step("residual", self.width, inside=tuple(inside.steps)))
+
+    def inner(self) -> "Layers":
+        """Layers of a block, of the same tensors."""
+        return Layers(self.theirs)
+
+    @property
+    def width(self) -> int:
+        """Channels that the last layer gives."""
+        return next((step.out or step.channels for step in reversed(self.steps)), 0)
+
+    def finish(self, **config: Any) -> Converted:
+        """Config and state; nothing may be left over."""
+        self.theirs.finish()
+        return FeedForwardConfig(tuple(self.steps), **config), {f"chain.{key}": x for key, x in self.state.items()}
+
+
+SIGNED: dict[str, Any] = {"scale": 2.0, "offset": (-1.0,) * 3, "back": (-1.0,) * 3}
+"""Pixels in [-1, 1]."""
+
+
+def rrmina(tensors: dict[str, Tensor], config: Options) -> Converted:
+    """rrmina/fast-neural-style-pytorch: pictures as OpenCV reads them, 150 tanh of what comes out."""
+    net = Layers(ConsumedState(tensors))
+    for index in (0, 2, 4):
+        net.conv(f"ConvBlock.{index}.conv_layer", border="reflect", stride=2 if index else 1)
+        net.norm(f"ConvBlock.{index}.norm_layer")
+        net.relu()
+    for name in _counted(net, "ResidualBlock.{}"):
+        inside = net.inner()
+        for part in ("conv1", "conv2"):
+            inside.conv(f"{name}.{part}.conv_layer", border="reflect")
+            inside.norm(f"{name}.{part}.norm_layer")
+            if part == "conv1":
+                inside.relu()
+        net.block(inside)
+    for index in (0, 2):
+        net.conv(f"DeconvBlock.{index}.conv_transpose", (1, 1), up=True, stride=2)
+        net.norm(f"DeconvBlock.{index}.norm_layer")
+        net.relu()
+    net.conv("DeconvBlock.4.conv_layer", border="reflect")
+    net.add(Step("tanh", 3, value=150.0))
+    return net.finish(bgr=True, scale=255.0)
+
+
+def cyclegan(tensors: dict[str, Tensor], config: Options) -> Converted:
+    """junyanz/pytorch-CycleGAN-and-pix2pix, `resnet_6blocks` and `resnet_9blocks`: norms without parameters."""
+    # Norms of PyTorch before 0.4 saved statistics that they did not use.
+    kept = {key: value for key, value in tensors.items() if not re.search(r"\.(running_(mean|var)|num_batches_\w+)$", key)}
+    net = Layers(ConsumedState(kept))
+    for index in (1, 4, 7):
+        net.conv(f"model.{index}", border="reflect" if index == 1 else "constant", stride=1 if index == 1 else 2)
+        net.norm(channels=net.width)
+        net.relu()
+    last = 10
+    for name in _counted(net, "model.{}.conv_block", 10):
+        inside, last = net.inner(), last + 1
+        # With dropout the second convolution lies one further.
+        for part in (1, 6 if f"{name}.6.weight" in net.theirs else 5):
+            inside.conv(f"{name}.{part}", border="reflect")
+            inside.norm(channels=inside.width)
+            if part == 1:
+                inside.relu()
+        net.block(inside)
+    for index in (last, last + 3):
+        net.conv(f"model.{index}", (1, 1), up=True, stride=2)
+        net.norm(channels=net.width)
+        net.relu()
+    net.conv(f"model.{last + 7}", border="reflect")
+    net.add(Step("tanh", 3, value=1.0))
+    return net.finish(**SIGNED)
+
+
+def animegan(tensors: dict[str, Tensor], config: Options) -> Converted:
+    """bryandlee/animegan2-pytorch, as `torch.hub` runs it: corners of what is enlarged lie on corners."""
+    net = Layers(ConsumedState(tensors))
+
+    def layer(name: str, to: Layers, **more: Any) -> None:
+        to.conv(f"{name}.1", border="reflect", **more)
+        to.norm(f"{name}.2", kind="layer")
+        to.relu(0.2)
+
+    for block, strides in (("a", (1, 2, 1)), ("b", (2, 1))):
+        for index, stride in enumerate(strides):
+            layer(f"block_{block}.{index}", net, stride=stride, **({"pad": (0, 1)} if stride == 2 else {}))
+    layer("block_c.0", net)
+    last = 1
+    for name in _counted(net, "block_c.{}.layers", 1):
+        inside, last = net.inner(), last + 1
+        layer(f"{name}.0", inside)
+        layer(f"{name}.1", inside, groups=inside.width)
+        inside.conv(f"{name}.2")
+        inside.norm(f"{name}.3", kind="layer")
+        if inside.width == net.width:
+            net.block(inside)
+        else:
+            for step, tensors_of in _apart(inside):
+                net.add(step, **tensors_of)
+    layer(f"block_c.{last}", net)
+    for block, count in (("d", 2), ("e", 3)):
+        net.add(Step("bilinear", net.width))
+        for index in range(count):
+            layer(f"block_{block}.{index}", net)
+    net.conv("out_layer.0")
+    net.add(Step("tanh", 3, value=1.0))
+    return net.finish(**SIGNED)
+
+
+def stargan1(tensors: dict[str, Tensor], config: Options) -> Converted:
+    """yunjey/stargan, `NNNNNN-G.ckpt`: attributes behind the colors; its norms use their own picture's moments."""
+    net = Layers(ConsumedState(tensors))
+    for index in (0, 3, 6):
+        net.conv(f"main.{index}", 1 if index else 3, stride=2 if index else 1)
+        net.norm(f"main.{index + 1}")
+        net.relu()
+    last = 9
+    for name in _counted(net, "main.{}.main", 9):
+        inside, last = net.inner(), last + 1
+        for part in (0, 3):
+            inside.conv(f"{name}.{part}")
+            inside.norm(f"{name}.{part + 1}")
+            if not part:
+                inside.relu()
+        net.block(inside)
+    for index in (last, last + 3):
+        net.conv(f"main.{index}", (1, 0), up=True, stride=2)
+        net.norm(f"main.{index + 1}")
+        net.relu()
+    net.conv(f"main.{last + 6}")
+    net.add(Step("tanh", 3, value=1.0))
+    count = net.steps[0].channels - 3
+    said = config.get("labels") or (CELEBA if count == len(CELEBA) else ())
+    labels = tuple(str(label) for label in said) if len(said) == count else tuple(map(str, range(count)))
+    return net.finish(labels=labels, **SIGNED)
+
+
+CELEBA = ("black_hair", "blond_hair", "brown_hair", "male", "young")
+"""Attributes of the published model, in its order."""
+
+
+def torch7(tensors: dict[str, Tensor], config: Options) -> Converted:
+    """jcjohnson/fast-neural-style `.t7`: its modules say all of themselves; pixels are VGG's of Caffe."""
+    net = Layers(ConsumedState(tensors))
+    _read_modules(config.get("modules"), net, 0)
+    offset = tuple(-mean for mean in CAFFE_MEAN)
+    # What was left over from the last pass.
+    spare = re.compile(r"(.+\.)?(output|f?grad\w+|finput|gradInput|save_\w+|running_\w+|bn\..+|buffer\w*|ones|_\w+)")
+    net.theirs.left = {key: value for key, value in net.theirs.left.items() if not spare.fullmatch(key)}
+    return net.finish(bgr=True, scale=255.0, offset=offset, back=offset)
+
+
+def _read_modules(modules: object, net: Layers, depth: int) -> None:
+    """Modules of a Torch 7 Sequential, as `containers.torch7.modules_of` tells them."""
+    if not isinstance(modules, list) or depth > DEEPEST or len(net.steps) > MOST:
+        raise WeightsError("a Torch 7 net of another kind")
+    for module in modules:
+        kind, name = str(module["kind"]).partition(".")[2], str(module["name"])
+        number = lambda key, default=0: int(module["numbers"].get(key, default))
+        around = lambda key: (number(f"{key}_l"), number(f"{key}_r"))
+        if kind in ("SpatialConvolution", "SpatialConvolutionMM"):
+            net.conv(name, number("padW"), stride=number("dW", 1))
+        elif kind == "SpatialFullConvolution":
+            net.conv(name, (number("padW"), number("adjW")), up=True, stride=number("dW", 1))
+        elif kind in ("SpatialReflectionPadding", "SpatialReplicationPadding"):
+            border = "reflect" if "Reflection" in kind else "replicate"
+            before, after = around("pad")
+            net.add(Step("pad", net.width or 3, before=before, after=after, border=border))
+        elif kind == "InstanceNormalization":
+            net.norm(name)
+        elif kind == "SpatialBatchNormalization":
+            weight, bias = net.theirs.layer(name)
+            mean, variance = (net.theirs.take(f"{name}.running_{part}") for part in ("mean", "var"))
+            scale = weight / (variance + float(module["numbers"].get("eps", 1e-5))).sqrt()
+            net.add(Step("affine", len(weight)), weight=scale, bias=bias - mean * scale)
+        elif kind == "ReLU":
+            net.relu()
+        elif kind == "Tanh":
+            net.add(Step("tanh", 3, value=1.0))
+        elif kind == "MulConstant" and net.steps and net.steps[-1].kind == "tanh":
+            net.steps[-1] = replace(net.steps[-1], value=float(module["numbers"].get("constant_scalar", 1)))
+        elif kind == "SpatialUpSamplingNearest":
+            net.add(Step("nearest", net.width, size=number("scale_factor", 2)))
+        elif kind == "Sequential" and len(module["inside"]) == 2:
+            inside = net.inner()
+            both, added = module["inside"]
+            if both["kind"] != "nn.ConcatTable" or added["kind"] != "nn.CAddTable" or len(both["inside"]) != 2:
+                raise WeightsError(f"{name}: a block of another kind")
+            block, passed = both["inside"]
+            if passed["kind"] not in ("nn.Identity", "nn.ShaveImage"):
+                raise WeightsError(f"{name}: a block around which {passed['kind'][:40]} passes")
+            _read_modules(block["inside"], inside, depth + 1)
+            net.block(inside)
+        elif kind != "TotalVariation":
+            raise WeightsError(f"{name}: a layer of the kind {kind[:40]}")
+
+
+def ours(tensors: dict[str, Tensor], config: Options) -> Converted:
+    """Our own layout: the layers are stored beside the tensors."""
+    try:
+        steps = tuple(_step(told, 0) for told in config["steps"])
+        offset, back = (tuple(float(each) for each in config[name]) for name in ("offset", "back"))
+        labels = tuple(str(label) for label in config["labels"])
+        built = FeedForwardConfig(steps, bool(config["bgr"]), float(config["scale"]), offset, back, labels)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise WeightsError("a stylecli net without its config", "the file was changed after it was written") from error
+    count = sum(1 + len(step.inside) for step in steps)
+    if not (steps and count <= MOST and built.scale and len(offset) == len(back) == 3 and len(labels) <= MOST):
+        raise WeightsError("a stylecli net of no known shape", "the file was changed after it was written")
+    return built, tensors
+
+
+def stored_config(config: FeedForwardConfig) -> Options:
+    """The config as our own files keep it."""
+    said = {each.name: getattr(config, each.name) for each in fields(config)}
+    return said | {"steps": [step.told() for step in config.steps]}
+
+
+_KINDS = ("conv", "up", "pad", "instance", "layer", "affine", "relu", "tanh", "nearest", "bilinear", "residual")
+_TYPES = {each.name: type(each.default) for each in fields(Step) if each.name not in ("kind", "inside")}
+LARGEST = 2**14
+
+
+def _step(told: object, depth: int) -> Step:
+    text, *inside = told if isinstance(told, list) else [told]
+    kind, *pairs = str(text).split()
+    if kind not in _KINDS or depth > 1:
+        raise ValueError(kind)
+    values: dict[str, Any] = {}
+    for name, _, value in (pair.partition("=") for pair in pairs):
+        kept = _TYPES[name]
+        values[name] = value == "True" if kept is bool else kept(value)
+    if any(isinstance(value, int) and not 0 <= value <= LARGEST for value in values.values()):
+        raise ValueError(kind)
+    if values.get("border", "constant") not in ("constant", "reflect", "replicate"):
+        raise ValueError(kind)
+    return Step(kind, **values, inside=tuple(_step(each, depth + 1) for each in inside))
+
+
+def _counted(net: Layers, name: str, first: int = 0) -> list[str]:
+    """Blocks `name` that have tensors, numbered from `first`."""
+    found = []
+    for index in range(first, first + MOST):
+        start = name.format(index)
+        if not any(key.startswith(f"{start}.") for key in net.theirs.left):
+            break
+        found.append(start)
+    return found
+
+
+def _apart(inside: Layers) -> list[tuple[Step, dict[str, Tensor]]]:
+    """Each of the layers, with its tensors."""
+    return [
+        (step, {key.rpartition(".")[2]: value for key, value in inside.state.items() if key.startswith(f"parts.{i}.")})
+        for i, step in enumerate(inside.steps)
+    ]

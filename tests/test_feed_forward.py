@@ -1,0 +1,252 @@
+"""`fast --weights` of other repositories' feed-forward nets: the pictures of their architectures."""
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import Result
+from filling import Shapes, filled, layer, levels_apart, norm, read
+from test_torch7 import number, storage, table, tensor, thing, word
+from torch import Tensor
+
+State = dict[str, Tensor]
+Reference = Callable[[State, Tensor], Tensor]
+
+
+def instance(x: Tensor, state: State, name: str = "") -> Tensor:
+    return F.instance_norm(x, None, None, *((state[f"{name}.weight"], state[f"{name}.bias"]) if name else ()))
+
+
+def conv(x: Tensor, state: State, name: str, stride: int = 1, pad: int = 0, border: str = "constant") -> Tensor:
+    return F.conv2d(F.pad(x, (pad,) * 4, border), state[f"{name}.weight"], state.get(f"{name}.bias"), stride)
+
+
+def raised(x: Tensor, state: State, name: str, added: int = 1) -> Tensor:
+    return F.conv_transpose2d(x, state[f"{name}.weight"], state.get(f"{name}.bias"), 2, 1, added)
+
+
+RRMINA: Shapes = {
+    **layer("ConvBlock.0.conv_layer", 4, 3, 9), **norm("ConvBlock.0.norm_layer", 4),
+    **layer("ConvBlock.2.conv_layer", 6, 4, 3), **norm("ConvBlock.2.norm_layer", 6),
+    **layer("ConvBlock.4.conv_layer", 8, 6, 3), **norm("ConvBlock.4.norm_layer", 8),
+    **layer("ResidualBlock.0.conv1.conv_layer", 8, 8, 3), **norm("ResidualBlock.0.conv1.norm_layer", 8),
+    **layer("ResidualBlock.0.conv2.conv_layer", 8, 8, 3), **norm("ResidualBlock.0.conv2.norm_layer", 8),
+    "DeconvBlock.0.conv_transpose.weight": (8, 6, 3, 3), "DeconvBlock.0.conv_transpose.bias": (6,),
+    **norm("DeconvBlock.0.norm_layer", 6),
+    "DeconvBlock.2.conv_transpose.weight": (6, 4, 3, 3), "DeconvBlock.2.conv_transpose.bias": (4,),
+    **norm("DeconvBlock.2.norm_layer", 4), **layer("DeconvBlock.4.conv_layer", 3, 4, 9),
+}  # fmt: skip
+
+
+def rrmina(state: State, rgb: Tensor) -> Tensor:
+    x = rgb.flip(1) * 255
+    for index, pad in ((0, 4), (2, 1), (4, 1)):
+        x = conv(x, state, f"ConvBlock.{index}.conv_layer", 2 if index else 1, pad, "reflect")
+        x = F.relu(instance(x, state, f"ConvBlock.{index}.norm_layer"))
+    y = conv(x, state, "ResidualBlock.0.conv1.conv_layer", 1, 1, "reflect")
+    y = F.relu(instance(y, state, "ResidualBlock.0.conv1.norm_layer"))
+    y = conv(y, state, "ResidualBlock.0.conv2.conv_layer", 1, 1, "reflect")
+    x = x + instance(y, state, "ResidualBlock.0.conv2.norm_layer")
+    for index in (0, 2):
+        x = raised(x, state, f"DeconvBlock.{index}.conv_transpose")
+        x = F.relu(instance(x, state, f"DeconvBlock.{index}.norm_layer"))
+    return (torch.tanh(conv(x, state, "DeconvBlock.4.conv_layer", 1, 4, "reflect")) * 150 / 255).flip(1)
+
+
+CYCLEGAN: Shapes = {
+    **layer("model.1", 4, 3, 7), **layer("model.4", 8, 4, 3), **layer("model.7", 16, 8, 3),
+    **{name: shape for block in (10, 11) for part in (1, 5)
+       for name, shape in layer(f"model.{block}.conv_block.{part}", 16, 16, 3).items()},
+    "model.12.weight": (16, 8, 3, 3), "model.12.bias": (8,), "model.15.weight": (8, 4, 3, 3), "model.15.bias": (4,),
+    **layer("model.19", 3, 4, 7), "model.2.running_mean": (4,), "model.2.num_batches_tracked": (),
+}  # fmt: skip
+
+
+def cyclegan(state: State, rgb: Tensor) -> Tensor:
+    x = F.relu(instance(conv(rgb * 2 - 1, state, "model.1", 1, 3, "reflect"), state))
+    for index in (4, 7):
+        x = F.relu(instance(conv(x, state, f"model.{index}", 2, 1), state))
+    for block in (10, 11):
+        y = F.relu(instance(conv(x, state, f"model.{block}.conv_block.1", 1, 1, "reflect"), state))
+        x = x + instance(conv(y, state, f"model.{block}.conv_block.5", 1, 1, "reflect"), state)
+    for index in (12, 15):
+        x = F.relu(instance(raised(x, state, f"model.{index}"), state))
+    return torch.tanh(conv(x, state, "model.19", 1, 3, "reflect")) / 2 + 0.5
+
+
+def _anime(name: str, out: int, channels: int, size: int = 3, bias: bool = False) -> Shapes:
+    return {**layer(f"{name}.1", out, channels, size, bias), **norm(f"{name}.2", out)}
+
+
+ANIMEGAN: Shapes = {
+    **_anime("block_a.0", 4, 3, 7), **_anime("block_a.1", 6, 4), **_anime("block_a.2", 6, 6),
+    **_anime("block_b.0", 8, 6), **_anime("block_b.1", 8, 8), **_anime("block_c.0", 8, 8),
+    **_anime("block_c.1.layers.0", 16, 8, 1), **_anime("block_c.1.layers.1", 16, 1, 3, True),
+    **layer("block_c.1.layers.2", 12, 16, 1, False), **norm("block_c.1.layers.3", 12),
+    **_anime("block_c.2.layers.0", 24, 12, 1), **_anime("block_c.2.layers.1", 24, 1, 3, True),
+    **layer("block_c.2.layers.2", 12, 24, 1, False), **norm("block_c.2.layers.3", 12),
+    **_anime("block_c.3", 8, 12), **_anime("block_d.0", 8, 8), **_anime("block_d.1", 8, 8),
+    **_anime("block_e.0", 6, 8), **_anime("block_e.1", 6, 6), **_anime("block_e.2", 4, 6, 7),
+    **layer("out_layer.0", 3, 4, 1, False),
+}  # fmt: skip
+
+
+def animegan(state: State, rgb: Tensor) -> Tensor:
+    def part(x: Tensor, name: str, stride: int = 1, groups: int = 1) -> Tensor:
+        weight = state[f"{name}.1.weight"]
+        half = weight.shape[-1] // 2
+        x = F.pad(x, (0, 1, 0, 1) if stride == 2 else (half,) * 4, "reflect")
+        x = F.conv2d(x, weight, state.get(f"{name}.1.bias"), stride, groups=groups)
+        return F.leaky_relu(F.group_norm(x, 1, state[f"{name}.2.weight"], state[f"{name}.2.bias"]), 0.2)
+
+    def block(x: Tensor, name: str) -> Tensor:
+        y = part(x, f"{name}.0")
+        y = F.conv2d(part(y, f"{name}.1", groups=y.shape[1]), state[f"{name}.2.weight"])
+        y = F.group_norm(y, 1, state[f"{name}.3.weight"], state[f"{name}.3.bias"])
+        return x + y if x.shape == y.shape else y
+
+    half = part(part(part(rgb * 2 - 1, "block_a.0"), "block_a.1", 2), "block_a.2")
+    x = part(part(part(half, "block_b.0", 2), "block_b.1"), "block_c.0")
+    x = part(block(block(x, "block_c.1.layers"), "block_c.2.layers"), "block_c.3")
+    x = F.interpolate(x, size=half.shape[2:], mode="bilinear", align_corners=True)
+    x = part(part(x, "block_d.0"), "block_d.1")
+    x = F.interpolate(x, size=rgb.shape[2:], mode="bilinear", align_corners=True)
+    x = part(part(part(x, "block_e.0"), "block_e.1"), "block_e.2")
+    return torch.tanh(conv(x, state, "out_layer.0")) / 2 + 0.5
+
+
+NETS: dict[str, tuple[Shapes, Reference]] = {
+    "rrmina": (RRMINA, rrmina),
+    "cyclegan": (CYCLEGAN, cyclegan),
+    "animegan": (ANIMEGAN, animegan),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_picture_is_that_of_its_architecture(
+    name: str, tmp_path: Path, cli: Callable[..., Result], picture: Callable[..., Path]
+):
+    shapes, reference = NETS[name]
+    state = filled(shapes)
+    torch.save({"state_dict": state}, tmp_path / "net.pth")
+    photo = picture("a.png", size=(43, 34))
+    done = cli("fast", "a.png", "--weights", "net.pth", "-o", "out.png", "--device", "cpu")
+    assert done.exit_code == 0, done.stderr
+    assert levels_apart(tmp_path / "out.png", reference(state, read(photo))[:, :, :34, :43]) < 0.51
+    assert cli("weights", "convert", "net.pth", "own.safetensors").exit_code == 0
+    assert "off by 0" in cli("weights", "check", "own.safetensors").stdout
+    cli("fast", "a.png", "--weights", "own.safetensors", "-o", "again.png", "--device", "cpu")
+    assert (tmp_path / "again.png").exists()
+    assert (read(tmp_path / "again.png") == read(tmp_path / "out.png")).all()
+    alpha = cli("fast", "a.png", "--weights", "net.pth", "--alpha", "0.5", "-o", "b.png", "--device", "cpu")
+    assert "--alpha 0.5: net.pth paints in full" in alpha.stderr
+    del state[next(iter(shapes))]
+    torch.save(state, tmp_path / "part.pth")
+    assert cli("weights", "check", "part.pth").exit_code == 3
+
+
+class Torch7:
+    """Writes modules of Torch 7 as its own serializer does: tables and objects by running numbers."""
+
+    def __init__(self) -> None:
+        self.last = 1  # the first is that of the file's own table
+
+    def index(self) -> int:
+        self.last += 1
+        return self.last
+
+    def numbers(self, value: Tensor) -> bytes:
+        inner = storage(self.index(), value.flatten())
+        return tensor(self.index(), tuple(value.shape), value.contiguous().stride(), 1, inner)
+
+    def module(self, kind: str, *inside: bytes, **fields: float | Tensor) -> bytes:
+        pairs = [
+            (word(key), self.numbers(value) if isinstance(value, Tensor) else number(value))
+            for key, value in fields.items()
+        ]
+        if inside:
+            listed = table(self.index(), *((number(place), each) for place, each in enumerate(inside, 1)))
+            pairs.append((word("modules"), listed))
+        pairs.append((word("train"), struct.pack("<ii", 5, 0)))
+        return thing(self.index(), f"nn.{kind}", table(self.index(), *pairs))
+
+
+def johnson(state: State, batch: bool) -> bytes:
+    """A file of jcjohnson/fast-neural-style: `c9s1-4,d6,d8,R8,u6,u4,c9s1-3`, bordered at the start."""
+    write = Torch7()
+
+    def conv2d(name: str, size: int, stride: int = 1, pad: int = 0) -> bytes:
+        weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
+        more = dict(kW=size, kH=size, dW=stride, dH=stride, padW=pad, padH=pad)
+        return write.module("SpatialConvolution", weight=weight, bias=bias, **more)
+
+    def normed(name: str) -> bytes:
+        own = {key: state[f"{name}.{key}"] for key in ("weight", "bias")}
+        if batch:
+            moments = {f"running_{key}": state[f"{name}.running_{key}"] for key in ("mean", "var")}
+            return write.module("SpatialBatchNormalization", **own, **moments, eps=1e-5, momentum=0.1)
+        return write.module("InstanceNormalization", **own, eps=1e-5, nOutput=len(own["bias"]))
+
+    def full(name: str) -> bytes:
+        weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
+        sizes = dict(kW=3, kH=3, dW=2, dH=2, padW=1, padH=1, adjW=1, adjH=1)
+        return write.module("SpatialFullConvolution", weight=weight, bias=bias, **sizes)
+
+    relu = lambda: write.module("ReLU", val=0, threshold=0)
+    inside = [conv2d("block.1", 3), normed("block.2"), relu(), conv2d("block.4", 3), normed("block.5")]
+    table_ = write.module("ConcatTable", write.module("Sequential", *inside), write.module("ShaveImage", size=2))
+    layers = [write.module("SpatialReflectionPadding", pad_l=40, pad_r=40, pad_t=40, pad_b=40)]
+    for name, size, stride, pad in (("down1", 9, 1, 4), ("down2", 3, 2, 1), ("down3", 3, 2, 1)):
+        layers += [conv2d(name, size, stride, pad), normed(f"{name}n"), relu()]
+    layers.append(write.module("Sequential", table_, write.module("CAddTable")))
+    for name in ("up1", "up2"):
+        layers += [full(name), normed(f"{name}n"), relu()]
+    layers += [conv2d("out", 9, 1, 4), write.module("Tanh"), write.module("MulConstant", constant_scalar=150)]
+    net = write.module("Sequential", *layers, write.module("TotalVariation", strength=1e-6))
+    return table(1, (word("model"), net), (word("iterations"), number(40000)))
+
+
+def johnson_shapes() -> Shapes:
+    convs = {"down1": (4, 3, 9), "down2": (6, 4, 3), "down3": (8, 6, 3), "block.1": (8, 8, 3), "block.4": (8, 8, 3)}
+    convs |= {"out": (3, 4, 9)}
+    norms = {"down1n": 4, "down2n": 6, "down3n": 8, "block.2": 8, "block.5": 8, "up1n": 6, "up2n": 4}
+    return {
+        **{key: shape for name, sizes in convs.items() for key, shape in layer(name, *sizes).items()},
+        **{key: shape for name, count in norms.items() for key, shape in norm(name, count).items()},
+        **{f"{name}.running_{key}": (count,) for name, count in norms.items() for key in ("mean", "var")},
+        "up1.weight": (8, 6, 3, 3), "up1.bias": (6,), "up2.weight": (6, 4, 3, 3), "up2.bias": (4,),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_torch7_files_of_the_paper(
+    batch: bool, tmp_path: Path, cli: Callable[..., Result], picture: Callable[..., Path]
+):
+    state = {key: x.abs() + 0.5 if key.endswith("running_var") else x for key, x in filled(johnson_shapes()).items()}
+    (tmp_path / "candy.t7").write_bytes(johnson(state, batch))
+    photo = picture("a.png", size=(47, 42))
+    done = cli("fast", "a.png", "--weights", "candy.t7", "-o", "out.png", "--device", "cpu")
+    assert done.exit_code == 0, done.stderr
+
+    def normed(x: Tensor, name: str) -> Tensor:
+        rows = (state[f"{name}.weight"], state[f"{name}.bias"])
+        if batch:
+            return F.batch_norm(x, state[f"{name}.running_mean"], state[f"{name}.running_var"], *rows)
+        return F.instance_norm(x, None, None, *rows)
+
+    mean = torch.tensor([103.939, 116.779, 123.68])[:, None, None]
+    x = F.pad(read(photo).flip(1) * 255 - mean, (40,) * 4, "reflect")
+    for name, stride, pad in (("down1", 1, 4), ("down2", 2, 1), ("down3", 2, 1)):
+        x = F.relu(normed(conv(x, state, name, stride, pad), f"{name}n"))
+    y = normed(conv(F.relu(normed(conv(x, state, "block.1"), "block.2")), state, "block.4"), "block.5")
+    x = x[:, :, 2:-2, 2:-2] + y
+    for name in ("up1", "up2"):
+        x = F.relu(normed(raised(x, state, name), f"{name}n"))
+    expected = ((torch.tanh(conv(x, state, "out", 1, 4)) * 150 + mean) / 255).flip(1)
+    assert levels_apart(tmp_path / "out.png", expected[:, :, :42, :47]) < 0.51
+    picture("b.png", size=(60, 40))
+    small = cli("fast", "b.png", "--weights", "candy.t7", "--device", "cpu")
+    assert "60x40: too small for this network" in small.stderr
