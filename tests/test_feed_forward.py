@@ -250,3 +250,42 @@ def test_torch7_files_of_the_paper(
     picture("b.png", size=(60, 40))
     small = cli("fast", "b.png", "--weights", "candy.t7", "--device", "cpu")
     assert "60x40: too small for this network" in small.stderr
+
+
+STARGAN1: Shapes = {
+    **layer("main.0", 4, 8, 7, False), **norm("main.1", 4), "main.1.running_mean": (4,), "main.1.running_var": (4,),
+    **layer("main.3", 8, 4, 4, False), **norm("main.4", 8), **layer("main.6", 16, 8, 4, False), **norm("main.7", 16),
+    **layer("main.9.main.0", 16, 16, 3, False), **norm("main.9.main.1", 16),
+    **layer("main.9.main.3", 16, 16, 3, False), **norm("main.9.main.4", 16),
+    "main.10.weight": (16, 8, 4, 4), **norm("main.11", 8), "main.13.weight": (8, 4, 4, 4), **norm("main.14", 4),
+    **layer("main.16", 3, 4, 7, False),
+}  # fmt: skip
+
+
+def test_attributes_of_the_first_stargan(tmp_path: Path, cli: Callable[..., Result], picture: Callable[..., Path]):
+    torch.save(state := filled(STARGAN1), tmp_path / "200000-G.ckpt")
+    photo = picture("a.png", size=(32, 32))
+    names = ["black_hair", "blond_hair", "brown_hair", "male", "young"]
+    assert cli("stargan", "domains", "--weights", "200000-G.ckpt").stdout.split() == names
+    words = ("stargan", "latent", "a.png", "--weights", "200000-G.ckpt", "--size", 32, "--device", "cpu")
+    done = cli(*words, "--domain", "blond_hair+young", "-o", "out.png")
+    assert done.exit_code == 0, done.stderr
+    on = torch.tensor([0.0, 1, 0, 0, 1])[None, :, None, None].expand(-1, -1, 32, 32)
+    x = torch.cat([read(photo) * 2 - 1, on], 1)
+    for index, stride, pad in ((0, 1, 3), (3, 2, 1), (6, 2, 1)):
+        x = F.relu(instance(conv(x, state, f"main.{index}", stride, pad), state, f"main.{index + 1}"))
+    y = F.relu(instance(conv(x, state, "main.9.main.0", 1, 1), state, "main.9.main.1"))
+    x = x + instance(conv(y, state, "main.9.main.3", 1, 1), state, "main.9.main.4")
+    for index in (10, 13):
+        x = F.relu(instance(raised(x, state, f"main.{index}", 0), state, f"main.{index + 1}"))
+    expected = torch.tanh(conv(x, state, "main.16", 1, 3)) / 2 + 0.5
+    assert levels_apart(tmp_path / "out.png", expected) < 0.51
+    said = [
+        (("--domain", "beard"), "--domain beard: no attribute of this network"),
+        (("--domain", "male", "--psi", "0.5"), "--psi: StarGAN v1 has none"),
+        ((), "--domain: missing"),
+    ]
+    assert all(what in cli(*words, *more).stderr for more, what in said)
+    reference = cli("stargan", "ref", "a.png", "--reference", "a.png", "--weights", "200000-G.ckpt")
+    assert "takes no references" in reference.stderr
+    assert "paints attributes" in cli("fast", "a.png", "--weights", "200000-G.ckpt").stderr

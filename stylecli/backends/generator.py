@@ -183,7 +183,8 @@ class OpenGenerator(Method[G, Tensor]):
             self.note("the file has no noise: that of seed 0 is taken")
             seeds = [0]
         generators = [Random().manual_seed(seed) for seed in seeds]
-        drawn = [[torch.randn(1, size, size, generator=each) for size in net.noise_sizes] for each in generators]
+        sizes = [(1, *net.config.shape(size)) for size in net.noise_sizes]
+        drawn = [[torch.randn(size, generator=each) for size in sizes] for each in generators]
         return [torch.stack(level).to(self.device.torch) for level in zip(*drawn, strict=True)]
 
     def pictures(

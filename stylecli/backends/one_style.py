@@ -35,6 +35,8 @@ class OneStyle(Method[FastSettings, Tensor]):
             raise UsageError(
                 f"{self.name}: draws textures, it paints no pictures", f"stylecli texture --method net --weights {path}"
             )
+        if isinstance(net, FeedForward) and net.config.labels:
+            raise UsageError(f"{self.name}: paints attributes", "stylecli stargan latent --domain NAME")
         self.net = net.to(device.torch).to(memory_format=torch.channels_last)
         self.check(settings)
 

@@ -23,7 +23,7 @@ from stylecli.backends.last_content import LastContent
 from stylecli.backends.refine import Refiner
 from stylecli.backends.stargan_domains import Domains, labels
 from stylecli.checkpoints.load import build as open_weights
-from stylecli.checkpoints.load import load
+from stylecli.checkpoints.load import load, network_of
 from stylecli.checkpoints.store import resolve, sha256
 from stylecli.device import Device, fetched
 from stylecli.errors import InputError, UsageError, WeightsError
@@ -224,7 +224,7 @@ class Stargan(Method[Translation, Tensor]):
         return made
 
 
-def build(settings: Translation, device: Device) -> Stargan:
+def build(settings: Translation, device: Device) -> Method[Translation, Tensor]:
     """The backend for `settings`: opens the weights.
 
     Raises:
@@ -233,6 +233,12 @@ def build(settings: Translation, device: Device) -> Stargan:
     """
     if isinstance(settings, StarganLatentSettings) and len(settings.seeds.split(",")) > 1:
         raise UsageError(f"--seeds {settings.seeds[:40]}: one for one picture", "the command takes several")
+    if network_of(resolve(settings.weights)) == "feed-forward":
+        from stylecli.backends.stargan_attributes import StarganAttributes
+
+        made = StarganAttributes(settings, device)
+        made.attributes(settings)
+        return made
     return Stargan(settings, device)
 
 
@@ -242,5 +248,9 @@ def names(settings: Named) -> tuple[str, ...]:
     Raises:
         WeightsError: It is missing, of another family, or unsafe.
     """
+    if network_of(resolve(settings.weights)) == "feed-forward":
+        from stylecli.backends.stargan_attributes import names as attributes
+
+        return attributes(settings)
     backend = Stargan(Translation(settings.weights, settings.domains, no_masks=True), Device(torch.device("cpu")))
     return backend.domains.names

@@ -177,9 +177,11 @@ class StyleGAN(OpenGenerator[options.Generator]):
         return Result(latents=ws, frames=frames(), seconds=settings.seconds / settings.steps)
 
     def _project(self, settings: options.StyleganProjectSettings, listener: Listener, photo: Tensor) -> Result:
-        side = min(photo.shape[1:])
-        top, left = ((extent - side) // 2 for extent in photo.shape[1:])
-        target = resize(photo[:, top : top + side, left : left + side], (self.net.size, self.net.size))
+        shape = self.net.config.shape(self.net.size)
+        whole = min(extent / side for extent, side in zip(photo.shape[1:], shape, strict=True))
+        tall, wide = (round(whole * side) for side in shape)
+        top, left = ((extent - side) // 2 for extent, side in zip(photo.shape[1:], (tall, wide), strict=True))
+        target = resize(photo[:, top : top + tall, left : left + wide], shape)
         target = target[None].to(self.device.torch)
         features = self._compared(settings.encoder)
         with torch.no_grad():

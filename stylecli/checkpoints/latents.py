@@ -92,9 +92,10 @@ def read_noise(path: str, net: StyleGenerator) -> list[Tensor]:
     noises = []
     for index, size in enumerate(net.noise_sizes):
         noise = tensors.get(f"noise_{index}")
-        if noise is None or noise.shape[1:] != (1, size, size):
+        height, width = net.config.shape(size)
+        if noise is None or noise.shape[1:] != (1, height, width):
             found = "missing" if noise is None else str(list(noise.shape))
-            raise InputError(f"{path}: noise_{index} is {found}, not [N, 1, {size}, {size}]")
+            raise InputError(f"{path}: noise_{index} is {found}, not [N, 1, {height}, {width}]")
         noises.append(noise.float())
     return noises
 

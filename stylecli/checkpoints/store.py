@@ -107,8 +107,8 @@ def resolve(name: str) -> Path:
         pull = "" if offline() else f"`stylecli weights pull {name}`, or "
         raise WeightsError(f"{name}: {why}", pull + by_hand(found))
     path = Path(name).expanduser()
-    if path.is_dir() and not parts(path):
-        raise WeightsError(f"{name}: a folder without weights files", "name a file")
+    if path.is_dir():
+        parts(path)
     if is_stream(path):
         raise WeightsError(f"{name}: a pipe; weights are read more than once", "write it to a file first")
     if path.exists():
@@ -159,7 +159,7 @@ def parts(path: Path) -> dict[str, Path]:
     A file is its own and only part, without a name.
 
     Raises:
-        WeightsError: Two of one name, too many, or no folder that can be read.
+        WeightsError: None, two of one name, too many, or no folder that can be read.
     """
     found: dict[str, Path] = {}
     if not path.is_dir():
@@ -176,6 +176,8 @@ def parts(path: Path) -> dict[str, Path]:
                 "name the file, or make a folder of the parts of one network",
             )
         found[name] = file
+    if not found:
+        raise WeightsError(f"{path}: a folder without weights files", "name a file")
     if len(found) > MOST_PARTS:
         raise WeightsError(f"{path}: a folder of {len(found)} weights files, no parts of one network", "name a file")
     return found

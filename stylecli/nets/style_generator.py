@@ -26,6 +26,7 @@ class StyleConfig:
         labels: Names of the classes, where they are known.
         noises: The constant noise is stored.
         average: The mean w is stored.
+        across: Columns of the constant: 4 for squares, 2 for pictures half as wide as high.
     """
 
     widths: tuple[int, ...]
@@ -36,11 +37,16 @@ class StyleConfig:
     labels: tuple[str, ...] = ()
     noises: bool = True
     average: bool = True
+    across: int = 4
 
     @property
     def size(self) -> int:
-        """Height and width of the picture."""
+        """Height of the picture, and width where it is square."""
         return int(2 ** (len(self.widths) + 1))
+
+    def shape(self, height: int) -> tuple[int, int]:
+        """Height and width of features that are `height` pixels high."""
+        return height, height * self.across // 4
 
 
 class StyleGenerator(nn.Module, ABC):
@@ -48,11 +54,11 @@ class StyleGenerator(nn.Module, ABC):
 
     Attributes:
         config: Its shape.
-        size: Height and width of its pictures.
+        size: Height of its pictures; `config.shape` tells the width.
         w_dim: Width of w.
         pixels: For each index of w, the size at which it works.
         layer_sizes: The size of each layer's output.
-        noise_sizes: Height and width of each noise that `synthesize` takes.
+        noise_sizes: Height of each noise that `synthesize` takes.
         w_avg: The mean w [w_dim], None where the file has none.
     """
 
@@ -66,10 +72,10 @@ class StyleGenerator(nn.Module, ABC):
         self.size, self.w_dim = config.size, config.mapping[-1]
         self.pixels, self.layer_sizes, self.noise_sizes = tuple(pixels), tuple(layer_sizes), tuple(noise_sizes)
         self.mapping = StyleMapping(config.z_dim, config.mapping, config.classes, config.embedding)
-        self.const = nn.Parameter(torch.empty(config.widths[0], 4, 4))
+        self.const = nn.Parameter(torch.empty(config.widths[0], *config.shape(4)))
         self.register_buffer("w_avg", torch.zeros(self.w_dim) if config.average else None)
         for index, size in enumerate(self.noise_sizes):
-            self.register_buffer(f"noise_{index}", torch.zeros(size, size) if config.noises else None)
+            self.register_buffer(f"noise_{index}", torch.zeros(config.shape(size)) if config.noises else None)
 
     def noises(self) -> list[Tensor] | None:
         """The stored noise, [1, 1, H, W] each; None where the file has none."""

@@ -17,8 +17,11 @@ from torch import Tensor
 from stylecli.budget import TENSOR, Budget, OverBudgetError
 from stylecli.checkpoints.containers.flatten import LONGEST, flatten
 from stylecli.checkpoints.containers.nvidia import understood
+from stylecli.checkpoints.containers.onnx_files import read_onnx
+from stylecli.checkpoints.containers.tensorflow_files import read_checkpoint
 from stylecli.checkpoints.containers.torch7 import modules_of, read_torch7
 from stylecli.checkpoints.containers.torch_files import LEGACY_MAGIC, read_legacy, read_zip
+from stylecli.checkpoints.containers.torch_tar import read_tar
 from stylecli.checkpoints.store import LARGEST_HEADER, parts
 from stylecli.errors import StyleCliError, WeightsError, printable
 from stylecli.files import regular
@@ -171,10 +174,25 @@ def _pickle(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
     return Contents(flatten(tree, budget), container=container, tree=tree, told=told, budget=budget)
 
 
+def _tar(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
+    tree = read_tar(mapping, budget)
+    return Contents(flatten(tree, budget), container="PyTorch tar", tree=tree, budget=budget)
+
+
 def _torch7(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
     tree = read_torch7(mapping, budget)
     told = {"modules": modules_of(tree, budget)}
     return Contents(flatten(tree, budget), container="Torch 7", tree=tree, told=told, budget=budget)
+
+
+def _onnx(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
+    tensors, layers = read_onnx(memoryview(mapping), budget)
+    return Contents(tensors, container="ONNX", told={"layers": layers}, budget=budget)
+
+
+def _tensorflow(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
+    tensors = read_checkpoint(path, memoryview(mapping), budget)
+    return Contents(tensors, container="TensorFlow", budget=budget)
 
 
 def _begins(*starts: bytes) -> Callable[[bytes], bool]:
@@ -223,12 +241,12 @@ CONTAINERS = (
     Container("a GGUF file", _begins(b"GGUF"), hint=_CONVERT),
     Container("a SavedModel of TensorFlow", _matches(rb"\x08\x01\x12[\x80-\xff]*[\0-\x7f]\x0a"), hint=_CONVERT),
     Container("a Core ML model", _matches(rb"\x08[\x01-\x0f]\x12[\x80-\xff]*[\0-\x7f]\x0a"), hint=_CONVERT),
-    Container("an ONNX model", _matches(rb"\x08[\x01-\x1f][\x12\x1a\x22\x2a\x3a\x42]"), hint=_CONVERT),
+    Container("an ONNX model", _matches(rb"\x08[\x01-\x1f][\x12\x1a\x22\x2a\x3a\x42]"), _onnx),
     Container("a TFLite model", lambda head: head[4:8] == b"TFL3", hint=_CONVERT),
     Container("a frozen graph of TensorFlow", _matches(rb"\x0a[\x80-\xff]*[\0-\x7f]\x0a.[\w/]+\x12"), hint=_CONVERT),
     Container("a caffemodel", _matches(rb"\x0a.[\w ./-]+(\x12|\x1a|\x22|\xa2\x06)"), hint=_CAFFE),
-    Container("the index of a TensorFlow checkpoint", _matches(rb"\0\0.\x08.\x1a\x02\x08"), hint=_CONVERT),
-    Container("a TensorFlow checkpoint", _matches(rb"\0\0[\x80-\xff]{0,4}[\0-\x7f]\x0a"), hint=_CONVERT),
+    Container("TensorFlow index", _matches(rb"\0\0.\x08.\x1a\x02\x08"), _tensorflow),
+    Container("TensorFlow checkpoint", _matches(rb"\0\0[\x80-\xff]{0,4}[\0-\x7f]\x0a"), _tensorflow),
     Container("a MAT file (MATLAB)", _begins(b"MATLAB "), hint=_CAFFE),
     Container("a NumPy array", _begins(b"\x93NUMPY"), hint=_CONVERT),
     Container("Darknet weights (YOLO)", _matches(rb"\0{4}[\1\2]\0{3}[\0-\x0a]\0{3}"), hint="no command runs YOLO"),
@@ -236,7 +254,7 @@ CONTAINERS = (
     Container("an ncnn description", _begins(b"7767517"), hint=_CONVERT),
     Container("a PDF", _begins(b"%PDF")),
     Container("a film", lambda head: head[4:8] == b"ftyp"),
-    Container("a tar archive", lambda head: head[257:262] == b"ustar", hint=_UNPACK),
+    Container("PyTorch tar", lambda head: head[257:262] == b"ustar", _tar),
     Container("a compressed file", _begins(*_PACKED), hint=_UNPACK),
     Container("a picture", _begins(b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")),
 )

@@ -147,6 +147,9 @@ CONSTRUCTORS: dict[str, Constructor] = {
     "_codecs.encode": _encode,
     "torch.Size": lambda items=(): tuple(items),
     "torch._tensor._rebuild_from_type_v2": _same_type,
+    # TorchScript's lists, which know their type.
+    **{f"torch.jit._pickle.build_{kind}list": _items for kind in ("int", "bool", "double", "tensor")},
+    "torch.jit._pickle.restore_type_tag": lambda value, *_: value,
     "numpy.dtype": lambda code, *_: _Array("dtype", (code,)),
     **{f"{module}.bytearray": _bytes for module in ("builtins", "__builtin__")},
     **{f"{module}.bytes": _bytes for module in ("builtins", "__builtin__")},

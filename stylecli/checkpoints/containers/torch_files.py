@@ -73,6 +73,8 @@ def read_zip(path: Path, mapping: mmap.mmap, budget: Budget) -> Any:
                 )
             raise WeightsError("a zip archive that PyTorch did not write (no data.pkl in it)")
         root = heads[0].removesuffix("data.pkl")
+        if f"{root}constants/0" in names and not any(name.startswith(f"{root}data/") for name in names):
+            raise WeightsError("a frozen TorchScript, whose tensors have lost their names", "save the module unfrozen")
         order = names.get(f"{root}byteorder")
         if order and order.file_size < 16 and archive.read(order).strip() == b"big":
             raise WeightsError("written on a big-endian machine", "save it again as safetensors there")

@@ -95,7 +95,7 @@ def rrmina(tensors: dict[str, Tensor], config: Options) -> Converted:
         net.conv(f"ConvBlock.{index}.conv_layer", border="reflect", stride=2 if index else 1)
         net.norm(f"ConvBlock.{index}.norm_layer")
         net.relu()
-    for name in _counted(net, "ResidualBlock.{}"):
+    for name in counted(net, "ResidualBlock.{}"):
         inside = net.inner()
         for part in ("conv1", "conv2"):
             inside.conv(f"{name}.{part}.conv_layer", border="reflect")
@@ -115,14 +115,16 @@ def rrmina(tensors: dict[str, Tensor], config: Options) -> Converted:
 def cyclegan(tensors: dict[str, Tensor], config: Options) -> Converted:
     """junyanz/pytorch-CycleGAN-and-pix2pix, `resnet_6blocks` and `resnet_9blocks`: norms without parameters."""
     # Norms of PyTorch before 0.4 saved statistics that they did not use.
-    kept = {key: value for key, value in tensors.items() if not re.search(r"\.(running_(mean|var)|num_batches_\w+)$", key)}
+    kept = {
+        key: value for key, value in tensors.items() if not re.search(r"\.(running_(mean|var)|num_batches_\w+)$", key)
+    }
     net = Layers(ConsumedState(kept))
     for index in (1, 4, 7):
         net.conv(f"model.{index}", border="reflect" if index == 1 else "constant", stride=1 if index == 1 else 2)
         net.norm(channels=net.width)
         net.relu()
     last = 10
-    for name in _counted(net, "model.{}.conv_block", 10):
+    for name in counted(net, "model.{}.conv_block", 10):
         inside, last = net.inner(), last + 1
         # With dropout the second convolution lies one further.
         for part in (1, 6 if f"{name}.6.weight" in net.theirs else 5):
@@ -154,7 +156,7 @@ def animegan(tensors: dict[str, Tensor], config: Options) -> Converted:
             layer(f"block_{block}.{index}", net, stride=stride, **({"pad": (0, 1)} if stride == 2 else {}))
     layer("block_c.0", net)
     last = 1
-    for name in _counted(net, "block_c.{}.layers", 1):
+    for name in counted(net, "block_c.{}.layers", 1):
         inside, last = net.inner(), last + 1
         layer(f"{name}.0", inside)
         layer(f"{name}.1", inside, groups=inside.width)
@@ -173,38 +175,6 @@ def animegan(tensors: dict[str, Tensor], config: Options) -> Converted:
     net.conv("out_layer.0")
     net.add(Step("tanh", 3, value=1.0))
     return net.finish(**SIGNED)
-
-
-def stargan1(tensors: dict[str, Tensor], config: Options) -> Converted:
-    """yunjey/stargan, `NNNNNN-G.ckpt`: attributes behind the colors; its norms use their own picture's moments."""
-    net = Layers(ConsumedState(tensors))
-    for index in (0, 3, 6):
-        net.conv(f"main.{index}", 1 if index else 3, stride=2 if index else 1)
-        net.norm(f"main.{index + 1}")
-        net.relu()
-    last = 9
-    for name in _counted(net, "main.{}.main", 9):
-        inside, last = net.inner(), last + 1
-        for part in (0, 3):
-            inside.conv(f"{name}.{part}")
-            inside.norm(f"{name}.{part + 1}")
-            if not part:
-                inside.relu()
-        net.block(inside)
-    for index in (last, last + 3):
-        net.conv(f"main.{index}", (1, 0), up=True, stride=2)
-        net.norm(f"main.{index + 1}")
-        net.relu()
-    net.conv(f"main.{last + 6}")
-    net.add(Step("tanh", 3, value=1.0))
-    count = net.steps[0].channels - 3
-    said = config.get("labels") or (CELEBA if count == len(CELEBA) else ())
-    labels = tuple(str(label) for label in said) if len(said) == count else tuple(map(str, range(count)))
-    return net.finish(labels=labels, **SIGNED)
-
-
-CELEBA = ("black_hair", "blond_hair", "brown_hair", "male", "young")
-"""Attributes of the published model, in its order."""
 
 
 def torch7(tensors: dict[str, Tensor], config: Options) -> Converted:
@@ -305,7 +275,7 @@ def _step(told: object, depth: int) -> Step:
     return Step(kind, **values, inside=tuple(_step(each, depth + 1) for each in inside))
 
 
-def _counted(net: Layers, name: str, first: int = 0) -> list[str]:
+def counted(net: Layers, name: str, first: int = 0) -> list[str]:
     """Blocks `name` that have tensors, numbered from `first`."""
     found = []
     for index in range(first, first + MOST):

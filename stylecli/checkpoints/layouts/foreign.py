@@ -11,13 +11,12 @@ from itertools import islice
 MOST = 10_000
 """Names that are looked at."""
 
-ANY_STYLE = "`stylecli adain` runs decoders of AdaIN, and its own networks where --weights is left out"
+ANY_STYLE = "`stylecli adain` runs decoders of AdaIN, MicroAST, and its own networks where --weights is left out"
 MICROAST = (
     "`stylecli adain` runs MicroAST: name the folder with all four files, as `content_encoder_iter_160000.pth.tar`"
 )
-FEED = "`stylecli fast` runs nets of pytorch/examples and lengstrom; `stylecli train fast` makes one of a picture"
+FEED = "`stylecli fast` runs nets of pytorch/examples, jcjohnson, lengstrom, rrmina, CycleGAN's and AnimeGANv2's"
 FACES = "`stylecli stylegan` runs StyleGAN 1 and 2"
-DOMAINS = "`stylecli stargan` runs StarGAN v2"
 FEATURES = "features come from VGG-16 and -19 without batch norm: `stylecli weights pull vgg19`"
 NONE = "no command runs it; `stylecli weights list` names what can be run"
 
@@ -66,17 +65,10 @@ FAMILIES = (
     ),
     *_rows(
         FEED,
-        ("rrmina's transformation net", r"ConvBlock\.0\.conv_layer\.weight", r"ResidualBlock\.0\.conv1\..+"),
-        ("AnimeGANv2", r"block_a\.0\.\d\.weight", r"out_layer\.0\.weight"),
-        ("a generator of CycleGAN", r"model\.1\.weight", r"model\.1\d\.conv_block\.1\.weight"),
         ("a generator of pix2pix", r"model\.model\.0\.weight", r"model\.model\.1\.model\..+"),
         ("MUNIT", r"(a\.)?enc_content\.model\.0\.conv\.weight", r"(a\.)?enc_style\.model\.0\.conv\.weight"),
         ("U-GAT-IT", r"(genA2B\.)?DownBlock\.1\.weight", r"(genA2B\.)?UpBlock1_1\.conv1\.weight"),
         ("SPADE (GauGAN)", r"head_0\.conv_0\.weight_orig", r"up_0\.conv_0\.weight_orig"),
-    ),
-    *_rows(
-        DOMAINS,
-        ("StarGAN v1", r"main\.0\.weight", r"main\.\d+\.main\.0\.weight"),
     ),
     *_rows(
         FACES,

@@ -1,4 +1,4 @@
-"""StarGAN v2 as clovaai/stargan-v2 and we lay it out, and its network of landmarks (`wing.ckpt`).
+"""StarGAN v2 as clovaai/stargan-v2 and we lay it out, its network of landmarks (`wing.ckpt`), and the first StarGAN.
 
 Files of clovaai tell nothing beside their tensors: all of the config is read off the shapes, and the names of domains
 come from elsewhere.
@@ -12,9 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stylecli.checkpoints.layouts.feed_forward import SIGNED, Layers, counted
 from stylecli.checkpoints.layouts.format import Options
 from stylecli.checkpoints.layouts.strict_state import ConsumedState
 from stylecli.errors import WeightsError
+from stylecli.nets.feed_forward import FeedForwardConfig, Step
 from stylecli.nets.stargan_generator import StarGANConfig
 
 State = dict[str, Tensor]
@@ -100,6 +102,39 @@ def wing(tensors: State, options: Options) -> tuple[None, State]:
 def landmarks(tensors: State, options: Options) -> tuple[None, State]:
     """The same as we keep it."""
     return None, tensors
+
+
+def first(tensors: State, options: Options) -> tuple[FeedForwardConfig, State]:
+    """yunjey/stargan, `NNNNNN-G.ckpt`: attributes behind the colors; its norms use their own picture's moments."""
+    net = Layers(ConsumedState(tensors))
+    for index in (0, 3, 6):
+        net.conv(f"main.{index}", 1 if index else 3, stride=2 if index else 1)
+        net.norm(f"main.{index + 1}")
+        net.relu()
+    last = 9
+    for name in counted(net, "main.{}.main", 9):
+        inside, last = net.inner(), last + 1
+        for part in (0, 3):
+            inside.conv(f"{name}.{part}")
+            inside.norm(f"{name}.{part + 1}")
+            if not part:
+                inside.relu()
+        net.block(inside)
+    for index in (last, last + 3):
+        net.conv(f"main.{index}", (1, 0), up=True, stride=2)
+        net.norm(f"main.{index + 1}")
+        net.relu()
+    net.conv(f"main.{last + 6}")
+    net.add(Step("tanh", 3, value=1.0))
+    count = net.steps[0].channels - 3
+    if count < 1:
+        raise WeightsError("a StarGAN v1 without attributes")
+    default = CELEBA if count == len(CELEBA) else tuple(map(str, range(count)))
+    return net.finish(labels=_labels(options.get("labels", ()), count) or default, **SIGNED)
+
+
+CELEBA = ("black_hair", "blond_hair", "brown_hair", "male", "young")
+"""Attributes of the published model, in its order."""
 
 
 def _labels(said: Any, domains: int) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def read_config(kind: type, stored: Options) -> Any:
     fields = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
     try:
         config = kind(**{name: value for name, value in fields.items() if name in known})
-        counts = (*config.widths, *config.mapping, config.z_dim)
+        counts = (*config.widths, *config.mapping, config.z_dim, config.across)
         possible = all(type(n) is int and 0 < n <= 2**16 for n in counts) and 0 < len(config.widths) <= LARGEST_BLOCKS
     except TypeError:
         possible = False
@@ -214,6 +214,7 @@ def _described(state: State, options: Options, *, noises: bool = True, average: 
         clamp=options.get("conv_clamp"),
         noises=noises,
         average=average,
+        across=state["const"].shape[2],
     )
     check_size(config.size, options)
     return config

@@ -6,7 +6,16 @@ row's list of spares, and `load` checks that every parameter and buffer of ours 
 """
 
 from stylecli.checkpoints.header import OURS
-from stylecli.checkpoints.layouts import any_style, feed_forward, stargan, stylegan1, stylegan2, texture_net, transformer, vgg
+from stylecli.checkpoints.layouts import (
+    any_style,
+    feed_forward,
+    stargan,
+    stylegan1,
+    stylegan2,
+    texture_net,
+    transformer,
+    vgg,
+)
 from stylecli.checkpoints.layouts.format import Format
 
 _PASS = r"(.+\.)?(output|f?grad\w+|finput|gradInput|_\w+)"
@@ -61,7 +70,7 @@ FORMATS = (
     Format(
         OURS["stylegan2"],
         "stylegan2",
-        {"const": (None, 4, 4), "layers.0.strength": (), "rgbs.0.weight": (3, None, 1, 1)},
+        {"const": (None, 4, None), "layers.0.strength": (), "rgbs.0.weight": (3, None, 1, 1)},
         stylegan2.ours,
         (r"sample\..+",),
     ),
@@ -81,7 +90,7 @@ FORMATS = (
     Format(
         "StyleGAN 2, NVlabs",
         "stylegan2",
-        {"synthesis.b4.const": (None, 4, 4), "synthesis.b4.torgb.weight": (3, None, 1, 1)},
+        {"synthesis.b4.const": (None, 4, None), "synthesis.b4.torgb.weight": (3, None, 1, 1)},
         stylegan2.nvlabs,
     ),
     Format(
@@ -137,6 +146,12 @@ FORMATS = (
         stargan.clovaai,
         # Files of trainings hold it too.
         (r"discriminator\..+",),
+    ),
+    Format(
+        "StarGAN v1, yunjey",
+        "feed-forward",
+        {"main.0.weight": (None, None, 7, 7), "main.3.weight": (None, None, 4, 4), "main.9.main.0.weight": (None,) * 4},
+        stargan.first,
     ),
     Format(
         OURS["fan"],
@@ -202,7 +217,11 @@ FORMATS = (
     Format(
         "AdaIN decoder, Torch 7",
         "adain-decoder",
-        {"modules.2.weight": (None, None, 3, 3), "modules.6.weight": (None, None, 3, 3), "modules.29.weight": (3, None, 3, 3)},
+        {
+            "modules.2.weight": (None, None, 3, 3),
+            "modules.6.weight": (None, None, 3, 3),
+            "modules.29.weight": (3, None, 3, 3),
+        },
         any_style.torch7_decoder,
         (_PASS,),
     ),
@@ -229,15 +248,33 @@ FORMATS = (
         (r"(res\d+\.)?in\d+\.(running_mean|running_var|num_batches_tracked)",),
     ),
     Format(
+        "transformation net, ONNX (onnx/models)",
+        "transformer",
+        {
+            "Conv.0.weight": (None, 3, 9, 9),
+            "InstanceNormalization.0.weight": (None,),
+            "Conv.15.weight": (3, None, 9, 9),
+        },
+        transformer.onnx,
+    ),
+    Format(
         "transformation net, lengstrom/fast-style-transfer",
         "transformer",
         {"conv1.conv.weight": (None, 3, 9, 9), "conv4.conv.weight": (3, None, 9, 9), "conv4.norm.weight": (3,)},
         transformer.lengstrom,
     ),
     Format(
+        "transformation net, TensorFlow (lengstrom/fast-style-transfer)",
+        "transformer",
+        {"Variable": (9, 9, 3, None), "Variable_1": (None,), "Variable_45": (9, 9, None, 3)},
+        transformer.tensorflow,
+        # What the training keeps.
+        (r".+/Adam(_\d+)?", r"beta\d_power(_\d+)?", r"global_step"),
+    ),
+    Format(
         OURS["feed-forward"],
         "feed-forward",
-        {"chain.parts.0.weight": (None, 3, None, None)},
+        {"chain.parts.0.weight": (None, None, None, None)},
         feed_forward.ours,
         (r"sample\..+",),
     ),

@@ -1,4 +1,4 @@
-"""The dialects of the transformation net: pytorch/examples, lengstrom's models as safetensors, and our own."""
+"""The dialects of the transformation net: pytorch/examples, the same as ONNX, lengstrom's models, and our own."""
 
 import re
 from typing import Any
@@ -47,6 +47,45 @@ def lengstrom(tensors: dict[str, Tensor], config: Options) -> Converted:
         lambda **shape: TransformerConfig(tensorflow=True, **shape),
         _lengstrom_names,
     )
+
+
+def onnx(tensors: dict[str, Tensor], config: Options) -> Converted:
+    """onnx/models' `mosaic-9.onnx`: the net of pytorch/examples, its convolutions in order, `Conv.0.weight`."""
+    told = config.get("layers")
+    blocks = (sum(key.startswith("Conv.") for key in tensors) // 2 - 6) // 2
+    norm, up = (
+        ["InstanceNormalization", "Relu"],
+        ["nearest", "Pad reflect pad=1", "Conv", "InstanceNormalization", "Relu"],
+    )
+    block = ["Pad reflect pad=1", "Conv", *norm, "Pad reflect pad=1", "Conv", norm[0], "Add"]
+    down = ["Pad reflect pad=4", "Conv", *norm, *["Pad reflect pad=1", "Conv stride=2", *norm] * 2]
+    wanted = [*down, *block * blocks, *up * 2, "Pad reflect pad=4", "Conv"]
+    # Enlarging has two names; later exporters compute the width of borders where this reader does not look.
+    fits = lambda said, want: said in (want, f"Upsample {want}", f"Resize {want}", want.partition(" pad=")[0])
+    if not isinstance(told, list) or len(told) != len(wanted) or not all(map(fits, told, wanted)):
+        raise WeightsError("an ONNX model of other layers than the transformation net of pytorch/examples")
+    order = [layer.name for layer in TransformerConfig(blocks=(blocks,)).layers()]
+    place = {name: (f"Conv.{i}.", f"InstanceNormalization.{i}.") for i, name in enumerate(order)}
+    return _translated(tensors, r"Conv\.\d+\.weight", TransformerConfig, lambda layer: place[layer])
+
+
+def tensorflow(tensors: dict[str, Tensor], config: Options) -> Converted:
+    """Checkpoints of lengstrom/fast-style-transfer: `Variable`, `Variable_1`, ... filters, shift and scale a layer."""
+    count = len(tensors) // 3
+    shape = TransformerConfig(blocks=((count - 6) // 2,), tensorflow=True)
+    state: dict[str, Tensor] = {}
+    for index, layer in enumerate(shape.layers()):
+        weight, shift, scale = (
+            _taken(tensors, f"Variable_{number}" if number else "Variable")
+            for number in range(3 * index, 3 * index + 3)
+        )
+        if weight.ndim != 4:
+            raise WeightsError(f"the filters of layer {index} are {list(weight.shape)}")
+        conv, norm = _lengstrom_names(layer.name)
+        state |= {f"{conv}weight": weight.permute(3, 2, 0, 1), f"{norm}bias": shift, f"{norm}weight": scale}
+    if len(state) != len(tensors):
+        raise WeightsError(f"{len(tensors) - len(state)} variables belong to no layer")
+    return lengstrom(state, config)
 
 
 def _translated(tensors: dict[str, Tensor], convolution: str, build: Any, names: Any) -> Converted:
