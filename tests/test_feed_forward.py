@@ -180,7 +180,7 @@ def johnson(state: State, batch: bool) -> bytes:
 
     def conv2d(name: str, size: int, stride: int = 1, pad: int = 0) -> bytes:
         weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
-        more = dict(kW=size, kH=size, dW=stride, dH=stride, padW=pad, padH=pad)
+        more = {"kW": size, "kH": size, "dW": stride, "dH": stride, "padW": pad, "padH": pad}
         return write.module("SpatialConvolution", weight=weight, bias=bias, **more)
 
     def normed(name: str) -> bytes:
@@ -192,7 +192,7 @@ def johnson(state: State, batch: bool) -> bytes:
 
     def full(name: str) -> bytes:
         weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
-        sizes = dict(kW=3, kH=3, dW=2, dH=2, padW=1, padH=1, adjW=1, adjH=1)
+        sizes = {"kW": 3, "kH": 3, "dW": 2, "dH": 2, "padW": 1, "padH": 1, "adjW": 1, "adjH": 1}
         return write.module("SpatialFullConvolution", weight=weight, bias=bias, **sizes)
 
     relu = lambda: write.module("ReLU", val=0, threshold=0)
@@ -289,3 +289,36 @@ def test_attributes_of_the_first_stargan(tmp_path: Path, cli: Callable[..., Resu
     reference = cli("stargan", "ref", "a.png", "--reference", "a.png", "--weights", "200000-G.ckpt")
     assert "takes no references" in reference.stderr
     assert "paints attributes" in cli("fast", "a.png", "--weights", "200000-G.ckpt").stderr
+
+
+ENCODER = {0: (3, 3, 1), 2: (64, 3, 3), 5: (64, 64, 3), 9: (128, 64, 3), 12: (16, 128, 3), 16: (8, 16, 3),
+           **dict.fromkeys((19, 22, 25), (8, 8, 3)), 29: (12, 8, 3)}  # fmt: skip
+DECODER = {1: (8, 12, 3), **dict.fromkeys((5, 8, 11), (8, 8, 3)), 14: (16, 8, 3), 18: (128, 16, 3), 21: (64, 128, 3),
+           25: (64, 64, 3), 28: (3, 64, 3)}  # fmt: skip
+
+
+def test_both_torch7_files_of_adain(tmp_path: Path, cli: Callable[..., Result], picture: Callable[..., Path]):
+    for name, sizes in (("vgg", ENCODER), ("decoder", DECODER)):
+        state = filled({key: shape for i, each in sizes.items() for key, shape in layer(str(i), *each).items()})
+        write, modules = Torch7(), []
+        for index in range(max(sizes) + 1):
+            if index not in sizes:
+                modules.append(write.module("ReLU", val=0))
+                continue
+            weight, bias = state[f"{index}.weight"], state[f"{index}.bias"]
+            left = {"gradWeight": weight * 0, "gradBias": bias * 0}
+            modules.append(write.module("SpatialConvolution", weight=weight, bias=bias, **left))
+        listed = table(write.index(), *((number(place), each) for place, each in enumerate(modules, 1)))
+        net = thing(1, "nn.Sequential", table(write.index(), (word("modules"), listed)))
+        (tmp_path / f"{name}.t7").write_bytes(net)
+        torch.save(state, tmp_path / f"{name}.pth")
+    picture("a.png", size=(40, 32)), picture("s.png", size=(36, 32))
+    for kind in ("t7", "pth"):
+        words = ("--weights", f"decoder.{kind}", "--vgg", f"vgg.{kind}", "-o", f"{kind}.png", "--device", "cpu")
+        done = cli("adain", "a.png", "--style", "s.png", *words)
+        assert done.exit_code == 0, done.stderr
+        assert f"decoder.{kind}: gives back no picture from what vgg.{kind} sees in it: SANet's" in done.stderr
+    assert (read(tmp_path / "t7.png") == read(tmp_path / "pth.png")).all()
+    for name in ("vgg", "decoder"):
+        said = cli("weights", "check", f"{name}.t7")
+        assert "Torch 7" in said.stdout, said.stderr

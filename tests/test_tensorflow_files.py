@@ -36,9 +36,7 @@ def table(rows: list[tuple[bytes, bytes]], size: int = 3) -> bytes:
     def block(some: list[tuple[bytes, bytes]]) -> bytes:
         made, last = b"", b""
         for key, value in some:
-            shared = next(
-                (i for i, (a, b) in enumerate(zip(key, last, strict=False)) if a != b), min(len(key), len(last))
-            )
+            shared = next((i for i in range(len(key)) if key[i : i + 1] != last[i : i + 1]), len(key))
             made += varint(shared) + varint(len(key) - shared) + varint(len(value)) + key[shared:] + value
             last = key
         return made + struct.pack("<II", 0, 1)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from stylecli.checkpoints.containers.detect import read_tensors
 from stylecli.errors import WeightsError
 
-STATE = {key: x for key, x in filled(RRMINA).items()}
+STATE = filled(RRMINA)
 
 
 class Net(nn.Module):

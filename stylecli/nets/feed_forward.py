@@ -124,7 +124,7 @@ class Chain(nn.Module):
         """[N, C, H, W] to what the last layer gives."""
         sizes: list[torch.Size] = []
         for index, step in enumerate(self.steps):
-            part = self.parts[str(index)] if str(index) in self.parts else None
+            part = self.parts[str(index)] if str(index) in self.parts else None  # noqa: SIM401 - a ModuleDict has no get
             if step.kind == "conv":
                 if step.stride > 1:
                     sizes.append(x.shape[2:])
@@ -193,7 +193,7 @@ class FeedForward(nn.Module):
         x = (rgb.flip(1) if config.bgr else rgb) * config.scale + offset
         if attributes is not None:
             x = torch.cat([x, attributes[:, :, None, None].expand(-1, -1, *x.shape[2:]).to(x)], 1)
-        y = (self.chain(x) - back) / config.scale
+        y: Tensor = (self.chain(x) - back) / config.scale
         return y.flip(1) if config.bgr else y
 
 

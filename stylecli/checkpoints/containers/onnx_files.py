@@ -24,6 +24,7 @@ NUMBERS = {
     1: torch.float32, 2: torch.uint8, 3: torch.int8, 5: torch.int16, 6: torch.int32, 7: torch.int64, 9: torch.bool,
     10: torch.float16, 11: torch.float64, 16: torch.bfloat16,
 }  # fmt: skip
+KNOWN = "those of onnx/models' fast_neural_style can be read"
 SLOTS = {
     "Conv": ("weight", "bias"),
     "ConvTranspose": ("weight", "bias"),
@@ -51,7 +52,7 @@ def read_onnx(data: memoryview, budget: Budget) -> tuple[dict[str, Tensor], list
     """
     graph = next((value for number, value in fields(Message(data, 0, len(data)), budget) if number == 7), None)
     if not isinstance(graph, Message):
-        raise WeightsError("an ONNX model without a graph")
+        raise WeightsError("an ONNX model without a graph", "fetch it again")
     nodes, constants, inputs = [], {}, []
     for number, value in fields(graph, budget):
         if not isinstance(value, Message):
@@ -78,7 +79,7 @@ def read_onnx(data: memoryview, budget: Budget) -> tuple[dict[str, Tensor], list
         passing.update(node.outputs)
         for slot, name in zip(SLOTS.get(node.kind, ()), node.inputs[1:], strict=False):
             if name not in constants:
-                raise WeightsError(f"an ONNX model whose {node.kind} takes no numbers of the file")
+                raise WeightsError(f"an ONNX model whose {node.kind} takes no numbers of the file", KNOWN)
             budget.step(TENSOR)
             found[f"{node.kind}.{counts[node.kind]}.{slot}"] = constants[name]
         counts[node.kind] += 1
@@ -156,7 +157,7 @@ def _tensor(message: Message, budget: Budget) -> tuple[str, Tensor]:
             raise WeightsError("an ONNX model whose numbers lie in another file", "save it as one file")
     dtype = NUMBERS.get(kind)
     if dtype is None or len(shape) > MOST_AXES or any(extent >= 2**40 for extent in shape):
-        raise WeightsError(f"an ONNX model with a tensor of type {kind} and {len(shape)} axes")
+        raise WeightsError(f"an ONNX model with a tensor of type {kind} and {len(shape)} axes", KNOWN)
     count = math.prod(shape)
     if count * dtype.itemsize != (len(raw) if raw is not None else 0):
         raise WeightsError(f"damaged: {ascii(name)[:60]} has {len(raw or b''):,} bytes, not {count:,} numbers")

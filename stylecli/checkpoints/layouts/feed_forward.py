@@ -1,6 +1,7 @@
 """Feed-forward nets of other repositories, from tensors to a list of layers; each tensor is taken once."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -17,6 +18,8 @@ MOST = 500
 """Layers; a file from a stranger must not decide how much is built."""
 
 DEEPEST = 3
+WIDEST = 256
+"""Pixels of a border."""
 
 
 @dataclass
@@ -115,10 +118,8 @@ def rrmina(tensors: dict[str, Tensor], config: Options) -> Converted:
 def cyclegan(tensors: dict[str, Tensor], config: Options) -> Converted:
     """junyanz/pytorch-CycleGAN-and-pix2pix, `resnet_6blocks` and `resnet_9blocks`: norms without parameters."""
     # Norms of PyTorch before 0.4 saved statistics that they did not use.
-    kept = {
-        key: value for key, value in tensors.items() if not re.search(r"\.(running_(mean|var)|num_batches_\w+)$", key)
-    }
-    net = Layers(ConsumedState(kept))
+    spare = re.compile(r".+\.(running_(mean|var)|num_batches_tracked)")
+    net = Layers(ConsumedState({key: value for key, value in tensors.items() if not spare.fullmatch(key)}))
     for index in (1, 4, 7):
         net.conv(f"model.{index}", border="reflect" if index == 1 else "constant", stride=1 if index == 1 else 2)
         net.norm(channels=net.width)
@@ -194,16 +195,16 @@ def _read_modules(modules: object, net: Layers, depth: int) -> None:
         raise WeightsError("a Torch 7 net of another kind")
     for module in modules:
         kind, name = str(module["kind"]).partition(".")[2], str(module["name"])
-        number = lambda key, default=0: int(module["numbers"].get(key, default))
-        around = lambda key: (number(f"{key}_l"), number(f"{key}_r"))
+        numbers = Counter({key: int(value) for key, value in module["numbers"].items()})
+        if any(not 0 <= numbers[key] <= WIDEST for key in ("padW", "adjW", "dW", "pad_l", "pad_r", "scale_factor")):
+            raise WeightsError(f"{name}: a border or stride of no known net")
         if kind in ("SpatialConvolution", "SpatialConvolutionMM"):
-            net.conv(name, number("padW"), stride=number("dW", 1))
+            net.conv(name, numbers["padW"], stride=numbers["dW"] or 1)
         elif kind == "SpatialFullConvolution":
-            net.conv(name, (number("padW"), number("adjW")), up=True, stride=number("dW", 1))
+            net.conv(name, (numbers["padW"], numbers["adjW"]), up=True, stride=numbers["dW"] or 1)
         elif kind in ("SpatialReflectionPadding", "SpatialReplicationPadding"):
             border = "reflect" if "Reflection" in kind else "replicate"
-            before, after = around("pad")
-            net.add(Step("pad", net.width or 3, before=before, after=after, border=border))
+            net.add(Step("pad", net.width or 3, before=numbers["pad_l"], after=numbers["pad_r"], border=border))
         elif kind == "InstanceNormalization":
             net.norm(name)
         elif kind == "SpatialBatchNormalization":
@@ -218,7 +219,7 @@ def _read_modules(modules: object, net: Layers, depth: int) -> None:
         elif kind == "MulConstant" and net.steps and net.steps[-1].kind == "tanh":
             net.steps[-1] = replace(net.steps[-1], value=float(module["numbers"].get("constant_scalar", 1)))
         elif kind == "SpatialUpSamplingNearest":
-            net.add(Step("nearest", net.width, size=number("scale_factor", 2)))
+            net.add(Step("nearest", net.width, size=numbers["scale_factor"] or 2))
         elif kind == "Sequential" and len(module["inside"]) == 2:
             inside = net.inner()
             both, added = module["inside"]
@@ -268,7 +269,8 @@ def _step(told: object, depth: int) -> Step:
     for name, _, value in (pair.partition("=") for pair in pairs):
         kept = _TYPES[name]
         values[name] = value == "True" if kept is bool else kept(value)
-    if any(isinstance(value, int) and not 0 <= value <= LARGEST for value in values.values()):
+    large = {"channels": LARGEST, "out": LARGEST, "groups": LARGEST}
+    if any(isinstance(value, int) and not 0 <= value <= large.get(name, WIDEST) for name, value in values.items()):
         raise ValueError(kind)
     if values.get("border", "constant") not in ("constant", "reflect", "replicate"):
         raise ValueError(kind)

@@ -63,7 +63,10 @@ def onnx(tensors: dict[str, Tensor], config: Options) -> Converted:
     # Enlarging has two names; later exporters compute the width of borders where this reader does not look.
     fits = lambda said, want: said in (want, f"Upsample {want}", f"Resize {want}", want.partition(" pad=")[0])
     if not isinstance(told, list) or len(told) != len(wanted) or not all(map(fits, told, wanted)):
-        raise WeightsError("an ONNX model of other layers than the transformation net of pytorch/examples")
+        raise WeightsError(
+            "an ONNX model of other layers than the transformation net of pytorch/examples",
+            "those of onnx/models' fast_neural_style can be read",
+        )
     order = [layer.name for layer in TransformerConfig(blocks=(blocks,)).layers()]
     place = {name: (f"Conv.{i}.", f"InstanceNormalization.{i}.") for i, name in enumerate(order)}
     return _translated(tensors, r"Conv\.\d+\.weight", TransformerConfig, lambda layer: place[layer])
