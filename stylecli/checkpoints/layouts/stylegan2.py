@@ -24,8 +24,8 @@ LR_MULTIPLIER = 0.01
 
 
 def stored_config(config: Any) -> Options:
-    """The config of a generator of either kind, as our own files keep it."""
-    return dataclasses.asdict(config)
+    """The config of a generator of either kind, as our own files keep it; squares do not say that they are."""
+    return {name: value for name, value in dataclasses.asdict(config).items() if (name, value) != ("across", 4)}
 
 
 def read_config(kind: type, stored: Options) -> Any:
