@@ -62,7 +62,7 @@ class Past:
         told: How many of them the audience has heard.
         begun: Jobs that any process was at.
         alone: One job at a time, so that it is known which one ends the process.
-        tell: Hears what becomes of which job: `begun`, `ended`, `told`.
+        tell: Hears which job has `begun`, and how it `ended`.
     """
 
     ended: dict[int, Report] = field(default_factory=dict)
@@ -170,7 +170,6 @@ def run(
                 if note:
                     note(report)
                 audience.end(report)
-                past.tell("told", place)
                 if report.raised and (reraise or isinstance(report.raised, BrokenPipeError)):
                     raise report.raised
         except BaseException:

@@ -1,8 +1,8 @@
 """A run of several jobs in a process of its own: what ends it by a signal, as a codec may, fails its file alone.
 
-The process is split off before anything heavy is loaded, so it costs nothing but that. It tells which jobs begin and
-end. When it dies, the job that it was at has failed, and another process goes on with the others; where it was at
-several, that one does a job at a time until it is known which one it was.
+The process is split off before anything heavy is loaded, so it costs nothing but that. It tells this one, which tells
+the user, what begins and ends. When it dies, the job that it was at has failed, and another process goes on with the
+others; where it was at several, that one does a job at a time until it is known which one it was.
 """
 
 import os
@@ -10,20 +10,25 @@ import pickle
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from stylecli.batch.failures import explain
 from stylecli.batch.plan import Job
-from stylecli.batch.runner import Past, Report
+from stylecli.batch.runner import Audience, Past, Report
 from stylecli.errors import ExitCode, InputError, StyleCliError
+from stylecli.progress import Listener, Step
 
 FAULTS = ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGSYS", "SIGKILL")
 """What ends a process that did not mean to; the system kills those that take all memory."""
 
 PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+STEP = 0.05
+"""Seconds between two steps of a job that are told."""
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -37,17 +42,22 @@ def possible() -> bool:
     return own and alone and sys.platform == "linux"
 
 
-def supervised(jobs: Sequence[Job], go: Callable[[Past], ExitCode]) -> ExitCode:
+Go = Callable[[Audience, Past], ExitCode]
+"""Does what is left of a plan, as `runner.run` with that audience and past."""
+
+
+def supervised(jobs: Sequence[Job], go: Go, audience: Audience) -> ExitCode:
     """Does `go` in processes of their own until one of them ends; its exit code, or its error, is the result.
 
     Args:
         jobs: The plan.
-        go: Does what is left of it, as `runner.run` with that past.
+        go: Does it.
+        audience: Hears of every step, in this process.
 
     Raises:
         StyleCliError: What `go` raised, or that it died where it was at no job.
     """
-    past = Past()
+    watch = _Watch(jobs, audience)
     while True:
         reading, writing = os.pipe()
         sys.stdout.flush()
@@ -58,87 +68,145 @@ def supervised(jobs: Sequence[Job], go: Callable[[Past], ExitCode]) -> ExitCode:
                 os.close(reading)
                 _depend_on(parent)
         if not child:
-            _be(writing, past, go)
+            _be(writing, jobs, watch.past, go)
         os.close(writing)
         with os.fdopen(reading, "rb") as file, _passed_on(child):
             try:
-                at = _heard(file, past, jobs)
+                at = watch.hear(file)
+            except BaseException:
+                os.kill(child, signal.SIGINT)
+                file.read()
+                raise
             finally:
                 _, status = os.waitpid(child, 0)
         if os.WIFEXITED(status):
             return ExitCode(os.WEXITSTATUS(status))
-        _died(signal.Signals(os.WTERMSIG(status)), at, past, jobs)
+        watch.died(signal.Signals(os.WTERMSIG(status)), at)
 
 
-def _died(by: signal.Signals, at: set[int], past: Past, jobs: Sequence[Job]) -> None:
-    """Blames a job, if it is known which one."""
-    if by.name not in FAULTS:
-        # Someone wanted the run to end.
-        signal.signal(by, signal.SIG_DFL)
-        os.kill(os.getpid(), by)
-    hint = "it may be damaged: write it anew with another program"
-    if by == signal.SIGKILL:
-        hint = "was memory enough? a smaller --size, or --jobs 1, takes less"
-    if not at or (past.alone and len(at) > 1):
-        raise StyleCliError(f"the run was ended by {by.name}", "see what the system's log says")
-    past.alone = len(at) > 1
-    if not past.alone:
-        job = jobs[place := at.pop()]
-        error = InputError(f"{job.title}: the process that was at it was ended by {by.name}", hint)
-        past.ended[place] = Report(job, 0, error=error)
+class _Watch:
+    """What is known of the plan, in this process."""
+
+    def __init__(self, jobs: Sequence[Job], audience: Audience) -> None:
+        self.jobs, self.audience, self.past = jobs, audience, Past()
+        self.reports: list[Report] = []
+        self.listeners: dict[int, Listener] = {}
+
+    def hear(self, file: BinaryIO) -> set[int]:
+        """Hears a process to its end; the jobs that it was at.
+
+        Raises:
+            StyleCliError: What it raised.
+        """
+        at: set[int] = set()
+        with suppress(EOFError, pickle.UnpicklingError):
+            while True:
+                what, place, said = pickle.load(file)
+                if what == "begun":
+                    at.add(place)
+                    self.past.begun.add(place)
+                elif what == "ended":
+                    at.discard(place)
+                    self.past.ended[place] = Report(self.jobs[place], *said)
+                else:
+                    self._tell(what, place, said)
+        return at
+
+    def _tell(self, what: str, place: int, said: Any) -> None:
+        match what:
+            case "say" | "made":
+                getattr(self.audience, what)(said)
+            case "begin":
+                self.listeners[place] = self.audience.begin(self.jobs[place], len(self.jobs))
+            case "step":
+                self.listeners[place](said)
+            case "end":
+                self.reports.append(Report(self.jobs[place], *said))
+                self.past.told = place + 1
+                self.audience.end(self.reports[-1])
+            case "close":
+                self.audience.close(self.reports)
+            case "raised":
+                raise said
+
+    def died(self, by: signal.Signals, at: set[int]) -> None:
+        """Blames a job, if it is known which one."""
+        if by.name not in FAULTS:
+            # Someone wanted the run to end.
+            self.audience.close(self.reports)
+            signal.signal(by, signal.SIG_DFL)
+            os.kill(os.getpid(), by)
+        if not at or (self.past.alone and len(at) > 1):
+            self.audience.close(self.reports)
+            raise StyleCliError(f"the run was ended by {by.name}", "see what the system's log says")
+        self.past.alone = len(at) > 1
+        if not self.past.alone:
+            job = self.jobs[place := at.pop()]
+            hint = "it may be damaged: write it anew with another program"
+            if by == signal.SIGKILL:
+                hint = "was memory enough? a smaller --size, or --jobs 1, takes less"
+            error = InputError(f"{job.title}: the process that was at it was ended by {by.name}", hint)
+            self.past.ended[place] = Report(job, 0, error=error)
 
 
-def _be(writing: int, past: Past, go: Callable[[Past], ExitCode]) -> NoReturn:
+class _Relay:
+    """The audience in the other process: passes on what it hears."""
+
+    def __init__(self, jobs: Sequence[Job], file: BinaryIO) -> None:
+        self.places, self.file, self.lock = {id(job): place for place, job in enumerate(jobs)}, file, threading.Lock()
+        self.last: dict[int, float] = {}
+
+    def tell(self, what: str, place: int = 0, said: object = None) -> None:
+        if isinstance(said, Report):
+            # What was raised may hold anything; the error says it in words.
+            said = (said.seconds, said.outcome, said.error)
+        with self.lock:
+            pickle.dump((what, place, said), self.file)
+            self.file.flush()
+
+    def say(self, line: str) -> None:
+        self.tell("say", 0, line)
+
+    def made(self, path: str) -> None:
+        self.tell("made", 0, path)
+
+    def begin(self, job: Job, total: int) -> Listener:
+        place = self.places[id(job)]
+        self.tell("begin", place)
+
+        def listener(step: Step) -> None:
+            now = time.monotonic()
+            if step.i == step.total or now - self.last.get(place, 0) > STEP:
+                self.last[place] = now
+                self.tell("step", place, step)
+
+        return listener
+
+    def end(self, report: Report) -> None:
+        self.tell("end", self.places[id(report.job)], report)
+
+    def close(self, reports: Sequence[Report]) -> None:
+        self.tell("close")
+
+
+def _be(writing: int, jobs: Sequence[Job], past: Past, go: Go) -> NoReturn:
     """What the process does; it never comes back."""
-    lock = threading.Lock()
     with os.fdopen(writing, "wb") as file:
-
-        def tell(what: str, place: int, report: Report | None = None) -> None:
-            said = report and (report.seconds, report.outcome, report.error)
-            with lock:
-                pickle.dump((what, place, said), file)
-                file.flush()
-
-        past.tell = tell
+        relay = _Relay(jobs, file)
+        past.tell = relay.tell
         code = ExitCode.INTERRUPTED
-        raised: Exception | None = None
         try:
-            code = go(past)
+            code = go(relay, past)
         except KeyboardInterrupt:
             pass
         except BrokenPipeError as error:
-            raised = error
+            relay.tell("raised", 0, error)
         except Exception as error:
-            raised = explain(error)
-        pickle.dump(("raised", 0, raised), file)
+            relay.tell("raised", 0, explain(error))
     with suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code)
-
-
-def _heard(file: BinaryIO, past: Past, jobs: Sequence[Job]) -> set[int]:
-    """Hears a process to its end; the jobs that it was at.
-
-    Raises:
-        StyleCliError: What it raised.
-    """
-    at: set[int] = set()
-    with suppress(EOFError, pickle.UnpicklingError):
-        while True:
-            what, place, said = pickle.load(file)
-            if what == "raised" and said:
-                raise said
-            if what == "begun":
-                at.add(place)
-                past.begun.add(place)
-            elif what == "ended":
-                at.discard(place)
-                seconds, outcome, error = said
-                past.ended[place] = Report(jobs[place], seconds, outcome, error)
-            elif what == "told":
-                past.told = place + 1
-    return at
 
 
 def _depend_on(parent: int) -> None:

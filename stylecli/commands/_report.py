@@ -29,8 +29,9 @@ class Reporter:
     gets a progress bar when it is a terminal, notes, and at the end a table of failures.
     """
 
-    def __init__(self, reporting: Reporting, total: int = 0, ended: int = 0) -> None:
-        self.reporting, self.total, self.ended = reporting, total, ended
+    def __init__(self, reporting: Reporting) -> None:
+        self.reporting = reporting
+        self.total = self.ended = 0
         self.lock = Lock()
         self.bars: Bars | None = None
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from stylecli.batch.inputs import forget_pipes
 from stylecli.batch.plan import STDOUT, Job
-from stylecli.batch.runner import Past
+from stylecli.batch.runner import Audience, Past
 from stylecli.commands._report import Reporter, line
 from stylecli.errors import ExitCode, UsageError, printable
 from stylecli.settings.fields import Settings
@@ -61,14 +61,14 @@ def run_jobs(
     if reporting.json and jobs[0].output == STDOUT:
         raise UsageError("--json: stdout is taken by -o -", "write the picture to a file")
 
-    def go(past: Past | None = None) -> ExitCode:
-        reporter = Reporter(reporting, len(jobs), past.told if past else 0)
-        return run_files(jobs, outputs, compute, reporter, weights=weights, reraise=reporting.traceback, past=past)
+    def go(audience: Audience, past: Past | None = None) -> ExitCode:
+        return run_files(jobs, outputs, compute, audience, weights=weights, reraise=reporting.traceback, past=past)
 
     # A cluster, and several GPUs, have processes of their own.
     several = len(jobs) > 1 and compute.device != ALL and getattr(compute, "engine", "serial") == "serial"
     try:
-        return supervised(jobs, go) if several and not reporting.traceback and possible() else go()
+        reporter = Reporter(reporting)
+        return supervised(jobs, go, reporter) if several and not reporting.traceback and possible() else go(reporter)
     finally:
         forget_pipes()
 
