@@ -107,9 +107,8 @@ class Adain(Method[AdainSettings, Tensor]):
         shown = [self._shown(style, seen.x, settings) for style in styles] if settings.refine else ()
         refined = replace(request, content=own)
         steps, jobs = settings.refine, self.device.jobs
-        made = Result(image, notes=self.notes)
-        sized = {"style_size": settings.style_size, "style_scale": settings.style_scale}
-        result = self.refiner.refined(made, refined, shown, steps, jobs, settings.alpha, **sized)
+        made, size, scale = Result(image, notes=self.notes), settings.style_size, settings.style_scale
+        result = self.refiner.refined(made, refined, shown, steps, jobs, settings.alpha, size, scale)
         if settings.preserve_color == "luminance":
             return replace(result, image=color.luminance(own, result.picture))
         return result

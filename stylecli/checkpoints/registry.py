@@ -14,6 +14,8 @@ _ADAIN = "https://github.com/naoto0804/pytorch-AdaIN/releases/download/v0.0.0/"
 _EXAMPLES = "https://www.dropbox.com/s/lrvwfehqdcxoza8/saved_models.zip?dl=1"
 
 
+_ONNX = "https://github.com/onnx/models/raw/main/validated/vision/style_transfer/fast_neural_style/model/"
+_JOHNSON = "Johnson, Alahi, Fei-Fei 2016, arXiv 1603.08155"
 _ADA = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/"
 _ADA_MIRROR = "https://huggingface.co/ZeqiangLai/StyleGAN2-pkl/resolve/main/ada/"
 _DROPBOX = "https://www.dropbox.com/s/"
@@ -139,12 +141,72 @@ ENTRIES: dict[str, Entry] = {
             (_EXAMPLES,),
             f"{name}.pth",
             licence="BSD-3-Clause (pytorch/examples)",
-            paper="Johnson, Alahi, Fei-Fei 2016, arXiv 1603.08155",
+            paper=_JOHNSON,
             commands=("fast",),
             network="transformer",
             member=f"saved_models/{name}.pth",
         )
         for name in ("mosaic", "candy", "rain_princess", "udnie")
+    },
+    **{
+        f"{name}-9": Entry(
+            f"the style {name} of pytorch/examples, as ONNX",
+            (f"{_ONNX}{name}-9.onnx", f"https://huggingface.co/onnxmodelzoo/{name}-9/resolve/main/{name}-9.onnx"),
+            f"{name}-9.onnx",
+            sha256,
+            6_728_029 if sha256 else None,
+            "BSD-3-Clause (onnx/models)",
+            _JOHNSON,
+            ("fast",),
+            "transformer",
+        )
+        for name, sha256 in (
+            ("mosaic", ""),
+            ("candy", ""),
+            ("rain-princess", "4162912e6f75fedef6f810ae989b9e10d3d5d43308dab34b027c850cf255e152"),
+            ("udnie", "8656b6ce7dec8f22ee13c2d557d6b67bd6f550dde88d0f2e7c9972aeb765cc0d"),
+            ("pointilism", "5ee2b8d4d6bc60a777f54e0fe96a1b717360a004b79d56c67390d4a975b14d98"),
+        )
+    },
+    **{
+        f"johnson-{name}": Entry(
+            f"the style {name} of the authors of fast-neural-style",
+            (f"https://cs.stanford.edu/people/jcjohns/fast-neural-style/models/{folder}/{name}.t7",),
+            f"johnson_{name}.t7",
+            licence="research and personal use (jcjohnson/fast-neural-style)",
+            paper=_JOHNSON,
+            commands=("fast",),
+            network="feed-forward",
+        )
+        for folder, names in (
+            ("instance_norm", ("candy", "la_muse", "mosaic", "feathers", "the_scream", "udnie")),
+            ("eccv16", ("the_wave", "starry_night", "composition_vii")),
+        )
+        for name in names
+    },
+    **{
+        f"animegan2-{name}": Entry(
+            f"AnimeGANv2, {name}",
+            (f"https://github.com/bryandlee/animegan2-pytorch/raw/main/weights/{name}.pt",),
+            f"animegan2_{name}.pt",
+            licence="MIT (bryandlee/animegan2-pytorch)",
+            paper="Chen, Liu, Chen 2019, AnimeGAN",
+            commands=("fast",),
+            network="feed-forward",
+        )
+        for name in ("celeba_distill", "face_paint_512_v1", "face_paint_512_v2", "paprika")
+    },
+    **{
+        f"cyclegan-{name}": Entry(
+            f"CycleGAN, {name}",
+            (f"https://efrosgans.eecs.berkeley.edu/cyclegan/pretrained_models/{name}.pth",),
+            f"cyclegan_{name}.pth",
+            licence="BSD-2-Clause (junyanz/pytorch-CycleGAN-and-pix2pix)",
+            paper="Zhu et al. 2017, arXiv 1703.10593",
+            commands=("fast",),
+            network="feed-forward",
+        )
+        for name in ("style_monet", "style_vangogh", "style_cezanne", "style_ukiyoe", "horse2zebra", "zebra2horse")
     },
     **{
         f"stylegan2-{name}": Entry(

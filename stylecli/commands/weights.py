@@ -42,7 +42,7 @@ def list_(as_json: bool = _JSON) -> None:
             "path": str(known.path) if here else None,
         }
         size = f"{row['bytes'] / 1e6:.1f} MB" if row["bytes"] else ""
-        print(json.dumps(row) if as_json else f"{known.name:18} {known.state:10} {size:>9}  {row['title']}".rstrip())
+        print(json.dumps(row) if as_json else f"{known.name:27} {known.state:9} {size:>9}  {row['title']}".rstrip())
 
 
 @app.command()

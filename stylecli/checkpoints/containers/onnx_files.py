@@ -69,8 +69,8 @@ def read_onnx(data: memoryview, budget: Budget) -> tuple[dict[str, Tensor], list
     found: dict[str, Tensor] = {}
     layers, counts = [], Counter[str]()
     for node in nodes:
-        if node.kind == "Constant" and isinstance(value := node.said.get("value"), Tensor):
-            constants |= dict.fromkeys(node.outputs, value)
+        if node.kind == "Constant" and isinstance(constant := node.said.get("value"), Tensor):
+            constants |= dict.fromkeys(node.outputs, constant)
         if node.kind == "Identity" and node.inputs and node.inputs[0] in constants:
             # Exporters keep equal numbers once.
             constants |= dict.fromkeys(node.outputs, constants[node.inputs[0]])
@@ -152,7 +152,9 @@ def _tensor(message: Message, budget: Budget) -> tuple[str, Tensor]:
             # Packed floats are as raw numbers are.
             raw = value.bytes()
         elif number == 7:
-            raw = memoryview(struct.pack(f"<{len(several := packed(value))}Q", *(n % 2**64 for n in several)))
+            several = packed(value)
+            budget.step(len(several))
+            raw = memoryview(struct.pack(f"<{len(several)}Q", *(n % 2**64 for n in several)))
         elif number in (13, 14):
             raise WeightsError("an ONNX model whose numbers lie in another file", "save it as one file")
     dtype = NUMBERS.get(kind)

@@ -256,7 +256,7 @@ def stored_config(config: FeedForwardConfig) -> Options:
 
 
 _KINDS = ("conv", "up", "pad", "instance", "layer", "affine", "relu", "tanh", "nearest", "bilinear", "residual")
-_TYPES = {each.name: type(each.default) for each in fields(Step) if each.name not in ("kind", "inside")}
+_NUMBERS = frozenset(("channels", "out", "size", "stride", "before", "after", "groups"))
 LARGEST = 2**14
 
 
@@ -267,8 +267,12 @@ def _step(told: object, depth: int) -> Step:
         raise ValueError(kind)
     values: dict[str, Any] = {}
     for name, _, value in (pair.partition("=") for pair in pairs):
-        kept = _TYPES[name]
-        values[name] = value == "True" if kept is bool else kept(value)
+        if name in _NUMBERS:
+            values[name] = int(value)
+        elif name in ("bias", "affine"):
+            values[name] = value == "True"
+        else:
+            values[name] = float(value) if name == "value" else value
     large = {"channels": LARGEST, "out": LARGEST, "groups": LARGEST}
     if any(isinstance(value, int) and not 0 <= value <= large.get(name, WIDEST) for name, value in values.items()):
         raise ValueError(kind)
