@@ -61,7 +61,6 @@ TENSORS: dict[str, str] = {
     "MicroAST's encoder": "enc1.0.conv_layer.weight enc2.0.conv1.conv_layer.weight",
     "MicroAST's decoder": "dec1.conv1.conv_layer.weight dec2.conv1.conv_layer.weight dec3.1.conv_layer.weight",
     "MicroAST's modulator": "weight1.0.conv_layer.weight bias1.0.conv_layer.weight bias2.0.conv_layer.weight",
-    "MSG-Net": "ins.weight ins.bias model1.0.conv2d.weight model.0.conv2d.weight",
     "pix2pix": "model.model.0.weight model.model.1.model.1.weight model.model.3.weight",
     "MUNIT": "a.enc_content.model.0.conv.weight a.enc_style.model.0.conv.weight b.dec.model.0.conv.weight",
     "U-GAT-IT": "genA2B.DownBlock.1.weight genA2B.UpBlock1_1.conv1.weight disGA.model.1.weight_orig",

@@ -2,9 +2,9 @@
 
     t = alpha AdaIN(f(c), f(s)) + (1 - alpha) f(c),   out = decoder(t)
 
-The networks are in `nets.adain` and `nets.microast` (published ones) and `nets.transport` (the embedded one). A style
-is encoded once a run, a content once for all its styles and alphas. What does not fit into memory goes through in
-tiles, with the same result.
+The networks are in `nets.adain`, `nets.microast` and `nets.msgnet` (published ones) and `nets.transport` (the embedded
+one). A style is encoded once a run, a content once for all its styles and alphas. What does not fit into memory goes
+through in tiles, with the same result.
 """
 
 from collections.abc import Mapping, Sequence

@@ -22,6 +22,7 @@ OURS = {
     "adain": "stylecli AdaIN",
     "adain-decoder": "stylecli AdaIN decoder",
     "microast": "stylecli MicroAST",
+    "msgnet": "stylecli MSG-Net",
     "transformer": "stylecli transformation net",
     "texture-net": "stylecli texture net",
     "feed-forward": "stylecli feed-forward net",

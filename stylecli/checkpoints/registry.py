@@ -18,6 +18,7 @@ _ONNX = "https://github.com/onnx/models/raw/main/validated/vision/style_transfer
 _JOHNSON = "Johnson, Alahi, Fei-Fei 2016, arXiv 1603.08155"
 _ADA = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/"
 _ADA_MIRROR = "https://huggingface.co/ZeqiangLai/StyleGAN2-pkl/resolve/main/ada/"
+_MSG = "https://github.com/zhanghang1989/PyTorch-Multi-Style-Transfer/"
 _DROPBOX = "https://www.dropbox.com/s/"
 _CHOI = "Choi et al. 2020, arXiv 1912.01865"
 _CLOVA = "CC BY-NC 4.0 (NAVER Corp.)"
@@ -134,6 +135,15 @@ ENTRIES: dict[str, Entry] = {
         _HUANG,
         ("adain",),
         "adain-decoder",
+    ),
+    "msgnet": Entry(
+        "MSG-Net, trained on 21 styles, for any",
+        (f"{_MSG}releases/download/v0.1/21styles.model", f"{_DROPBOX}2iz8orqqubrfrpo/21styles.model?dl=1"),
+        "21styles.model",
+        licence="MIT (zhanghang1989/PyTorch-Multi-Style-Transfer)",
+        paper="Zhang, Dana 2017, arXiv 1703.06953",
+        commands=("adain",),
+        network="msgnet",
     ),
     **{
         name: Entry(

@@ -10,6 +10,7 @@ from stylecli.checkpoints.layouts.format import Options
 from stylecli.errors import WeightsError
 from stylecli.nets.adain import DEEPEST, AdaIN, MirrorDecoder
 from stylecli.nets.microast import MicroASTConfig
+from stylecli.nets.msgnet import MSGNetConfig
 from stylecli.nets.transport import TransportConfig
 from stylecli.nets.vgg import VGG, VGGConfig
 
@@ -86,6 +87,42 @@ def microast(tensors: dict[str, Tensor], config: Options) -> tuple[MicroASTConfi
             name = re.sub(theirs, ours, name)
         state[name] = value
     return MicroASTConfig(_extent(state, "content_encoder.0.weight")), state
+
+
+def msgnet(tensors: dict[str, Tensor], config: Options) -> tuple[MSGNetConfig, dict[str, Tensor]]:
+    """`21styles.model` of zhanghang1989/PyTorch-Multi-Style-Transfer; its way down is there twice."""
+    count = sum(bool(re.fullmatch(r"model\.\d+\.conv_block\.5\.conv2d\.weight", key)) for key in tensors) - 2
+    blocks = {"model1.3": "down.0", "model1.4": "down.1"} | {f"model.{2 + i}": f"blocks.{i}" for i in range(count)}
+    blocks |= {f"model.{2 + count + i}": f"up.{i}" for i in range(2)}
+    names = {"model1.0.conv2d": "stem", f"model.{6 + count}.conv2d": "out"}
+    for theirs, ours in blocks.items():
+        inner = {"conv_block.2": "narrow", "conv_block.5.conv2d": "middle", "conv_block.8": "wide"}
+        inner |= {"residual_layer": "skip"} if ours.startswith("down") else {}
+        inner |= {"residual_layer.conv2d": "skip"} if ours.startswith("up") else {}
+        names |= {f"{theirs}.{a}": f"{ours}.{b}" for a, b in inner.items()}
+    state = {"inspiration": tensors["ins.weight"][0]}
+    for key, value in tensors.items():
+        start, _, kind = key.rpartition(".")
+        if start in names:
+            state[f"{names[start]}.{kind}"] = value
+        elif key != "ins.weight":
+            raise WeightsError(f"{key} belongs to no layer")
+    return _msgnet_config(state), state
+
+
+def own_msgnet(tensors: dict[str, Tensor], config: Options) -> tuple[MSGNetConfig, dict[str, Tensor]]:
+    """The same under our own names; everything is read off the shapes."""
+    return _msgnet_config(tensors), tensors
+
+
+def _msgnet_config(state: dict[str, Tensor]) -> MSGNetConfig:
+    def sizes(name: str) -> tuple[tuple[int, int], ...]:
+        narrow, wide = ([_extent(state, f"{name}.{i}.{part}.weight") for i in (0, 1)] for part in ("narrow", "wide"))
+        return tuple(zip(narrow, wide, strict=True))
+
+    count = sum(bool(re.fullmatch(r"blocks\.\d+\.narrow\.weight", key)) for key in state)
+    inside = _extent(state, "blocks.0.narrow.weight")
+    return MSGNetConfig(_extent(state, "stem.weight"), sizes("down"), count, inside, sizes("up"))
 
 
 def _decoder_widths(tensors: dict[str, Tensor], start: str) -> Widths:

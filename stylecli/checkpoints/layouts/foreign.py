@@ -11,7 +11,9 @@ from itertools import islice
 MOST = 10_000
 """Names that are looked at."""
 
-ANY_STYLE = "`stylecli adain` runs decoders of AdaIN, MicroAST, and its own networks where --weights is left out"
+ANY_STYLE = (
+    "`stylecli adain` runs decoders of AdaIN, MicroAST, MSG-Net, and its own networks where --weights is left out"
+)
 MICROAST = (
     "`stylecli adain` runs MicroAST: name the folder with all four files, as `content_encoder_iter_160000.pth.tar`"
 )
@@ -55,7 +57,6 @@ FAMILIES = (
         ("AdaAttN's decoder", r"decoder_layer_1\.1\.weight", r"decoder_layer_2\.\d+\.weight"),
         ("StyTr2's transformer", r"encoder_c\.layers\.0\..+", r"encoder_s\.layers\.0\..+"),
         ("LinearStyleTransfer", r"snet\.convs\.0\.weight", r"cnet\.convs\.0\.weight"),
-        ("MSG-Net", r"ins\.weight", r"model1\.0\.conv2d\.weight"),
     ),
     *_rows(
         MICROAST,

@@ -15,6 +15,7 @@ from stylecli.nets.any_style import AnyStyle
 from stylecli.nets.fan import FAN
 from stylecli.nets.feed_forward import FeedForward
 from stylecli.nets.microast import MicroAST
+from stylecli.nets.msgnet import MSGNet
 from stylecli.nets.stargan import StarGAN
 from stylecli.nets.style_generator import StyleGenerator
 from stylecli.nets.stylegan1 import StyleGAN1
@@ -131,6 +132,7 @@ NETWORKS = {
     "adain": Network(any_style.build, lambda config: {"vgg": stored_config(config)}, _picture, _painted),
     "adain-decoder": Network(MirrorDecoder, lambda widths: {"widths": widths}, _features_in, _decoded),
     "microast": Network(MicroAST, stored_config, _picture, _painted),
+    "msgnet": Network(MSGNet, lambda config: {}, _picture, _painted),
     "stargan": Network(StarGAN, stargan.stored_config, _translation, _translated),
     "fan": Network(lambda config: FAN(), lambda config: {}, _picture, lambda net, x: {"heat": net(x["input"])}),
     "transformer": Network(TransformerNet, stored_config, _picture, _transformed),

@@ -209,6 +209,24 @@ FORMATS = (
         any_style.microast,
     ),
     Format(
+        OURS["msgnet"],
+        "msgnet",
+        {"inspiration": (None, None), "stem.weight": (None, 3, 7, 7), "blocks.0.narrow.weight": (None, None, 1, 1)},
+        any_style.own_msgnet,
+        (r"sample\..+",),
+    ),
+    Format(
+        "MSG-Net",
+        "msgnet",
+        {
+            "ins.weight": (1, None, None),
+            "model1.0.conv2d.weight": (None, 3, 7, 7),
+            "model.2.conv_block.2.weight": (None,) * 4,
+        },
+        any_style.msgnet,
+        (r"model\.[01]\..+", r".+\.(running_mean|running_var|num_batches_tracked)"),
+    ),
+    Format(
         "AdaIN decoder (pytorch-AdaIN)",
         "adain-decoder",
         {"1.weight": (None, None, 3, 3), "5.weight": (None, None, 3, 3), "28.weight": (3, None, 3, 3)},
