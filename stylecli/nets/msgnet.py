@@ -144,14 +144,14 @@ class MSGNet(AnyStyle):
             x, masks = self._split(x, mixing[0].shape[-1])
             rows = x.float().flatten(2)
             made = [(matrix @ rows).reshape(x.shape) for matrix in mixing]
-            return torch.stack([part * there for part, there in zip(made, masks or (1.0,), strict=True)]).sum(0)
+            shares: Sequence[Tensor | float] = masks or (1.0,)
+            return torch.stack([part * there for part, there in zip(made, shares, strict=True)]).sum(0)
 
-        up = lambda block: Segment(partial(self._through, block), 2, 1, (2, 1), lambda extent: extent * 2)
         return [
             *self._down(),
             Segment(inspired, 0),
             *(Segment(partial(self._through, block), 2) for block in self.blocks),
-            *(up(block) for block in self.up),
+            *(Segment(partial(self._through, block), 2, 1, (2, 1), lambda extent: extent * 2) for block in self.up),
             Segment(self._last, 4),
         ]
 
