@@ -2,7 +2,7 @@
 
     AdaIN(x, y) = sd(y) (x - mu(x)) / sd(x) + mu(y)                      Huang, Belongie 2017, arXiv 1703.06868, eq. 8
     t           = x + alpha sum_k m_k (AdaIN(x, y_k) - x)                eq. 14, for several styles (eq. 15) and masks
-    out         = decode(t)                                              and detail, see `keeps_detail`
+    out         = decode(t)                                              or, see `blends`, x + alpha (decode(t) - x)
 
 m_k is how much of style k there is: a number for mixtures (they sum to one), a map for masks; mu(x) and sd(x) are then
 those of the region, as in the authors' Torch code. Where no style is, the content stays as it is.
@@ -23,10 +23,6 @@ from stylecli.nets.segments import Ask, Moments, Segment, measured, moments
 
 Modulation = Sequence[tuple[Tensor, Tensor]]
 """(gamma, beta) of each modulated layer of a decoder, [N, C, 1, 1] or a map."""
-
-
-EASE = 1.5
-"""Networks that keep detail move features by alpha to this power: half of the way there shows as most of it."""
 
 
 STRENGTHS = 8
@@ -86,7 +82,6 @@ class Seen(NamedTuple):
         rgb: The content.
         noise: [N, 1, H, W] with mean 0 and deviation 1, for networks that see noise.
         size: Its height and width before `fit`.
-        kept: What later runs need not compute again.
     """
 
     features: tuple[Tensor, ...]
@@ -96,7 +91,6 @@ class Seen(NamedTuple):
     rgb: Tensor
     noise: Tensor | None
     size: tuple[int, int]
-    kept: dict[str, Tensor]
 
     def present(self) -> list[Tensor | float]:
         """How much of each style there is in each pixel of the result."""
@@ -170,10 +164,10 @@ class AnyStyle(nn.Module):
         levels: Subsampling of each level of the encoder.
         modulated: Subsampling of each modulated layer of the decoder.
         reach: How far an output pixel sees, in pixels; a multiple of the deepest subsampling.
-        keeps_detail: What the decoder cannot give back of a content is added with 1 - alpha.
+        blends: Weak styles are mixed with the content itself, which alpha = 0 is.
         full: Spread is a covariance.
         noisy: The content gets `grain` of noise, which strokes begin with in flat areas, and the decoder sees noise,
-            see `nets.noise`; `keeps_detail` takes it out again with 1 - alpha.
+            see `nets.noise`; the latter by alpha.
         finishes: The moments of the result's colors become those on the way from the content's to the style's.
         bytes_per_pixel: Peak memory of `paint` in float32 for each pixel of the content; measured.
         correction: 1 for unbiased variances, as in the reference; 0 for biased ones.
@@ -186,7 +180,7 @@ class AnyStyle(nn.Module):
     bytes_per_pixel: float
     correction = 0
     epsilon = 1e-5
-    keeps_detail = False
+    blends = False
     full = False
     noisy = False
     grain: Tensor
@@ -271,14 +265,14 @@ class AnyStyle(nn.Module):
             named |= {_name("colors", k): (inside, there) for k, there in enumerate(_cut(presence[1], size))}
         shares = {name: there for name, (_, there) in named.items() if isinstance(there, Tensor)}
         asked = {name: feature for name, (feature, _) in named.items()}
-        return Seen(features, presence, asked, shares or None, rgb, centered, size, {})
+        return Seen(features, presence, asked, shares or None, rgb, centered, size)
 
     def changes(
         self, seen: Seen, own: Mapping[str, Moments], styles: Sequence[Style], alpha: Tensor | float
     ) -> Changes:
         """What becomes of a content that was `seen`, with moments `own` over all of it, in `styles`."""
         device, at_home = seen.rgb.device, dict(zip(own, self._at_home([*own.values()]), strict=True))
-        near = self._eased(alpha.cpu() if self.full and isinstance(alpha, Tensor) else alpha)
+        near = alpha.cpu() if self.full and isinstance(alpha, Tensor) else alpha
         now: Callable[[int | str, int], Target] = lambda part, k: self.target(at_home[_name(part, k)])
         made = [
             self._change(now(level, k), style.targets[level])
@@ -300,7 +294,6 @@ class AnyStyle(nn.Module):
     def render(self, seen: Seen, changes: Changes, styles: Sequence[Style], alpha: Tensor | float) -> Tensor:
         """The content that was `seen`, in `styles`; to be finished."""
         whole = self.full and not seen.shares
-        share, alpha = alpha * sum(seen.presence[1]), self._eased(alpha)
         painted = [
             _applied(x, *some[0]) if whole else _moved(x, some, seen.presence[stride], alpha)
             for x, some, stride in zip(seen.features, changes.levels, self.levels, strict=True)
@@ -310,10 +303,8 @@ class AnyStyle(nn.Module):
         full = not isinstance(strength, Tensor) and strength == 1
         noise = seen.noise if seen.noise is None or full else strength * seen.noise
         image = self.decode(painted, self._decoding(seen, styles, alpha), noise)
-        if self.keeps_detail and not full:
-            image = image + (1 - strength) * self._detail(seen)
-            # Weak styles are mixed with the content itself too, so that strength grows evenly.
-            image = image + (1 - share) * (seen.rgb - image)
+        if self.blends and not full:
+            image = seen.rgb + strength * (image - seen.rgb)
         return image[:, :, :height, :width]
 
     def finish(
@@ -336,10 +327,6 @@ class AnyStyle(nn.Module):
                 self._change(self.target(drawn[name]), wanted) for name, wanted in zip(names, colors, strict=True)
             ]
             return _moved(image, changes, presence, 1.0) if shares else _applied(image, *_affine(*changes[0], 1.0))
-
-    def _eased(self, alpha: Tensor | float) -> Tensor | float:
-        """How far features move at `alpha`."""
-        return alpha**EASE if self.keeps_detail else alpha
 
     def _at_home(self, found: Sequence[Moments]) -> list[Moments]:
         """Moments where they are reckoned with: matrices on the CPU, whose roots no GPU finds as fast."""
@@ -385,13 +372,6 @@ class AnyStyle(nn.Module):
         gain = (alpha[:, 0] if isinstance(alpha, Tensor) else alpha) * self.gain(now, wanted)
         moved = torch.eye(gain.shape[-1], dtype=gain.dtype, device=gain.device) + gain
         return Target(now.mean + alpha * (wanted.mean - now.mean), moved @ now.spread @ moved)
-
-    def _detail(self, seen: Seen) -> Tensor:
-        if "detail" not in seen.kept:
-            nothing = seen.rgb.new_zeros(1, 1, 1, 1)
-            plain = Decoding([(nothing, nothing)] * len(self.modulated))
-            seen.kept["detail"] = seen.rgb - self.decode(seen.features, plain)
-        return seen.kept["detail"]
 
     def _presence(self, masks: Tensor) -> dict[int, Sequence[Tensor | float]]:
         """How much of each style there is, by subsampling."""

@@ -71,7 +71,7 @@ class Transport(AnyStyle):
 
     levels = (2, *LEVELS.values())
     bytes_per_pixel = 700.0
-    keeps_detail = True
+    blends = True
     full = True
     finishes = True
     code_mean: Tensor

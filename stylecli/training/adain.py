@@ -76,8 +76,8 @@ class AdainTask(AnyStyleTask):
         wanted = net.vgg.state_dict()
         net.vgg.load_state_dict({name: value for name, value in encoder.state_dict().items() if name in wanted})
         net.vgg.requires_grad_(False)
-        # The decoder is what is learned; the detail that it loses is not.
-        net.keeps_detail = False
+        # The decoder is what is learned.
+        net.blends = False
         for name, module in net.decoder.named_children():
             assert isinstance(module, nn.Conv2d)
             assert module.bias is not None
