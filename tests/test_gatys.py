@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from stylecli import api
 from stylecli.backends.gatys import Gatys
 from stylecli.device import Device, resolve
 from stylecli.errors import UsageError
@@ -40,10 +41,30 @@ def stylize(tiny_encoder: Path) -> Any:
         given["shares"] = given.pop("blend", None)
         if "init_picture" in given:
             given["pictures"] = {"init": given.pop("init_picture")}
-        settings = build(GatysSettings, {"weights": str(tiny_encoder), "steps": 4, "min_size": 32, **options})
+        known = {"weights": str(tiny_encoder), "steps": 4, "min_size": 32, "init": "content"}
+        settings = build(GatysSettings, {**known, **options})
         return Gatys(settings, resolve("cpu"))(Request(settings, content, styles or [STYLE], **given))
 
     return run
+
+
+def test_it_starts_from_the_picture_of_adain(stylize: Any) -> None:
+    assert GatysSettings().init == "adain"
+    steps = {"steps": 1, "min_size": 0, "optimizer": "adam", "learning_rate": 0.0}
+    masks = [torch.zeros(1, 40, 48), torch.ones(1, 40, 48)]
+    masks[0][:, :20] = 1
+    for more, given in (
+        ({}, {}),
+        ({"shares": [0.3, 0.7]}, {"blend": [0.3, 0.7]}),
+        ({"masks": masks}, {"masks": masks}),
+    ):
+        styles = [STYLE, STRIPES] if more else [STYLE]
+        begun = stylize(styles, init="adain", style_scale=0.5, **steps, **given).image
+        painted = api.adain(CONTENT, styles, style_scale=0.5, device="cpu", **more)
+        assert torch.allclose(begun, painted, atol=1e-5)
+    # From size to size, what is too fine for the one before is not lost.
+    fine = stylize(init="adain", **{**steps, "min_size": 20}).image
+    assert torch.allclose(fine, stylize(init="adain", **steps).image, atol=1e-4)
 
 
 def style_loss(result: Result) -> float:

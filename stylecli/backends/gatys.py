@@ -10,7 +10,8 @@ Gatys, Ecker, Bethge 2016, "Image style transfer using convolutional neural netw
 f_l features at layer l, S their moments over space, D a distance of `losses/style.py`, N zero mean and unit deviation a
 channel, P_l correlations of the channels over space: Gram matrices are mostly color and contrast, correlations tell
 which forms go together. Coarse to fine: each size starts from the enlarged result of the one before, as crowsonkb's
-tool does, and from what of the content was too fine for it.
+tool does, and from what of its start was too fine for it. The start is the picture that `adain` makes in one pass: it
+keeps more of the content than a descent from the content itself that comes as near to the style.
 
 Differs from the paper: losses are relative to their targets, so that weights mean the same for every network, layer and
 picture; the content is compared without its channels' means and deviations, which belong to the style. `--recipe`
@@ -22,7 +23,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 import torch.nn.functional as F
@@ -42,7 +43,8 @@ from stylecli.optimise.descent import Average, Descent, Path, descend
 from stylecli.optimise.objective import Objective, Term
 from stylecli.optimise.style_terms import Matching, content_terms, style_terms
 from stylecli.progress import Step
-from stylecli.settings.gatys import GatysSettings, parse_layers
+from stylecli.settings.adain import AdainSettings
+from stylecli.settings.gatys import ADAIN, GatysSettings, parse_layers
 from stylecli.settings.gatys_recipes import GATYS_RECIPES
 
 PASS_BYTES = 18
@@ -83,6 +85,18 @@ class Gatys(Method[GatysSettings, Tensor]):
             self.net = load(layers)
         # Weights in the layout of the features spare a reordering at every convolution.
         self.net = self.net.to(device.torch).to(memory_format=torch.channels_last)
+
+    def weights_for(self, settings: GatysSettings) -> Mapping[str, str]:
+        """See `Method`."""
+        return {**self.weights, **({ADAIN: sha256(resolve(ADAIN))} if settings.init == ADAIN else {})}
+
+    @cached_property
+    def adain(self) -> Method[AdainSettings, Tensor]:
+        """The network that makes starts."""
+        # It refines its own pictures by this very method.
+        from stylecli.backends import adain
+
+        return adain.build(AdainSettings(), self.device)
 
     def run(self, request: Request[GatysSettings, Tensor]) -> Result:
         """See `Method`; `request.pictures` has `init` where the settings name a file."""
@@ -257,15 +271,16 @@ class _Run:
 
     def _path(self, content: Tensor) -> Path:
         before = self.path
+        detail = self.recipe.detail and self.settings.init not in ("noise", "style-stats")
         if before is None:
-            start = self._start(content)
+            start = self.began = self._start(content)
         else:
-            start = F.interpolate(before.result, content.shape[2:], mode="bicubic")
-            if self.recipe.detail and self.settings.init not in ("noise", "style-stats"):
-                # What the size before was too coarse for comes from where the descent began.
-                fine, size = self._start(content), before.result.shape[2:]
-                coarse = F.interpolate(fine, size, mode="bicubic", antialias=True)
-                start = start + fine - F.interpolate(coarse, content.shape[2:], mode="bicubic")
+            found = before.result - self.began if detail else before.result
+            start = F.interpolate(found, content.shape[2:], mode="bicubic")
+            if detail:
+                # What was too fine for the size before is there from the start.
+                self.began = self._start(content)
+                start = self.began + start
             if not self.recipe.network_space:
                 start = start.clamp(0, 1)
         start = start.contiguous()
@@ -289,8 +304,21 @@ class _Run:
             mean, deviation = torch.stack(moments).mean(0).to(content)[:, None, :, None, None]
             start = torch.randn(shape, generator=self.generator).to(content) * deviation + mean
         else:
-            start = self._shaped(self.request.pictures["init"], (shape[2], shape[3]))
+            picture = self.painted if kind == ADAIN else self.request.pictures["init"]
+            start = self._shaped(picture, (shape[2], shape[3]))
         return self.net.to_pixels(start) if network else start
+
+    @cached_property
+    def painted(self) -> Tensor:
+        """The picture of `adain`, of the final size."""
+        styles = [style for style in self.styles if isinstance(style, Tensor)]
+        shown = AdainSettings(style_size=self.settings.style_size, style_scale=self.settings.style_scale)
+        content = self._sized(self.content, self.sizes[-1])[0].cpu()
+        size, masks = (content.shape[1], content.shape[2]), self.request.masks
+        masks = masks and [resize(mask, size, filter="box") for mask in masks]
+        shares = self.request.shares
+        # What a network makes in inference mode cannot be differentiated.
+        return self.method.adain(Request(shown, content, styles, shares, masks)).picture.clone()
 
     def _rgb(self, picture: Tensor) -> Tensor:
         return self.net.to_rgb(picture) if self.recipe.network_space else picture

@@ -10,7 +10,9 @@ from stylecli.settings.gatys_recipes import GATYS_RECIPES
 from stylecli.settings.shared import colors
 
 STYLE_LOSSES = ("gram", "moments", "wasserstein", "mmd-linear", "mmd-poly", "mmd-gaussian", "correlations", "neighbors")
-INITS = ("content", "noise", "style-stats")
+INITS = ("adain", "content", "noise", "style-stats")
+ADAIN = "adain"
+"""The start, and the network that makes it."""
 NEURAL_STYLE = GATYS_RECIPES["neural-style"].source
 
 
@@ -36,7 +38,7 @@ class GatysSettings(Settings):
     seed: int = option(0, "seed of all randomness", minimum=0, maximum=2**63 - 1, sweep=True)
 
     style_weight: float = option(1.0, "weight of the style loss", minimum=0, sweep=True, panel="Look")
-    content_weight: float = option(0.085, "weight of the content loss", minimum=0, sweep=True, panel="Look")
+    content_weight: float = option(0.12, "weight of the content loss", minimum=0, sweep=True, panel="Look")
     strokes_weight: float = option(
         0.3,
         "weight of the strokes: correlations of features, which are blind to color and contrast",
@@ -92,7 +94,7 @@ class GatysSettings(Settings):
     )
 
     optimizer: str = option("lbfgs", "how to descend", choices=("lbfgs", "adam"), panel="Optimisation")
-    steps: int = option(44, "steps at the final size", minimum=1, sweep=True, panel="Optimisation")
+    steps: int = option(36, "steps at the final size", minimum=1, sweep=True, panel="Optimisation")
     coarse_steps: int | None = option(
         None, "steps at every smaller size; default: those of the final size", minimum=1, panel="Optimisation"
     )
@@ -100,7 +102,7 @@ class GatysSettings(Settings):
         None, "steps at the smallest size; default: those of the smaller sizes", minimum=1, panel="Optimisation"
     )
     min_size: int | None = option(
-        128,
+        256,
         "short side of the coarsest of the sizes; 0 for the final size alone",
         unit="px",
         minimum=0,
@@ -115,7 +117,11 @@ class GatysSettings(Settings):
         maximum=1,
         panel="Optimisation",
     )
-    init: str = option("content", "start: content, noise, style-stats, or a picture file", panel="Optimisation")
+    init: str = option(
+        ADAIN,
+        "start: the picture of `adain`, content, noise, style-stats, or a picture file",
+        panel="Optimisation",
+    )
     save_every: int = option(0, "also write the picture every N steps", unit="N", minimum=0, panel="Optimisation")
 
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
