@@ -29,6 +29,7 @@ from stylecli.checkpoints.load import build
 from stylecli.checkpoints.onnx import save_onnx
 from stylecli.checkpoints.save import save_network
 from stylecli.device import resolve
+from stylecli.nets.noise import noise_like
 from stylecli.nets.transformer import Layer, TransformerConfig, TransformerNet
 from stylecli.progress import silent
 from stylecli.runs import plan_files
@@ -56,7 +57,7 @@ class Plain(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """RGB [1, 3, H, W] in 0..`pixels` to the same."""
-        start = x
+        x = start = torch.cat([x, noise_like(x)], 1) if self.config.noise else x
         for name, layer in self.plan.items():
             if name.startswith("block") and name.endswith("a"):
                 start = x
