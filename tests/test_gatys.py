@@ -10,7 +10,7 @@ from torch import Tensor
 from stylecli import api
 from stylecli.backends.gatys import Gatys
 from stylecli.device import Device, resolve
-from stylecli.errors import UsageError
+from stylecli.errors import MemoryLimitError, UsageError
 from stylecli.method import Request, Result
 from stylecli.optimise.descent import Average, Descent, descend
 from stylecli.optimise.descent import Path as Trail
@@ -76,6 +76,20 @@ def test_every_style_loss_falls(stylize: Any, loss: str) -> None:
     options = {"style_loss": loss, "content_weight": 0.0, "tv_weight": 0.0}
     first, last = (style_loss(stylize([STRIPES], steps=steps, **options)) for steps in (1, 25))
     assert last < 0.7 * first
+
+
+def test_memory_is_asked_for_what_a_job_sees(tiny_encoder: Path) -> None:
+    layers = {"style_layers": "relu1_1", "content_layers": "relu1_1", "strokes_layers": "relu5_1"}
+    for strokes, fits in ((0.0, True), (0.3, False)):
+        given = {"weights": str(tiny_encoder), "steps": 1, "size": 40, "strokes_weight": strokes, **layers}
+        settings = build(GatysSettings, given)
+        request = Request(settings, CONTENT, [STYLE])
+        method = Gatys(settings, resolve("cpu", max_memory=700_000))
+        if fits:
+            assert method(request).picture.shape == CONTENT.shape
+        else:
+            with pytest.raises(MemoryLimitError):
+                method(request)
 
 
 @pytest.mark.parametrize("optimizer", [{}, {"optimizer": "adam", "learning_rate": 0.02, "average": 0.9}])

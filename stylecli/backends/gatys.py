@@ -150,8 +150,10 @@ class _Run:
         self.last: Tensor | None = None
         self.generator = self.method.device.generator(self.settings.seed)
         height, width = self._shape(self.content, self.sizes[-1])
+        strokes = self.method.strokes_layers if self.settings.strokes_weight else {}
+        seen = self.net.values_per_pixel([*self.method.style_layers, *self.method.content_layers, *strokes])
         self.method.device.check_memory(
-            round(height * width * (PASS_BYTES * self.net.values_per_pixel() + 24 * self.settings.history)),
+            round(height * width * (PASS_BYTES * seen + 24 * self.settings.history)),
             f"{width}x{height}",
             "give a smaller --size",
         )

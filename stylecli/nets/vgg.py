@@ -142,9 +142,13 @@ class VGG(nn.Module):
         """Small features `taps` taken to the teacher's channels; a layer without a map stays as it is."""
         return {layer: F.relu(self.maps[layer](x)) if layer in self.maps else x for layer, x in taps.items()}
 
-    def values_per_pixel(self) -> float:
-        """Features kept for a backward pass, for each pixel of the picture: one value for every ReLU output."""
-        relus = [name for name in self.names if name.startswith("relu")]
+    def values_per_pixel(self, layers: Iterable[str] = ()) -> float:
+        """Features kept for a backward pass from `layers`, by default from the last one, for each pixel of the picture.
+
+        One value for every ReLU output.
+        """
+        last = max((self.names.index(layer) for layer in layers), default=len(self.names))
+        relus = [name for name in self.names[: last + 1] if name.startswith("relu")]
         made: float = sum(self.width(name) / 4 ** (int(name[4]) - 1) for name in relus)
         return made
 
