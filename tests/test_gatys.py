@@ -79,7 +79,7 @@ def test_every_style_loss_falls(stylize: Any, loss: str) -> None:
 
 
 def test_memory_is_asked_for_what_a_job_sees(tiny_encoder: Path) -> None:
-    layers = {"style_layers": "relu1_1", "content_layers": "relu1_1", "strokes_layers": "relu5_1"}
+    layers = {"style_layers": "relu1_1", "content_layers": "relu1_1", "strokes_layers": "relu5_1", "init": "content"}
     for strokes, fits in ((0.0, True), (0.3, False)):
         given = {"weights": str(tiny_encoder), "steps": 1, "size": 40, "strokes_weight": strokes, **layers}
         settings = build(GatysSettings, given)
