@@ -3,20 +3,19 @@
     f_l  = the picture at half its size, and relu2_1, relu3_1, relu4_1 of a small frozen VGG
     T(x) = A (x - mu_c) + mu_s,    A = C^-1/2 (C^1/2 S C^1/2)^1/2 C^-1/2
     t_l  = f_l + alpha (T(f_l) - f_l)
-    o    = D(t; alpha gamma, alpha beta) + (1 - alpha) (content - D(f; 0, 0)),     (gamma, beta) = M(code(style))
+    o    = content + alpha (D(t; alpha gamma, alpha beta) - content),     (gamma, beta) = M(code(style))
     out  = T'(o)
 
 C and S are the covariances of the features of content and style. T is the optimal transport between the Gaussians with
 these moments: of all maps that give the content the style's covariance, it moves the features least (Lu et al. 2019, "A
 closed-form solution to universal style transfer", ICCV); with diagonal covariances it is AdaIN (Huang, Belongie 2017,
 arXiv 1703.06868). T' gives the colors of o the moments that those of the content have after alpha of the way under T.
-What the decoder cannot give back of a picture comes back with 1 - alpha, so alpha = 0 is the content
-itself. Each convolution of the decoder is followed by `x (1 + alpha gamma) + alpha beta`, |gamma| < 1, the conditional
-scale and shift of Dumoulin et al. 2017 and Ghiasi et al. 2017; M is a small network on the style code: means and
-deviations of the style in the VGG. With `noise`, n as in `nets.noise`, f are the features of
-the content plus g n, which T colors like the style, and D sees alpha n beside them: strokes have something to begin
-with in flat areas. Statistics of the content are needed at the four levels, and those of the colors
-of o: two passes over the tiles of a picture and two over its result are enough.
+Weak styles are mixed with the content, so alpha = 0 is the content itself. Each convolution of the decoder is followed
+by `x (1 + alpha gamma) + alpha beta`, |gamma| < 1, the conditional scale and shift of Dumoulin et al. 2017 and Ghiasi
+et al. 2017; M is a small network on the style code: means and deviations of the style in the VGG. With `noise`, n as in
+`nets.noise`, f are the features of the content plus g n, which T colors like the style, and D sees alpha n beside them:
+strokes have something to begin with in flat areas. Statistics of the content are needed at the four levels, and those
+of the colors of o: two passes over the tiles of a picture and two over its result are enough.
 """
 
 from collections.abc import Mapping, Sequence
