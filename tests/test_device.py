@@ -11,7 +11,11 @@ from typing import Any
 
 import make_believe
 import pytest
+import test_feed_forward
+import test_microast
+import test_msgnet
 import torch
+from filling import filled
 from make_believe import Machine
 from PIL import Image
 from torch import Tensor
@@ -54,6 +58,7 @@ class Given:
     encoder: str
     adain: str
     fast: str
+    foreign: Path
     pictures: Path
     output: Path
 
@@ -118,7 +123,8 @@ def one_pass(
         height, width = (200, 190) if tiles else (48, 56)
         seen = [picture(40, 36, n + 1, levels=levels) for n in range(count)] if method == "adain" else []
         content = picture(height, width, levels=levels)
-        shape = {"weights": getattr(given, network)} if network else {}
+        known = getattr(given, network, given.foreign / network) if network else ""
+        shape = {"weights": str(known)} if network else {}
         made: Tensor = run(method, replace(device, tight=tiles), content, seen, **shape, **more).image
         return made.float() / 255 if made.dtype == torch.uint8 else made
 
@@ -130,6 +136,13 @@ USES["adain, half of it"] = one_pass("adain", "adain", levels=False, alpha=0.5)
 USES["adain, masks"] = one_pass("adain", "adain", count=2, masks=masks(48, 56))
 USES["adain, tiles"] = one_pass("adain", "adain", tiles=True)
 USES["adain, tiles, masks"] = one_pass("adain", "adain", levels=False, tiles=True, count=2, masks=masks(200, 190))
+USES["adain, MicroAST"] = one_pass("adain", "microast", levels=False, alpha=0.9)
+USES["adain, MicroAST, tiles, masks"] = one_pass(
+    "adain", "microast", levels=False, tiles=True, count=2, masks=masks(200, 190)
+)
+USES["adain, MSG-Net"] = one_pass("adain", "msgnet", levels=False)
+USES["adain, MSG-Net, tiles"] = one_pass("adain", "msgnet", levels=False, tiles=True)
+USES["fast, a net of another kind"] = one_pass("fast", "animegan", levels=False)
 USES["fast"] = one_pass("fast", "fast", style=("wave",))
 USES["fast, half of it"] = one_pass(
     "fast", "fast", levels=False, style=("wave",), alpha=0.5, preserve_color="histogram"
@@ -189,6 +202,13 @@ def _stargan(device: Device, _: Given) -> Tensor:
 @use("stargan latent")
 def _drawn(device: Device, _: Given) -> Tensor:
     image: Tensor = run("stargan latent", device, picture(48, 56), [], domain="cubism", seeds="3", psi=0.5).image
+    return image
+
+
+@use("stargan latent, attributes")
+def _attributes(device: Device, given: Given) -> Tensor:
+    more = {"weights": str(given.foreign / "stargan1"), "domain": "male+young", "size": 32}
+    image: Tensor = run("stargan latent", device, picture(48, 56), [], **more).image
     return image
 
 
@@ -267,7 +287,11 @@ def given(tiny_encoder: Path, tiny_adain: Path, tiny_fast: Path, tmp_path_factor
         path = pictures / "ab"[index % 2] / f"{index // 2}.png"
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(quantize(picture(40, 40 + 4 * index, index), 8)).save(path)
-    return Given(str(tiny_encoder), str(tiny_adain), str(tiny_fast), pictures, pictures)
+    test_microast.written((foreign := tmp_path_factory.mktemp("foreign")) / "microast")
+    test_msgnet.weights(foreign / "msgnet")
+    for name, shapes in (("animegan", test_feed_forward.ANIMEGAN), ("stargan1", test_feed_forward.STARGAN1)):
+        torch.save(filled(shapes), foreign / name)
+    return Given(str(tiny_encoder), str(tiny_adain), str(tiny_fast), foreign, pictures, pictures)
 
 
 KNOWN: dict[str, Tensor] = {}

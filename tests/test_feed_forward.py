@@ -174,7 +174,7 @@ class Torch7:
         return thing(self.index(), f"nn.{kind}", table(self.index(), *pairs))
 
 
-def johnson(state: State, batch: bool) -> bytes:
+def johnson(state: State, batch: bool, pixels: str = "vgg") -> bytes:
     """A file of jcjohnson/fast-neural-style: `c9s1-4,d6,d8,R8,u6,u4,c9s1-3`, bordered at the start."""
     write = Torch7()
 
@@ -206,7 +206,8 @@ def johnson(state: State, batch: bool) -> bytes:
         layers += [full(name), normed(f"{name}n"), relu()]
     layers += [conv2d("out", 9, 1, 4), write.module("Tanh"), write.module("MulConstant", constant_scalar=150)]
     net = write.module("Sequential", *layers, write.module("TotalVariation", strength=1e-6))
-    return table(1, (word("model"), net), (word("iterations"), number(40000)))
+    options = table(write.index(), (word("preprocessing"), word(pixels)), (word("arch"), word("c9s1-4")))
+    return table(1, (word("model"), net), (word("opt"), options), (word("iterations"), number(40000)))
 
 
 def johnson_shapes() -> Shapes:
@@ -247,6 +248,8 @@ def test_torch7_files_of_the_paper(
         x = F.relu(normed(raised(x, state, name), f"{name}n"))
     expected = ((torch.tanh(conv(x, state, "out", 1, 4)) * 150 + mean) / 255).flip(1)
     assert levels_apart(tmp_path / "out.png", expected[:, :, :42, :47]) < 0.51
+    (tmp_path / "other.t7").write_bytes(johnson(state, batch, "resnet"))
+    assert "a net for pixels of resnet" in cli("weights", "check", "other.t7").stderr
     picture("b.png", size=(60, 40))
     small = cli("fast", "b.png", "--weights", "candy.t7", "--device", "cpu")
     assert "60x40: too small for this network" in small.stderr

@@ -52,8 +52,12 @@ PARTS = {"content_encoder": ENCODER, "style_encoder": ENCODER, "modulator": MODU
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    return written(tmp_path / "nets")
+
+
+def written(made: Path) -> Path:
     """Four files of random numbers, and what else lies in such folders."""
-    (made := tmp_path / "nets").mkdir()
+    made.mkdir()
     for part, shapes in PARTS.items():
         # Both encoders have the same names: their numbers must differ.
         state = filled({f"{part}.{name}": shape for name, shape in shapes.items()})

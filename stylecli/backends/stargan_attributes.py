@@ -72,17 +72,17 @@ class StarganAttributes(Method[Translation, Tensor]):
         ):
             if said != plain:
                 raise UsageError(f"{option}: StarGAN v1 has none", f"leave out {option}")
-        made = torch.zeros(1, len(self.names), device=self.device.torch)
+        made = [0.0] * len(self.names)
         if not settings.domain:
             raise UsageError("--domain: missing", f"some of {', '.join(self.names[:20])}; several as male+young")
         for word in settings.domain.split("+"):
             if word.isdecimal() and int(word) < len(self.names):
-                made[0, int(word)] = 1
+                made[int(word)] = 1
             elif word in self.names:
-                made[0, self.names.index(word)] = 1
+                made[self.names.index(word)] = 1
             else:
                 raise UsageError(f"--domain {word[:40]}: no attribute of this network", nearest(word, self.names[:20]))
-        return made
+        return torch.tensor([made], device=self.device.torch)
 
 
 def names(settings: Named) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stylecli.device import constant
 from stylecli.errors import UsageError
 
 
@@ -189,7 +190,7 @@ class FeedForward(nn.Module):
         if min(rgb.shape[2:]) < least:
             size = f"{rgb.shape[3]}x{rgb.shape[2]}"
             raise UsageError(f"{size}: too small for this network", f"{least} pixels a side at least")
-        offset, back = (rgb.new_tensor(each)[:, None, None] for each in (config.offset, config.back))
+        offset, back = (constant(each, rgb.dtype, rgb.device)[:, None, None] for each in (config.offset, config.back))
         x = (rgb.flip(1) if config.bgr else rgb) * config.scale + offset
         if attributes is not None:
             x = torch.cat([x, attributes[:, :, None, None].expand(-1, -1, *x.shape[2:]).to(x)], 1)

@@ -36,7 +36,7 @@ class AdainSettings(Refined):
     )
     preserve_color: str = colors()
     crop: bool = option(False, "cut contents and styles to their central square", panel="Look")
-    weights: str = option("adain", "any-style network: a name of `stylecli weights list`, or a file")
+    weights: str = option("adain", "any-style network: a name of `stylecli weights list`, a file, or MicroAST's folder")
     vgg: str = option(
         "vgg19-normalized", "encoder of a decoder that comes alone, as that of pytorch-AdaIN: a name, or a file"
     )

@@ -181,7 +181,8 @@ def _tar(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
 
 def _torch7(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
     tree = read_torch7(mapping, budget)
-    told = {"modules": modules_of(tree, budget)}
+    options = tree.get("opt") if isinstance(tree, dict) else None
+    told = {"modules": modules_of(tree, budget), "opt": options if isinstance(options, dict) else {}}
     return Contents(flatten(tree, budget), container="Torch 7", tree=tree, told=told, budget=budget)
 
 

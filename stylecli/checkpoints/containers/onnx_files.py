@@ -133,8 +133,7 @@ def _attribute(message: Message, budget: Budget) -> tuple[str, Any]:
         elif number == 5 and isinstance(value, Message):
             said = _tensor(value, budget)[1]
         elif number == 8:
-            several += packed(value)
-            budget.step(len(several))
+            several += packed(value, budget)
     return name, several or said
 
 
@@ -143,7 +142,7 @@ def _tensor(message: Message, budget: Budget) -> tuple[str, Tensor]:
     raw: memoryview | None = None
     for number, value in fields(message, budget):
         if number == 1:
-            shape += packed(value)
+            shape += packed(value, budget)
         elif number == 2 and isinstance(value, int):
             kind = value
         elif number == 8 and isinstance(value, Message):
@@ -152,8 +151,7 @@ def _tensor(message: Message, budget: Budget) -> tuple[str, Tensor]:
             # Packed floats are as raw numbers are.
             raw = value.bytes()
         elif number == 7:
-            several = packed(value)
-            budget.step(len(several))
+            several = packed(value, budget)
             raw = memoryview(struct.pack(f"<{len(several)}Q", *(n % 2**64 for n in several)))
         elif number in (13, 14):
             raise WeightsError("an ONNX model whose numbers lie in another file", "save it as one file")

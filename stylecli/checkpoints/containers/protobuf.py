@@ -72,10 +72,11 @@ def varint(message: Message, at: int) -> tuple[int, int]:
     raise WeightsError(f"truncated: a number that does not end at {at:,}", "fetch it again")
 
 
-def packed(value: "int | Message") -> list[int]:
-    """Integers of a repeated field: one, or several packed together."""
+def packed(value: "int | Message", budget: Budget) -> list[int]:
+    """Integers of a repeated field: one, or several packed together, each of which is a step."""
     if isinstance(value, int):
         return [value]
+    budget.step(value.end - value.start)
     found, at = [], value.start
     while at < value.end:
         number, at = varint(value, at)

@@ -79,8 +79,7 @@ def _saved(name: str, message: Message, shape: list[int], budget: Budget) -> Ten
         elif number == 4 and isinstance(value, Message):
             raw = value.bytes()
         elif number in (7, 10):
-            several = packed(value)
-            budget.step(len(several))
+            several = packed(value, budget)
             kind, raw = torch.int64, memoryview(struct.pack(f"<{len(several)}Q", *(n % 2**64 for n in several)))
     return _made(name, raw, kind, shape, budget)
 

@@ -180,6 +180,8 @@ def animegan(tensors: dict[str, Tensor], config: Options) -> Converted:
 
 def torch7(tensors: dict[str, Tensor], config: Options) -> Converted:
     """jcjohnson/fast-neural-style `.t7`: its modules say all of themselves; pixels are VGG's of Caffe."""
+    if (pixels := config.get("opt", {}).get("preprocessing", "vgg")) != "vgg":
+        raise WeightsError(f"a net for pixels of {str(pixels)[:20]}; those of vgg are known")
     net = Layers(ConsumedState(tensors))
     _read_modules(config.get("modules"), net, 0)
     offset = tuple(-mean for mean in CAFFE_MEAN)

@@ -304,6 +304,13 @@ FORMATS = (
         (_PASS,),
     ),
     Format(
+        "transformation net, Torch 7, zeros at its borders",
+        "feed-forward",
+        {"modules.1.weight": (None, 3, 9, 9), "modules.2.weight": (None,), "modules.4.weight": (None, None, 3, 3)},
+        feed_forward.torch7,
+        (_PASS,),
+    ),
+    Format(
         "transformation net, rrmina/fast-neural-style-pytorch",
         "feed-forward",
         {
