@@ -15,15 +15,17 @@ import ctypes
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from psutil import Process, virtual_memory
 from torch import Generator, Tensor, nn
 
 from stylecli.errors import MemoryLimitError, UsageError
+
+Batch = TypeVar("Batch")
 
 PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 KINDS = ("cpu", "cuda", "mps")
@@ -214,6 +216,25 @@ def constant(values: tuple[float, ...], dtype: DType, device: torch.device) -> T
 def wide(x: Tensor) -> Tensor:
     """`x` in float64: on its device, or where that has none (MPS), on the CPU."""
     return (x.cpu() if x.device.type == "mps" else x).double()
+
+
+def pinned(batch: Batch) -> Batch:
+    """What a thread made ready, its tensors where a GPU of NVIDIA fetches them by itself; else as it is."""
+    if not torch.cuda.is_available():
+        return batch
+    made: Any = batch
+    if isinstance(made, Tensor):
+        made = made.pin_memory()
+    elif isinstance(made, list | tuple):
+        made = type(made)(map(pinned, made))
+    elif is_dataclass(made) and not isinstance(made, type):
+        made = replace(made, **{each.name: pinned(getattr(made, each.name)) for each in fields(made)})
+    return made  # type: ignore[no-any-return]
+
+
+def sent(x: Tensor, device: torch.device, layout: torch.memory_format = torch.preserve_format) -> Tensor:
+    """`x` on a device, in a layout that is made there; the CPU goes on while what is `pinned` is copied."""
+    return x.to(device, non_blocking=device.type == "cuda").to(memory_format=layout)
 
 
 def loaders() -> int:

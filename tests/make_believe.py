@@ -53,6 +53,7 @@ class Machine:
         live: Bytes that tensors hold; `kept` are those that PyTorch has asked for, `peak` the most that tensors held.
         launches: Operations that were no views.
         syncs: By line of the program, so often it waited; `ups` counts copies to the device.
+        blocking: Bytes of copies to the device that the CPU waits for.
     """
 
     kind: str = "cuda"
@@ -63,6 +64,7 @@ class Machine:
     launches: int = 0
     syncs: Counter[str] = field(default_factory=Counter)
     ups: Counter[str] = field(default_factory=Counter)
+    blocking: Counter[str] = field(default_factory=Counter)
 
     def take(self, size: int) -> None:
         if self.live + size > self.room:
@@ -159,7 +161,9 @@ class _Python(TorchFunctionMode):
                 raise TypeError(f"can't convert {self.device} tensor to numpy [{_line()}]")
             self.machine.syncs[f"{_line()} tolist"] += 1
         if name == "pin_memory":
-            return args[0]
+            made = args[0].clone()
+            made.untyped_storage().pinned = True
+            return made
         if (
             "device" in kwargs
             and kwargs["device"] is not None
@@ -187,8 +191,10 @@ class _Python(TorchFunctionMode):
         if args and isinstance(args[0], Tensor):
             other, args = args[0], args[1:]
             kwargs |= {"device": self.device if marked(other) else other.device, "dtype": other.dtype}
-        device, dtype, _, layout = torch._C._nn._parse_to(*args, **kwargs)
+        device, dtype, going_on, layout = torch._C._nn._parse_to(*args, **kwargs)
         on = device.type == self.device.type if device is not None else marked(x)
+        if on and not marked(x) and not (going_on and "pinned" in x.untyped_storage().__dict__):
+            self.machine.blocking[_line()] += x.nbytes
         if on and not marked(x) and dtype is not None:
             # A copy is converted where it comes from: there may be more types.
             x = x.to(dtype)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from stylecli.checkpoints.load import converted, fill, load_vgg
 from stylecli.checkpoints.store import resolve
-from stylecli.device import Device
+from stylecli.device import Device, sent
 from stylecli.nets.transport import Transport, TransportConfig
 from stylecli.progress import Listener
 from stylecli.settings.train_adain import TrainAdainSettings
@@ -114,8 +114,8 @@ class AdainTask(AnyStyleTask):
 
     def measured(self, model: nn.Module, batch: Pairs) -> dict[str, Tensor]:
         """Style, strokes, content, pixels and range, each with its weight."""
-        content, style = (x.to(self.device, memory_format=torch.channels_last) for x in (batch.content, batch.style))
-        alpha = batch.alpha.to(self.device)
+        content, style = (sent(x, self.device, torch.channels_last) for x in (batch.content, batch.style))
+        alpha = sent(batch.alpha, self.device)
         with self.half():
             raw = model(content, style, alpha, batch.seed)
         strength = alpha.flatten()

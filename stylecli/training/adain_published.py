@@ -19,7 +19,7 @@ from stylecli.checkpoints.layouts.any_style import build
 from stylecli.checkpoints.layouts.networks import NETWORKS
 from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.store import resolve
-from stylecli.device import Device
+from stylecli.device import Device, sent
 from stylecli.nets.adain import DEEPEST, AdaIN
 from stylecli.nets.segments import moments
 from stylecli.settings.train_adain import TrainAdainSettings
@@ -58,7 +58,7 @@ class PublishedTask(AnyStyleTask):
 
     def measured(self, net: nn.Module, batch: Pairs) -> dict[str, Tensor]:
         """Content and style, each with its weight."""
-        content, style = (x.to(self.device, memory_format=torch.channels_last) for x in (batch.content, batch.style))
+        content, style = (sent(x, self.device, torch.channels_last) for x in (batch.content, batch.style))
         assert isinstance(net, AdaIN)
         with torch.no_grad():
             seen = net.see(content)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from stylecli.device import loaders
+from stylecli.device import loaders, pinned
 from stylecli.errors import InputError, StyleCliError
 from stylecli.media.images import read_picture
 
@@ -95,13 +95,13 @@ class Crops:
 
 def ahead(make: Callable[[int], T], first: int, last: int) -> Iterator[T]:
     """What `make` gives for steps `first` to `last`, prepared while those before are used: see `loaders`."""
-    count = loaders()
+    count, ready = loaders(), lambda step: pinned(make(step))
     with ThreadPoolExecutor(count) as pool:
-        coming = deque(pool.submit(make, step) for step in range(first, min(first + count, last + 1)))
+        coming = deque(pool.submit(ready, step) for step in range(first, min(first + count, last + 1)))
         for step in range(first, last + 1):
             batch = coming.popleft().result()
             if step + count <= last:
-                coming.append(pool.submit(make, step + count))
+                coming.append(pool.submit(ready, step + count))
             yield batch
 
 

@@ -25,7 +25,7 @@ from stylecli.checkpoints.layouts.vgg import pixels
 from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.store import resolve
-from stylecli.device import Device
+from stylecli.device import Device, sent
 from stylecli.nets.vgg import VGG, VGGConfig
 from stylecli.progress import Listener
 from stylecli.settings.train_encoder import TrainEncoderSettings
@@ -119,7 +119,7 @@ class EncoderTask:
 
     def losses(self, batch: Tensor) -> dict[str, Tensor]:
         """Relative squared error a layer, and the reconstruction."""
-        batch = batch.to(self.device, memory_format=torch.channels_last)
+        batch = sent(batch, self.device, torch.channels_last)
         targets = self._targets(batch)
         taps = self.model.encoder(batch, [*targets])
         mapped = self.model.encoder.mapped({layer: sparse(layer, x) for layer, x in taps.items()})

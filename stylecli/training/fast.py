@@ -25,7 +25,7 @@ from stylecli.checkpoints.header import SIZED
 from stylecli.checkpoints.layouts.format import stored_config
 from stylecli.checkpoints.load import converted, fill, load_vgg
 from stylecli.checkpoints.save import save_network
-from stylecli.device import Device
+from stylecli.device import Device, pinned, sent
 from stylecli.errors import UsageError
 from stylecli.losses.statistics import mean_and_second
 from stylecli.nets.noise import noise_like
@@ -203,17 +203,17 @@ class FastTask(PaintingTask):
                 free = max(size // 8, 1)
                 alpha[size - free :] = torch.rand(free, generator=Generator().manual_seed(seed + step))
             seen = torch.cat([content, noise_like(content, places[0])], 1) if self.model.config.noise else content
-            yield Batch(content, seen, style, alpha)
+            yield pinned(Batch(content, seen, style, alpha))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Style, content, pixels and roughness, each with its weight."""
-        content = batch.content.to(self.device, memory_format=torch.channels_last)
-        alpha, style = batch.alpha.to(self.device), batch.style.to(self.device)
+        content = sent(batch.content, self.device, torch.channels_last)
+        alpha, style = sent(batch.alpha, self.device), sent(batch.style, self.device)
         mix = torch.zeros(len(style), len(self.model.config.styles), device=self.device)
         mix[:, 0] = 1 - alpha
         mix[torch.arange(len(style)), self.first + style] = alpha
         with self.half():
-            raw = self.model(batch.seen.to(self.device, memory_format=torch.channels_last), mix)
+            raw = self.model(sent(batch.seen, self.device, torch.channels_last), mix)
         output, outside = visible(raw[:, :, : content.shape[2], : content.shape[3]])
         losses = self.compared(output, content, style, alpha)
         if self.model.config.identity:

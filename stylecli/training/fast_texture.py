@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from stylecli.checkpoints.layouts.format import stored_config
 from stylecli.checkpoints.save import save_network
-from stylecli.device import Device
+from stylecli.device import Device, sent
 from stylecli.errors import UsageError
 from stylecli.nets.texture_net import TextureConfig, TextureNet, beside
 from stylecli.settings.train_fast import TrainFastSettings
@@ -48,7 +48,7 @@ class FastTextureTask(PaintingTask):
 
     def losses(self, batch: tuple[Tensor, int]) -> dict[str, Tensor]:
         """Style, content and roughness, each with its weight."""
-        content = batch[0].to(self.device, memory_format=torch.channels_last)
+        content = sent(batch[0], self.device, torch.channels_last)
         with self.half():
             raw = self.model(beside(self.model.config, content, batch[1]))
         output, outside = visible(raw)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torch import Generator, Tensor, rand
 
+from stylecli.device import pinned
 from stylecli.training.augment import restyle
 from stylecli.training.data import Crops, find_pictures
 
@@ -40,4 +41,4 @@ class PairSource:
             alpha = rand(len(content), generator=Generator().manual_seed(self.seed + step))
             alpha[: len(alpha) - max(len(alpha) // 4, 1) if strengths else None] = 1
             # Pictures of a batch get noise of the seeds that follow.
-            yield Pairs(content, style, alpha[:, None, None, None], len(content) * (self.seed + step))
+            yield pinned(Pairs(content, style, alpha[:, None, None, None], len(content) * (self.seed + step)))

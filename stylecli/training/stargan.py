@@ -26,7 +26,7 @@ from stylecli.checkpoints.layouts.stargan import stored_config
 from stylecli.checkpoints.load import converted, fill, load
 from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.store import resolve
-from stylecli.device import Device
+from stylecli.device import Device, sent
 from stylecli.errors import WeightsError
 from stylecli.media.grids import table
 from stylecli.nets.face_masks import masks_of
@@ -193,9 +193,9 @@ class StarganTask:
     def phases(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """The discriminator twice, the guess, all others with latent codes, the generator with references."""
         s, net, random = self.settings, self.model.net, batch.random
-        own, target, z = (x.to(self.device) for x in (batch.own, batch.target, batch.z))
-        real = batch.real.to(self.device, memory_format=torch.channels_last)
-        references = [x.to(self.device, memory_format=torch.channels_last) for x in batch.references]
+        own, target, z = (sent(x, self.device) for x in (batch.own, batch.target, batch.z))
+        real = sent(batch.real, self.device, torch.channels_last)
+        references = [sent(x, self.device, torch.channels_last) for x in batch.references]
         critic: Critic = self.model.critic
         if s.augment == "differentiable":
             critic = lambda x, domain: self.model.critic(augment(x, random), domain)
@@ -203,7 +203,7 @@ class StarganTask:
         self.model.requires_grad_(True)
         masks = self._masks(real)
         if self.painting and batch.crowd is not None:
-            crowd = batch.crowd.to(self.device, memory_format=torch.channels_last)
+            crowd = sent(batch.crowd, self.device, torch.channels_last)
             yield "mapping", {"mapping": self.painting.drawn(net, crowd, target[0], random)}
             yield from self.painting.phases(net, real, own, references[0], target, masks)
             return

@@ -29,7 +29,7 @@ from stylecli.checkpoints.layouts.stylegan2 import stored_config
 from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.store import resolve
-from stylecli.device import Device
+from stylecli.device import Device, sent
 from stylecli.files import own
 from stylecli.losses.generators import (
     discriminator_loss,
@@ -168,14 +168,14 @@ class StyleganTask:
     def phases(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """The discriminator, then the generator."""
         s, random, critic = self.settings, batch.random, self.model.discriminator
-        label = batch.label.to(self.device)
+        label = sent(batch.label, self.device)
         # It was frozen for the generator's part of the step before, which may have ended there.
         critic.requires_grad_(True)
         share = {"none": 0.0, "differentiable": 1.0}.get(s.augment, float(self.model.augmented))
         changed = (lambda x: augment(x, random, share)) if share else (lambda x: x)
         made = self._made(len(label), label, random)[0]
         penalized = self.r1_weight > 0 and step % s.r1_every == 0
-        real = changed(batch.real.to(self.device)).requires_grad_(penalized)
+        real = changed(sent(batch.real, self.device)).requires_grad_(penalized)
         # Gradients of gradients are too small for half precision.
         with self.half(not penalized):
             logits = critic(real, label)
