@@ -218,9 +218,14 @@ def wide(x: Tensor) -> Tensor:
     return (x.cpu() if x.device.type == "mps" else x).double()
 
 
+def in_use() -> bool:
+    """Whether this process computes on a GPU of NVIDIA."""
+    return bool(torch.cuda.is_initialized())
+
+
 def pinned(batch: Batch) -> Batch:
     """What a thread made ready, its tensors where a GPU of NVIDIA fetches them by itself; else as it is."""
-    if not torch.cuda.is_available():
+    if not in_use():
         return batch
     made: Any = batch
     if isinstance(made, Tensor):

@@ -24,6 +24,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+import stylecli.device
+
 WAITING = {"nonzero", "masked_select", "_unique2", "equal", "_linalg_check_errors", "_linalg_eigh", "bincount"}
 WIDE = (torch.float64, torch.complex128)
 INDEXING = {"index", "_unsafe_index", "index_put", "index_put_", "_index_put_impl_"}
@@ -280,6 +282,7 @@ def device(kind: str = "cuda", room: int = 2**40) -> Iterator[Machine]:
             stack.enter_context(mock.patch.object(torch.cuda, name, answer))
         for owner, name, value in (
             (torch.backends.mps, "is_available", lambda: kind == "mps"),
+            (stylecli.device, "in_use", lambda: kind == "cuda"),
             (torch, "autocast", _Autocast),
             (torch, "is_autocast_enabled", lambda *_: plain_enabled("cpu")),
             (torch, "get_autocast_dtype", lambda *_: plain_dtype("cpu")),
