@@ -241,10 +241,7 @@ class _Run:
             settings.normalize_weights,
             settings.normalize_gradients,
         )
-        masks = None
-        if self.request.masks is not None:
-            shape = (content.shape[2], content.shape[3])
-            masks = [resize(mask, shape, filter="box").to(content) for mask in self.request.masks]
+        masks = self._masks(content)
         strokes = method.strokes_layers if settings.strokes_weight else {}
         looks = [*dict.fromkeys([*method.style_layers, *strokes])]
         layers = (*method.content_layers, *looks)
@@ -316,11 +313,15 @@ class _Run:
         styles = [style for style in self.styles if isinstance(style, Tensor)]
         shown = AdainSettings(style_size=self.settings.style_size, style_scale=self.settings.style_scale)
         content = self._sized(self.content, self.sizes[-1])[0].cpu()
-        size, masks = (content.shape[1], content.shape[2]), self.request.masks
-        masks = masks and [resize(mask, size, filter="box") for mask in masks]
-        shares = self.request.shares
+        asked = Request(shown, content, styles, self.request.shares, self._masks(content))
         # What a network makes in inference mode cannot be differentiated.
-        return self.method.adain(Request(shown, content, styles, shares, masks)).picture.clone()
+        return self.method.adain(asked).picture.clone()
+
+    def _masks(self, content: Tensor) -> list[Tensor] | None:
+        """Those of the request, [1, H, W] as the content [..., H, W]."""
+        size = (content.shape[-2], content.shape[-1])
+        masks = self.request.masks
+        return None if masks is None else [resize(mask, size, filter="box").to(content) for mask in masks]
 
     def _rgb(self, picture: Tensor) -> Tensor:
         return self.net.to_rgb(picture) if self.recipe.network_space else picture

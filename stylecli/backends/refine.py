@@ -77,8 +77,17 @@ class Refiner:
             height, width = start.shape[1:]
             if picture.shape[1:] != start.shape[1:]:
                 picture = resize(picture, (height, width))
+            known = self.settings
+            settings = replace(
+                known,
+                steps=steps,
+                style_size=style_size,
+                style_scale=style_scale,
+                style_weight=alpha * known.style_weight,
+                strokes_weight=alpha * known.strokes_weight,
+            )
             asked = Request(
-                replace(self._settings(steps, alpha), style_size=style_size, style_scale=style_scale),
+                settings,
                 picture,
                 shares=request.shares,
                 masks=masks and [mask.clone() for mask in masks],
@@ -88,15 +97,6 @@ class Refiner:
             made = self.gatys.descended(asked, looks)
         image = made.picture if result.picture.is_floating_point() else made.picture.mul(255).round().byte()
         return replace(result, image=image, losses=made.losses, interrupted=made.interrupted)
-
-    def _settings(self, steps: int, alpha: float) -> GatysSettings:
-        known = self.settings
-        return replace(
-            known,
-            steps=steps,
-            style_weight=alpha * known.style_weight,
-            strokes_weight=alpha * known.strokes_weight,
-        )
 
 
 def _floats(picture: Tensor) -> Tensor:

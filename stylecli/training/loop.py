@@ -143,7 +143,7 @@ def train(task: Task[Batch] | Phased[Batch], schedule: Schedule, folder: Path, l
     start = time.monotonic()
     validate: Callable[[nn.Module], float | None] = getattr(task, "validate", lambda averaged: None)
     for returned in range(MOST_RETURNS + 1):
-        validated = snapshots.validated(folder)
+        validated = snapshots.validated(folder, done)
         try:
             for step, batch in enumerate(task.batches(done + 1, schedule.steps), done + 1):
                 if _stalled(validated, schedule.patience):

@@ -91,21 +91,27 @@ def _restored(state: Any, path: Path, model: nn.Module, averaged: nn.Module, opt
         raise InputError(f"{path}: a snapshot of another network", "give another folder with -o") from error
 
 
+def validated(folder: Path, step: int) -> list[float]:
+    """What validation said up to `step`, a number for each snapshot, as the log has them."""
+    rows = map(json.loads, _lines(folder / LOG, step))
+    return [row["validation"] for row in rows if "validation" in row]
+
+
 def _cut(log: Path, step: int) -> None:
     """Drops the lines of steps that are now run again, and those that are torn."""
     if not log.exists():
         return
-    with open(log, "rb", opener=regular) as file:
-        lines = file.read().decode(errors="replace").splitlines()
+    lines = _lines(log, step)
     with atomic_write(log, follow=False) as file:
-        file.write("".join(f"{line}\n" for line in lines if _before(line, step)).encode())
+        file.write("".join(f"{line}\n" for line in lines).encode())
 
 
-def validated(folder: Path) -> list[float]:
-    """What validation said so far, a number for each snapshot, as the log has them."""
-    log = folder / LOG
-    rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    return [row["validation"] for row in rows if "validation" in row]
+def _lines(log: Path, step: int) -> list[str]:
+    """The whole lines of steps up to `step`; none where there is no log."""
+    if not log.exists():
+        return []
+    with open(log, "rb", opener=regular) as file:
+        return [line for line in file.read().decode(errors="replace").splitlines() if _before(line, step)]
 
 
 def _before(line: str, step: int) -> bool:
