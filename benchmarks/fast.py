@@ -102,12 +102,16 @@ def onnx_side(path: Path, mix: Tensor) -> Callable[[Path, Path], None] | None:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    several = len(session.get_inputs()) > 1
+    asked = {one.name for one in session.get_inputs()}
 
     def run(source: Path, target: Path) -> None:
         picture = np.array(Image.open(source).convert("RGB"))
-        given: dict[str, Any] = {"content": picture.transpose(2, 0, 1)[None].astype("float32") / 255}
-        y = session.run(None, given | ({"mix": mix.numpy()} if several else {}))[0][0]
+        given: dict[str, Any] = {
+            "mix": mix.numpy(),
+            "content": picture.transpose(2, 0, 1)[None].astype("float32") / 255,
+        }
+        given["noise"] = noise_like(torch.from_numpy(given["content"])).numpy() if "noise" in asked else None
+        y = session.run(None, {name: given[name] for name in asked})[0][0]
         Image.fromarray((y.clip(0, 1) * 255 + 0.5).transpose(1, 2, 0).astype("uint8")).save(target)
 
     return run

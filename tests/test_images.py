@@ -431,6 +431,24 @@ def test_sides(height: int, width: int, size: int) -> None:
     assert abs(high * width - wide * height) <= max(height, width)
 
 
+def test_a_tiff_that_lacks_strips() -> None:
+    """What is not there would be filled with zeros: any size, from a few bytes."""
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, np.zeros((8, 8, 3), np.uint8), photometric="rgb", rowsperstrip=8, compression="zlib")
+    with tifffile.TiffFile(io.BytesIO(buffer.getvalue())) as file:
+        where = file.pages.first.tags["ImageLength"].valueoffset
+    data = bytearray(buffer.getvalue())
+    data[where : where + 2] = (60000).to_bytes(2, "little")
+    with pytest.raises(InputError, match="truncated"):
+        read_picture(bytes(data))
+
+
+def test_a_mask_of_other_proportions_never_becomes_floats(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stylecli.media.masks.picture_of", lambda _: pytest.fail("decoded to floats"))
+    with pytest.raises(InputError, match="does not fit"):
+        read_mask(saved(Image.new("RGBA", (400, 10))), (64, 64))
+
+
 def test_masks() -> None:
     gradient = Image.linear_gradient("L")
     mask = read_mask(saved(gradient), (64, 64))

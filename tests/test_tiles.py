@@ -1,5 +1,7 @@
 """A picture in tiles is the picture as a whole."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from stylecli.media.tiles import stream
 from stylecli.nets.adain import AdaIN, MirrorDecoder
 from stylecli.nets.any_style import AnyStyle, mix
 from stylecli.nets.transport import Transport, TransportConfig
+from stylecli.nets.two_parts import drawing, seeing
 from stylecli.nets.vgg import VGG, VGGConfig
 
 LEVEL = 1 / 255
@@ -46,9 +49,14 @@ def test_tiles_give_the_whole(kind: str, height: int, width: int, side: int, mas
             styles = [mix(styles, [0.3, 0.7])]
         whole = net.paint(x, styles, 0.7)
         tiled = stream(net.segments(styles, 0.7), x, side)
-    assert tiled.shape == whole.shape == (1, 3, height, width)
-    # Random weights give colors far beyond [0, 1]; a level is a level of their range.
-    assert (tiled - whole).abs().max() < LEVEL * max(1, float(whole.abs().max()))
+        memory: dict = {}
+        features = stream([seeing(net, torch.float32)], x, side, memory=memory)
+        parts = drawing(net, memory[0], styles, 0.7, 3 + masks, (height, width))
+        in_two = stream(parts, features, max(side // 8, 1))
+    for made in (tiled, in_two):
+        assert made.shape == whole.shape == (1, 3, height, width)
+        # Random weights give colors far beyond [0, 1]; a level is a level of their range.
+        assert (made - whole).abs().max() < LEVEL * max(1, float(whole.abs().max()))
 
 
 @pytest.mark.parametrize("kind", NETS)
@@ -59,8 +67,15 @@ def test_a_reach_that_is_too_short_shows(kind: str):
         styles = [net.style(torch.rand(1, 3, 40, 50, generator=torch.Generator().manual_seed(1)))]
         whole = net.paint(x, styles, 1.0)
         first, *rest = net.segments(styles, 1.0)
-        tiled = stream([type(first)(first.run, 8, first.stride), *rest], x, 64)
-    assert (tiled - whole).abs().max() > LEVEL
+        tiled = stream([replace(first, reach=8), *rest], x, 64)
+        assert (tiled - whole).abs().max() > LEVEL
+        for cut in (0, 1):
+            memory: dict = {}
+            see = seeing(net, torch.float32)
+            features = stream([replace(see, reach=see.reach if cut else 8)], x, 64, memory=memory)
+            draw, *rest = drawing(net, memory[0], styles, 1.0, 3, (200, 120))
+            made = stream([replace(draw, reach=1 if cut else draw.reach), *rest], features, 8)
+            assert (made - whole).abs().max() > LEVEL
 
 
 def test_statistics_are_kept_for_the_next_run():

@@ -22,7 +22,7 @@ from stylecli.checkpoints.load import build as open_weights
 from stylecli.checkpoints.load import load_vgg
 from stylecli.checkpoints.store import resolve, sha256
 from stylecli.device import Device, fetched
-from stylecli.errors import WeightsError
+from stylecli.errors import MemoryLimitError, WeightsError
 from stylecli.media import color
 from stylecli.media.resize import resize, resize_8bit, short_side
 from stylecli.method import Method, Request, Result, Traits
@@ -30,12 +30,16 @@ from stylecli.nets.adain import DEEPEST, AdaIN, MirrorDecoder
 from stylecli.nets.any_style import AnyStyle, Decoding, Seen, Style, mix
 from stylecli.nets.segments import Moments, measured
 from stylecli.nets.transport import Transport
+from stylecli.nets.two_parts import drawing, seeing, values_per_pixel
 from stylecli.nets.vgg import VGG
 from stylecli.progress import Listener
 from stylecli.settings.adain import AdainSettings
 
 LARGEST_STYLE = 1024
 """Short side in pixels beyond which a style is made smaller: strokes of thousands of pixels look like none."""
+
+KEPT = 2**30
+"""Bytes for the features of a picture that goes through in tiles: 28 megapixels in the embedded network."""
 
 PROBE = 64
 ALIKE = 0.4
@@ -52,14 +56,18 @@ class _Content:
     Attributes:
         x: [1, 3 + K, H, W]: sized, with noise where the network sees it, and masks behind the colors.
         side: Of a tile; None where it goes through whole.
+        twice: Tiles are encoded twice, for there is no room to keep what all of them become.
         seen: Its features and their moments, where it went through whole.
         memory: Its statistics, where it went through in tiles.
+        features: See `nets.two_parts`.
     """
 
     x: Tensor
     side: int | None
+    twice: bool
     seen: tuple[Seen, Mapping[str, Moments]] | None = None
     memory: dict[str, Moments] = field(default_factory=dict)
+    features: Tensor | None = None
 
 
 class Adain(Method[AdainSettings, Tensor]):
@@ -115,11 +123,7 @@ class Adain(Method[AdainSettings, Tensor]):
 
     def _painted(self, content: _Content, styles: Sequence[Style], alpha: float, listener: Listener) -> Tensor:
         if content.side is not None:
-            segments = self.net.segments(styles, alpha)
-            # What was measured of the content is kept; of the result, it ends with the result.
-            memory = {0: content.memory}
-            height, width = content.x.shape[2:]
-            return in_tiles(segments, content.x, content.side, self.device, listener, memory)[0, :, :height, :width]
+            return self._in_tiles(content, content.side, styles, alpha, listener)
         if content.seen is None:
             seen = self.net.see(as_floats(content.x, self.device))
             content.seen = seen, measured(seen.asked, seen.shares, self.net.full)
@@ -128,14 +132,44 @@ class Adain(Method[AdainSettings, Tensor]):
         image = self.net.finish(self.net.render(seen, changes, styles, alpha), changes.colors, seen.present())
         return fetched(as_stored(image.float(), like=content.x)[0])
 
+    def _in_tiles(
+        self, content: _Content, side: int, styles: Sequence[Style], alpha: float, listener: Listener
+    ) -> Tensor:
+        x, (channels, height, width) = content.x, content.x.shape[1:]
+        # What was measured of the content is kept; of the result, it ends with the result.
+        memory = {0: content.memory}
+        if content.twice:
+            segments = self.net.segments(styles, alpha)
+            return in_tiles(segments, x, side, self.device, listener, memory)[0, :, :height, :width]
+        if content.features is None:
+            kept = torch.float16 if x.dtype == torch.uint8 else x.dtype
+            content.features = in_tiles([seeing(self.net, kept)], x, side, self.device, listener, memory, kept=kept)
+        segments = drawing(self.net, content.memory, styles, alpha, channels, (height, width))
+        side //= max(self.net.levels)
+        return in_tiles(segments, content.features, side, self.device, listener, like=x)[0]
+
+    def _tiling(self, x: Tensor) -> tuple[int | None, bool]:
+        """How long a tile of `x` is, and whether each is encoded twice."""
+        net, pixels = self.net, x.shape[1] * x.shape[2]
+        side = tile_side(self.device, pixels, net.bytes_per_pixel, net.reach)
+        if side is None or not net.sight or self.device.torch.type != "cpu":
+            return side, True
+        kept = values_per_pixel(net, len(x) + net.noisy) * (2 if x.dtype == torch.uint8 else 4)
+        if pixels * kept > min(KEPT, self.device.free_memory() // 2) // self.device.jobs:
+            return side, True
+        try:
+            beside = tile_side(self.device, pixels, net.bytes_per_pixel, net.reach, held=kept)
+        except MemoryLimitError:
+            return side, True
+        return (beside, False) if beside and beside > side // 2 else (side, True)
+
     def _content(self, pixels: Tensor, masks: Sequence[Tensor] | None, settings: AdainSettings) -> _Content:
         def make() -> _Content:
             x = self._sized(pixels, settings.size, settings)
             if masks:
                 together = torch.cat([self._sized(mask, settings.size, settings).to(torch.float32) for mask in masks])
                 x = torch.cat([x, together.mul(255).round().byte() if x.dtype == torch.uint8 else together])
-            side = tile_side(self.device, x.shape[1] * x.shape[2], self.net.bytes_per_pixel, self.net.reach)
-            return _Content(self.net.prepared(x[None]), side)
+            return _Content(self.net.prepared(x[None]), *self._tiling(x))
 
         key = (settings.size, settings.crop, settings.recipe, self.device.tight, [*map(id, masks or ())])
         return self.contents.of(pixels, key, make)

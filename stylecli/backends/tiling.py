@@ -86,12 +86,14 @@ def in_tiles(
     memory: dict[int, dict[str, Moments]] | None = None,
     *,
     kept: torch.dtype | None = None,
+    like: Tensor | None = None,
 ) -> Tensor:
     """`x` [1, C, H, W] through `segments` in tiles.
 
     Returns:
-        uint8 where `x` is, else clamped to [0, 1]; or as it comes, in the type `kept`.
+        uint8 where `like` is, by default `x`, else clamped to [0, 1]; or as it comes, in the type `kept`.
     """
+    like = x if like is None else like
     start, done = time.monotonic(), 0
 
     def tell(tile: int, total: int) -> None:
@@ -103,13 +105,17 @@ def in_tiles(
         listener(Step(tile + 1, total, time.monotonic() - start, None, "tiles"))
 
     def store(part: Tensor) -> Tensor:
-        return (as_stored(part, like=x) if kept is None else part.to(kept)).cpu()
+        return (as_stored(part, like=like) if kept is None else part.to(kept)).cpu()
 
     def keep(part: Tensor) -> Tensor:
         # What is between segments has the size of the picture; a level needs no more than half precision.
-        return (part.half() if x.dtype == torch.uint8 else part).cpu()
+        return (part.half() if like.dtype == torch.uint8 else part).cpu()
 
-    load, again = (lambda part: as_floats(part, device)), (lambda part: part.to(device.torch).float())
+    # Features in half precision become floats where they are taken apart.
+    load = (
+        (lambda part: put(part, device.torch)) if x.dtype == torch.float16 else (lambda part: as_floats(part, device))
+    )
+    again = lambda part: part.to(device.torch).float()
     made = stream(segments, x, side, load=load, store=store, keep=keep, again=again, memory=memory, tell=tell)
     give_back()
     return made

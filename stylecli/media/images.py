@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stylecli.errors import OutputError, UsageError
 from stylecli.files import atomic_write, output_error, read_bytes
-from stylecli.media.decode import decode
+from stylecli.media.decode import Decoded, decode
 from stylecli.media.encode import EXTENSIONS, FORMATS, Job
 from stylecli.media.metadata import Carried, fitted
 from stylecli.media.profiles import from_srgb, is_srgb, outside
@@ -61,7 +61,11 @@ def read_picture(
         MemoryLimitError: More than `most`.
     """
     name = name or ("<bytes>" if isinstance(source, bytes) else str(source))
-    decoded = decode(read_bytes(source, name), name, most)
+    return picture_of(decode(read_bytes(source, name), name, most), compact=compact, wide=wide)
+
+
+def picture_of(decoded: Decoded, *, compact: bool = False, wide: bool = False) -> Picture:
+    """What was decoded, as networks take it; see `read_picture`."""
     alpha = None if decoded.alpha is None else _unit(decoded.alpha[..., None])
     if compact and decoded.color.dtype == np.uint8:
         pixels = torch.from_numpy(np.array(decoded.color.transpose(2, 0, 1), order="C"))

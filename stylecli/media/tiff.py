@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import math
 import struct
 from collections.abc import Sequence
 from io import BytesIO
@@ -113,7 +114,11 @@ def _pixels(page: tifffile.TiffPage, data: bytes, budget: Budget) -> tuple[np.nd
     stored, needed = sum(page.databytecounts), page.nbytes
     plain = page.imagewidth * page.imagelength * page.samplesperpixel * bits // 8
     # Parts that are not there would be filled with zeros: a picture of 188 bytes would be as large as it likes.
-    if not all(page.databytecounts) or (page.compression == 1 and stored < plain):
+    if (
+        len(page.databytecounts) < math.prod(page.chunked)
+        or not all(page.databytecounts)
+        or (page.compression == 1 and stored < plain)
+    ):
         raise EOFError("no pixels in it" if not stored else "truncated")
     budget.take(needed, PIXELS)
     pixels = page.asarray()

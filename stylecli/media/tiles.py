@@ -102,15 +102,16 @@ class _UnknownError(Exception):
 class _Gatherer:
     """Answers a segment's questions: from the passes before, or not yet."""
 
-    def __init__(self, known: dict[str, Moments]) -> None:
+    def __init__(self, known: dict[str, Moments], tells: bool) -> None:
         self.known = known
         self.sums: dict[str, list[Tensor]] = {}
         self.tile: Tile | None = None
+        self.tells = tells
 
     def ask(
         self, features: Mapping[str, Tensor], shares: Mapping[str, Tensor] | None = None, full: bool = False, /
     ) -> Mapping[str, Moments]:
-        """Moments that are known; otherwise they are added to, and the tile ends here."""
+        """Moments that are known; otherwise they are added to, and unless it only tells, the tile ends here."""
         if features.keys() <= self.known.keys():
             return {name: self.known[name] for name in features}
         assert self.tile is not None
@@ -120,6 +121,8 @@ class _Gatherer:
             for sums in _sums(inner, share, full):
                 before = self.sums.get(name, [torch.zeros_like(part) for part in sums])
                 self.sums[name] = [a + b for a, b in zip(before, sums, strict=True)]
+        if self.tells:
+            return {}
         raise _UnknownError
 
     def settle(self, like: Tensor) -> None:
@@ -139,15 +142,16 @@ class _Gatherer:
 def _sums(x: Tensor, share: Tensor | None, full: bool) -> Iterator[list[Tensor]]:
     """Sums of `x` [N, C, H, W], of its squares or products, and of `share` or ones, of some rows at a time.
 
-    Sums of a picture's millions of squares cancel in single precision.
+    Sums of a picture's millions of squares cancel in single precision: moments around the mean of some rows do not.
     """
-    if share is None and not full:
-        mean, variance, count = map(wide, moments(x))
-        yield [mean * count, (variance + mean.square()) * count, count]
+    if share is None:
+        for some in x.split(max(1, BAND // x.shape[3]), 2) if full else (x,):
+            mean, spread, count = map(wide, moments(some, None, full))
+            square = mean[:, :, :, 0] @ mean[:, :, :, 0].mT if full else mean.square()
+            yield [mean * count, (spread + square) * count.reshape(-1, *[1] * (square.ndim - 1)), count]
         return
     rows = max(1, BAND // x.shape[3])
-    ones = torch.ones_like(x[:, :1]) if share is None else share
-    for some, weights in zip(x.split(rows, 2), ones.split(rows, 2), strict=True):
+    for some, weights in zip(x.split(rows, 2), share.split(rows, 2), strict=True):
         some, weights = wide(some), wide(weights)
         total = (some * weights).sum((2, 3), keepdim=True)
         yield [total, second(some, weights, full), weights.sum((2, 3), keepdim=True)]
@@ -163,8 +167,8 @@ def _through(
     tell: Callable[[int, int], None],
 ) -> Tensor:
     height, width = x.shape[2:]
-    size = segment.extent(height), segment.extent(width)
-    gatherer = _Gatherer(known)
+    size = segment.size or (segment.extent(height), segment.extent(width))
+    gatherer = _Gatherer(known, segment.tells)
     made: Tensor | None = None
     while made is None:
         like = torch.empty(0)
@@ -184,6 +188,7 @@ def _through(
                 made = torch.empty((len(y), y.shape[1], *size), dtype=y.dtype, device=y.device, memory_format=kept)
             p, q = segment.scale
             row, column = tile.core[0][0] * p // q, tile.core[1][0] * p // q
-            made[:, :, row : row + y.shape[2], column : column + y.shape[3]] = y
+            there = made[:, :, row : row + y.shape[2], column : column + y.shape[3]]
+            there.copy_(y[:, :, : there.shape[2], : there.shape[3]])
         gatherer.settle(like)
     return made

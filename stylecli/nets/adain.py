@@ -65,6 +65,7 @@ class AdaIN(AnyStyle):
     correction = 1
     bytes_per_pixel = 1000.0
     reach = 96
+    sight = 48
     """37 pixels on the way down, 30 on the way up, and what pooling and upsampling round away."""
 
     def __init__(self, vgg: VGG, decoder: MirrorDecoder) -> None:

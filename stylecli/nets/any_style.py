@@ -153,7 +153,8 @@ def _cut(presence: Sequence[Tensor | float], size: tuple[int, int]) -> list[Tens
     return [each[:, :, : size[0], : size[1]] if isinstance(each, Tensor) else each for each in presence]
 
 
-def _name(level: int | str, style: int) -> str:
+def moments_name(level: int | str, style: int) -> str:
+    """What moments of the content at a level, or of its colors, are called where `style` is."""
     return f"level {level}, style {style}"
 
 
@@ -164,6 +165,7 @@ class AnyStyle(nn.Module):
         levels: Subsampling of each level of the encoder.
         modulated: Subsampling of each modulated layer of the decoder.
         reach: How far an output pixel sees, in pixels; a multiple of the deepest subsampling.
+        sight: How much of it is the encoder's, and what is left the decoder's; 0 where the two cannot be cut apart.
         blends: Weak styles are mixed with the content itself, which alpha = 0 is.
         full: Spread is a covariance.
         noisy: The content gets `grain` of noise, which strokes begin with in flat areas, and the decoder sees noise,
@@ -177,6 +179,7 @@ class AnyStyle(nn.Module):
     levels: tuple[int, ...]
     modulated: tuple[int, ...] = ()
     reach: int
+    sight = 0
     bytes_per_pixel: float
     correction = 0
     epsilon = 1e-5
@@ -225,14 +228,23 @@ class AnyStyle(nn.Module):
             own = ask(seen.asked, seen.shares, self.full)
             if not known:
                 known.append(self.changes(seen, own, styles, alpha))
-            raw = self.render(seen, known[0], styles, alpha)
-            return torch.cat([raw, *(there for there in seen.present() if isinstance(there, Tensor))], 1)
+            return self.drawn(seen, known[0], styles, alpha)
+
+        return [Segment(draw, self.reach, max(self.levels)), self.finishing(known)]
+
+    def drawn(self, seen: Seen, changes: Changes, styles: Sequence[Style], alpha: float) -> Tensor:
+        """What `render` makes, and behind the colors how much of each style there is, for masks."""
+        raw = self.render(seen, changes, styles, alpha)
+        return torch.cat([raw, *(there for there in seen.present() if isinstance(there, Tensor))], 1)
+
+    def finishing(self, known: Sequence[Changes]) -> Segment:
+        """The last segment: `finish` of what was `drawn`, with the changes that are `known` by then."""
 
         def finish(x: Tensor, ask: Ask) -> Tensor:
             presence = x[:, 3:].split(1, 1) if x.shape[1] > 3 else (1.0,)
             return self.finish(x[:, :3], known[0].colors, presence, ask)
 
-        return [Segment(draw, self.reach, max(self.levels)), Segment(finish, 0)]
+        return Segment(finish, 0)
 
     def paint(self, x: Tensor, styles: Sequence[Style], alpha: Tensor | float = 1.0, ask: Ask = measured) -> Tensor:
         """The content in `styles`, not clamped, of its size.
@@ -249,23 +261,31 @@ class AnyStyle(nn.Module):
 
     def see(self, x: Tensor) -> Seen:
         """What is computed of a content once, whatever the styles and alphas; `x` as for `paint`."""
-        size = x.shape[2], x.shape[3]
-        x = self.fit(x)
-        rgb, noise, masks = x.split([3, int(self.noisy), x.shape[1] - 3 - int(self.noisy)], 1)
-        centered = (noise - 0.5) / DEVIATION if self.noisy else None
-        seen = rgb if centered is None else torch.addcmul(rgb, self.grain, centered)
-        features, presence = tuple(each.float() for each in self.encode(seen)), self._presence(masks)
+        fitted = self.fit(x)
+        rgb, centered, _ = self._apart(fitted)
+        shown = rgb if centered is None else torch.addcmul(rgb, self.grain, centered)
+        return self.seen(fitted, [each.float() for each in self.encode(shown)], (x.shape[2], x.shape[3]))
+
+    def seen(self, x: Tensor, features: Sequence[Tensor], size: tuple[int, int]) -> Seen:
+        """What `see` gives of `features` of `x`, which had `size` before `fit`."""
+        rgb, centered, masks = self._apart(x)
+        presence = self._presence(masks)
         named = {
-            _name(level, k): (feature, there)
+            moments_name(level, k): (feature, there)
             for level, (feature, stride) in enumerate(zip(features, self.levels, strict=True))
             for k, there in enumerate(presence[stride])
         }
         if self.finishes:
             inside = rgb[:, :, : size[0], : size[1]]
-            named |= {_name("colors", k): (inside, there) for k, there in enumerate(_cut(presence[1], size))}
+            named |= {moments_name("colors", k): (inside, there) for k, there in enumerate(_cut(presence[1], size))}
         shares = {name: there for name, (_, there) in named.items() if isinstance(there, Tensor)}
         asked = {name: feature for name, (feature, _) in named.items()}
-        return Seen(features, presence, asked, shares or None, rgb, centered, size)
+        return Seen(tuple(features), presence, asked, shares or None, rgb, centered, size)
+
+    def _apart(self, x: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Colors, noise with mean 0 and deviation 1, and masks of what is `prepared`."""
+        rgb, noise, masks = x.split([3, int(self.noisy), x.shape[1] - 3 - int(self.noisy)], 1)
+        return rgb, (noise - 0.5) / DEVIATION if self.noisy else None, masks
 
     def changes(
         self, seen: Seen, own: Mapping[str, Moments], styles: Sequence[Style], alpha: Tensor | float
@@ -273,7 +293,7 @@ class AnyStyle(nn.Module):
         """What becomes of a content that was `seen`, with moments `own` over all of it, in `styles`."""
         device, at_home = seen.rgb.device, dict(zip(own, self._at_home([*own.values()]), strict=True))
         near = alpha.cpu() if self.full and isinstance(alpha, Tensor) else alpha
-        now: Callable[[int | str, int], Target] = lambda part, k: self.target(at_home[_name(part, k)])
+        now: Callable[[int | str, int], Target] = lambda part, k: self.target(at_home[moments_name(part, k)])
         made = [
             self._change(now(level, k), style.targets[level])
             for level in range(len(self.levels))
@@ -320,7 +340,7 @@ class AnyStyle(nn.Module):
         # A product in bfloat16 would show in the colors.
         with torch.autocast(image.device.type, enabled=False):
             image = image.float()
-            names = [_name("result", k) for k in range(len(colors))]
+            names = [moments_name("result", k) for k in range(len(colors))]
             shares = {name: there for name, there in zip(names, presence, strict=True) if isinstance(there, Tensor)}
             drawn = ask(dict.fromkeys(names, image), shares or None, self.full)
             changes = [

@@ -46,7 +46,7 @@ class Ask(Protocol):
 
 def moments(x: Tensor, share: Tensor | None = None, full: bool = False) -> Moments:
     """Moments of `x` [N, C, H, W], each position counted by `share` [N, 1, H, W]; with `full` covariance or without."""
-    if share is None and not full:
+    if share is None:
         # float16 does not count to 2^16.
         exact = torch.promote_types(x.dtype, torch.float32)
         count = x.new_full((len(x), 1, 1, 1), x.shape[2] * x.shape[3], dtype=exact)
@@ -54,11 +54,7 @@ def moments(x: Tensor, share: Tensor | None = None, full: bool = False) -> Momen
             mean, variance = _Measured.apply(x)
         else:
             variance, mean = torch.var_mean(x, (2, 3), keepdim=True, correction=0)
-        return Moments(mean, variance, count)
-    if share is None:
-        mean = x.mean((2, 3), keepdim=True)
-        count = x.new_full((len(x), 1, 1, 1), x.shape[2] * x.shape[3])
-        return Moments(mean, second(x - mean, None, full) / count[:, 0], count)
+        return Moments(mean, second(x - mean, None, full) / count[:, 0] if full else variance, count)
     count = share.sum((2, 3), keepdim=True)
     # Nowhere is a region too: its moments do not matter, but must be numbers.
     mean = (x * share).sum((2, 3), keepdim=True) / count.clamp_min(1e-12)
@@ -109,6 +105,8 @@ class Segment:
         stride: Tiles begin at multiples of it; the deepest subsampling inside, or a multiple.
         scale: (p, q): output extent is p / q of the input's, up to what `extent` adds at the far border.
         extent: Input extent to output extent; exact for odd sizes too.
+        size: Height and width that the output is cut to; None for what `extent` gives.
+        tells: It computes nothing with the moments that it asks for, but the segments behind it do: one pass is enough.
     """
 
     run: Callable[[Tensor, Ask], Tensor]
@@ -116,3 +114,5 @@ class Segment:
     stride: int = 1
     scale: tuple[int, int] = (1, 1)
     extent: Callable[[int], int] = lambda extent: extent
+    size: tuple[int, int] | None = None
+    tells: bool = False

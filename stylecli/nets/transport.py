@@ -15,7 +15,7 @@ by `x (1 + alpha gamma) + alpha beta`, |gamma| < 1, the conditional scale and sh
 et al. 2017; M is a small network on the style code: means and deviations of the style in the VGG. With `noise`, n as in
 `nets.noise`, f are the features of the content plus g n, which T colors like the style, and D sees alpha n beside them:
 strokes have something to begin with in flat areas. Statistics of the content are needed at the four levels, and those
-of the colors of o: two passes over the tiles of a picture and two over its result are enough.
+of the colors of o: where features are kept (`nets.two_parts`) one pass over the tiles of a picture, two over its result.
 """
 
 from collections.abc import Mapping, Sequence
@@ -94,6 +94,7 @@ class Transport(AnyStyle):
         self.sizes = [blocks[name].out_channels for name in self.layers]
         self.modulated = (8, *[8] * 2 * config.deep, *[4] * (1 + 2 * config.middle), 2, 2, 1)
         # The encoder, what each 3x3 convolution of the decoder adds, and what upsampling may round away.
+        self.sight = 40
         self.reach = -(-(37 + 8 + 16 * config.deep + 4 + 8 * config.middle + 2 + 2 + 1 + 7) // 8) * 8
         self.taps = [name for name in self.vgg.names if name.startswith("relu")]
         code = 2 * sum(self.vgg.width(layer) for layer in self.taps)
