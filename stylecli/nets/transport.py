@@ -15,7 +15,8 @@ by `x (1 + alpha gamma) + alpha beta`, |gamma| < 1, the conditional scale and sh
 et al. 2017; M is a small network on the style code: means and deviations of the style in the VGG. With `noise`, n as in
 `nets.noise`, f are the features of the content plus g n, which T colors like the style, and D sees alpha n beside them:
 strokes have something to begin with in flat areas. Statistics of the content are needed at the four levels, and those
-of the colors of o: one pass over the tiles of a picture where features are kept (`nets.two_parts`), two over its result.
+of the colors of o: one pass over the tiles of a picture where its features are kept (`nets.two_parts`), two over what
+is made of it.
 """
 
 from collections.abc import Mapping, Sequence
