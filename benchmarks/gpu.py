@@ -112,12 +112,12 @@ def peak(kind: str) -> float:
 def one_pass(peaks: dict[str, float]) -> Iterator[Measured]:
     """`adain` against MicroAST's architecture, `fast` against the net as pytorch/examples would write it."""
     from fast import Plain
-    from microast import MicroAST
 
     from stylecli.backends.fast import Fast
     from stylecli.device import resolve
     from stylecli.method import Request
     from stylecli.methods import opened, settings_of
+    from stylecli.nets.microast import MicroAST, MicroASTConfig
     from stylecli.settings.values import build
 
     height, width = scale.one_pass
@@ -131,7 +131,7 @@ def one_pass(peaks: dict[str, float]) -> Iterator[Measured]:
             run = lambda b=backend, t=turn, g=given, s=settings: b(Request(s, next(t), g))
             took, gib = seconds(run), memory()
             share = gflop(run) / took / peaks[kind]
-            net = Plain(backend.net, 1) if isinstance(backend, Fast) else MicroAST()
+            net = Plain(backend.net, 1) if isinstance(backend, Fast) else MicroAST(MicroASTConfig())
             seen = (floats(style),) if method == "adain" else ()
             plain = lambda n=net.to(scale.there).eval(), t=turn, y=seen: n(floats(next(t)), *y).clamp(0, 1).cpu()
             with torch.inference_mode():

@@ -184,7 +184,7 @@ class OpenGenerator(Method[G, Tensor]):
             seeds = [0]
         generators = [Random().manual_seed(seed) for seed in seeds]
         sizes = [(1, *net.config.shape(size)) for size in net.noise_sizes]
-        drawn = [[torch.randn(size, generator=each) for size in sizes] for each in generators]
+        drawn = [[net.draw_noise(size, each) for size in sizes] for each in generators]
         return [torch.stack(level).to(self.device.torch) for level in zip(*drawn, strict=True)]
 
     def pictures(

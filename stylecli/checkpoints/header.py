@@ -16,6 +16,7 @@ OURS = {
     "vgg": "stylecli VGG",
     "stylegan2": "stylecli StyleGAN 2",
     "stylegan1": "stylecli StyleGAN 1",
+    "lucidrains": "stylecli StyleGAN 2 of lucidrains' kind",
     "stargan": "stylecli StarGAN v2",
     "fan": "stylecli landmarks of faces",
     "transport": "stylecli small any-style network",

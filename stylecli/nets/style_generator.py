@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from stylecli.nets.style_mapping import StyleMapping
 
@@ -82,6 +82,11 @@ class StyleGenerator(nn.Module, ABC):
         if not self.config.noises:
             return None
         return [getattr(self, f"noise_{index}")[None, None] for index in range(len(self.noise_sizes))]
+
+    @staticmethod
+    def draw_noise(shape: tuple[int, ...], generator: Generator) -> Tensor:
+        """Fresh noise of the kind that the network was trained with, here normal."""
+        return torch.randn(shape, generator=generator)
 
     def synthesize(self, ws: Tensor, noises: Sequence[Tensor] | None) -> Tensor:
         """Pictures [N, 3, size, size], nominally in [-1, 1] and not clamped.

@@ -100,9 +100,9 @@ class StyledLayer(Modulated):
 class RGB(Modulated):
     """Features to colors: the style scales, nothing is demodulated."""
 
-    def __init__(self, config: StyleGAN2Config, block: int) -> None:
+    def __init__(self, config: StyleConfig, block: int, clamp: float | None = None) -> None:
         super().__init__(config.widths[block], 3, 1, config.mapping[-1])
-        self.clamp = config.clamp
+        self.clamp = clamp
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """`x` [N, in, H, W] to [N, 3, H, W]."""
@@ -118,7 +118,7 @@ class StyleGAN2(StyleGenerator):
         sizes = [4 * 2 ** ((index + 1) // 2) for index in range(count)]
         super().__init__(config, (*sizes, sizes[-1]), sizes, sizes)
         self.layers = nn.ModuleList(StyledLayer(config, index) for index in range(count))
-        self.rgbs = nn.ModuleList(RGB(config, block) for block in range(len(config.widths)))
+        self.rgbs = nn.ModuleList(RGB(config, block, config.clamp) for block in range(len(config.widths)))
 
     def run(
         self, x: Tensor, rgb: Tensor | None, ws: Tensor, noises: Sequence[Tensor] | None, indices: range

@@ -163,14 +163,19 @@ def _unique(pairs: list[tuple[str, Any]]) -> None:
 
 
 def _zip(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
-    tree, told = understood(read_zip(path, mapping, budget), budget)
-    return Contents(flatten(tree, budget), container=ZIP, tree=tree, told=told, budget=budget)
+    return _opened(read_zip(path, mapping, budget), ZIP, budget)
 
 
 def _pickle(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
     head, tree = mapping[:HEAD], read_legacy(mapping, budget)
     container = "PyTorch legacy" if LEGACY_MAGIC.to_bytes(10, "little") in head[:16] else "pickle"
+    return _opened(tree, container, budget)
+
+
+def _opened(tree: Any, container: str, budget: Budget) -> Contents:
     tree, told = understood(tree, budget)
+    if isinstance(tree, dict) and isinstance(version := tree.get("version"), str):
+        told = {"version": version, **told}
     return Contents(flatten(tree, budget), container=container, tree=tree, told=told, budget=budget)
 
 

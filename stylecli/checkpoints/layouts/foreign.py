@@ -19,6 +19,9 @@ MICROAST = (
 )
 FEED = "`stylecli fast` runs nets of pytorch/examples, jcjohnson, lengstrom, rrmina, CycleGAN's and AnimeGANv2's"
 FACES = "`stylecli stylegan` runs StyleGAN 1 and 2"
+LUCIDRAINS = (
+    "files of stylegan2_pytorch 0.20 to 1.9 with `SE` and `GE` can be read; those before do not tell their mapping"
+)
 FEATURES = "features come from VGG-16 and -19 without batch norm: `stylecli weights pull vgg19`"
 NONE = "no command runs it; `stylecli weights list` names what can be run"
 
@@ -72,8 +75,12 @@ FAMILIES = (
         ("SPADE (GauGAN)", r"head_0\.conv_0\.weight_orig", r"up_0\.conv_0\.weight_orig"),
     ),
     *_rows(
+        LUCIDRAINS,
+        ("lucidrains' StyleGAN 2 without a constant (no_const)", r"(GAN\.)?GE?\.to_initial_block\.weight"),
+        ("lucidrains' StyleGAN 2", r"(GAN\.)?GE?\.initial_block", r"(GAN\.)?GE?\.blocks\.0\.to_style1\.weight"),
+    ),
+    *_rows(
         FACES,
-        ("lucidrains' StyleGAN 2", r"(GAN\.)?G\.initial_block", r"(GAN\.)?G\.blocks\.0\.to_style1\.weight"),
         ("EG3D", r"backbone\.synthesis\.b4\.const", r"decoder\.net\.0\.weight"),
         ("a discriminator of StyleGAN 2", r"b4\.fc\.weight", r"b8\.conv0\.weight"),
         ("a discriminator of StyleGAN 2", r"final_linear\.0\.weight", r"convs\.1\.conv1\.\d\.weight"),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from stylecli.checkpoints.header import OURS
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -15,6 +17,11 @@ Shape = tuple[int | None, ...]
 Converted = tuple[Any, dict[str, Tensor]]
 Options = dict[str, Any]
 """A config as it is stored, JSON of a stranger: each layout checks what it takes of it."""
+
+Converter = Callable[[dict[str, Tensor], Options], Converted]
+
+LAST_PASS = r"(.+\.)?(output|f?grad\w+|finput|gradInput|_\w+)"
+"""What modules of Torch 7 keep of their last pass."""
 
 
 def stored_config(config: "DataclassInstance") -> Options:
@@ -38,7 +45,7 @@ class Format:
     name: str
     network: str
     required: Mapping[str, Shape]
-    convert: Callable[[dict[str, Tensor], Options], Converted]
+    convert: Converter
     spares: tuple[str, ...] = ()
 
     def missing(self, tensors: Mapping[str, Tensor]) -> list[str]:
@@ -54,6 +61,11 @@ class Format:
     def used(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """`tensors` without the known spares."""
         return {key: value for key, value in tensors.items() if not any(re.fullmatch(s, key) for s in self.spares)}
+
+
+def own(network: str, required: Mapping[str, Shape], convert: Converter) -> Format:
+    """The row of what `save_network` writes."""
+    return Format(OURS[network], network, required, convert, (r"sample\..+",))
 
 
 def _fits(shape: tuple[int, ...], wanted: Shape) -> bool:

@@ -26,6 +26,7 @@ WRAPPERS = (
     "model",
     "netG",
     "G",
+    "GAN",
     "net",
     "nets",
     "network",

@@ -14,6 +14,7 @@ from stylecli.nets.adain import MirrorDecoder
 from stylecli.nets.any_style import AnyStyle
 from stylecli.nets.fan import FAN
 from stylecli.nets.feed_forward import FeedForward
+from stylecli.nets.lucidrains import LucidrainsGenerator
 from stylecli.nets.microast import MicroAST
 from stylecli.nets.msgnet import MSGNet
 from stylecli.nets.stargan import StarGAN
@@ -128,6 +129,7 @@ NETWORKS = {
     "lpips": Network(LPIPS, lambda widths: {"widths": widths}, lambda net: {}, lambda net, _: net()),
     "stylegan1": Network(StyleGAN1, stylegan2.stored_config, _latent, _generated),
     "stylegan2": Network(StyleGAN2, stylegan2.stored_config, _latent, _generated),
+    "lucidrains": Network(LucidrainsGenerator, stylegan2.stored_config, _latent, _generated),
     "transport": Network(Transport, lambda config: {}, _picture, _painted),
     "adain": Network(any_style.build, lambda config: {"vgg": stored_config(config)}, _picture, _painted),
     "adain-decoder": Network(MirrorDecoder, lambda widths: {"widths": widths}, _features_in, _decoded),

@@ -74,7 +74,7 @@ def rosinality(tensors: State, options: Options) -> tuple[StyleGAN2Config, State
         inputs = taking.left[f"style.{index + 1}.weight"].shape[1]
         gain = LR_MULTIPLIER * GAIN
         pair = taking.layer(f"style.{index + 1}", gain / math.sqrt(inputs), gain)
-        state |= _pair(f"mapping.layers.{index}", pair)
+        state |= as_layer(f"mapping.layers.{index}", pair)
         index += 1
     state["const"] = taking.take("input.input")[0]
     noises = "noises.noise_0" in taking
@@ -103,12 +103,12 @@ def nvlabs(tensors: State, options: Options) -> tuple[StyleGAN2Config, State]:
     state: State = {}
     if "mapping.embed.weight" in taking:
         classes = taking.left["mapping.embed.weight"].shape[1]
-        state |= _pair("mapping.embed", taking.layer("mapping.embed", 1 / math.sqrt(classes)))
+        state |= as_layer("mapping.embed", taking.layer("mapping.embed", 1 / math.sqrt(classes)))
     index = 0
     while f"mapping.fc{index}.weight" in taking:
         inputs = taking.left[f"mapping.fc{index}.weight"].shape[1]
         pair = taking.layer(f"mapping.fc{index}", multiplier * GAIN / math.sqrt(inputs), multiplier * GAIN)
-        state |= _pair(f"mapping.layers.{index}", pair)
+        state |= as_layer(f"mapping.layers.{index}", pair)
         index += 1
     state["w_avg"] = taking.take("mapping.w_avg")
     state["const"] = taking.take("synthesis.b4.const")
@@ -177,7 +177,8 @@ def refused(what: str, hint: str) -> Any:
     return convert
 
 
-def _pair(name: str, pair: tuple[Tensor, Tensor]) -> State:
+def as_layer(name: str, pair: tuple[Tensor, Tensor]) -> State:
+    """(weight, bias) as the layer `name`."""
     return {f"{name}.weight": pair[0], f"{name}.bias": pair[1]}
 
 
@@ -186,13 +187,13 @@ def _modulated(taking: ConsumedState, theirs: str, name: str, kernel: int) -> St
     style, bias = taking.layer(f"{theirs}.modulation")
     return {
         f"{name}.weight": weight / math.sqrt(weight.shape[1] * kernel),
-        **_pair(f"{name}.affine", (style / math.sqrt(style.shape[1]), bias)),
+        **as_layer(f"{name}.affine", (style / math.sqrt(style.shape[1]), bias)),
     }
 
 
 def _affine(taking: ConsumedState, theirs: str, name: str) -> State:
     weight, bias = taking.layer(f"{theirs}.affine")
-    return _pair(f"{name}.affine", (weight / math.sqrt(weight.shape[1]), bias))
+    return as_layer(f"{name}.affine", (weight / math.sqrt(weight.shape[1]), bias))
 
 
 def _described(state: State, options: Options, *, noises: bool = True, average: bool = True) -> StyleGAN2Config:
