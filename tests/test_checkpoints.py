@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from stylecli.checkpoints.layouts import table
-from stylecli.checkpoints.layouts.format import stored_config
+from stylecli.checkpoints.layouts.format import Format, stored_config
 from stylecli.checkpoints.layouts.vgg import CAFFE_FIRST, CAFFE_MEAN
 from stylecli.checkpoints.load import check_whole, converted, describe, load_vgg, prove
 from stylecli.checkpoints.save import save_network
@@ -269,7 +269,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, change: Callable[[State], State],
 
 
 def test_another_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    row = table.Format("a decoder", "adain", {"x": (1,)}, lambda tensors, config: (None, tensors))
+    row = Format("a decoder", "adain", {"x": (1,)}, lambda tensors, config: (None, tensors))
     monkeypatch.setattr(table, "FORMATS", (*table.FORMATS, row))
     torch.save({"x": torch.zeros(1)}, path := tmp_path / "a.pth")
     with pytest.raises(WeightsError, match="holds a decoder, not a vgg"):

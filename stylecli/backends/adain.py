@@ -20,6 +20,7 @@ from stylecli.backends.refine import Refiner
 from stylecli.backends.tiling import as_floats, as_stored, in_tiles, tile_side
 from stylecli.checkpoints.load import build as open_weights
 from stylecli.checkpoints.load import load_vgg
+from stylecli.checkpoints.registry import ENTRIES
 from stylecli.checkpoints.store import resolve, sha256
 from stylecli.device import Device, fetched
 from stylecli.errors import MemoryLimitError, WeightsError
@@ -85,7 +86,7 @@ class Adain(Method[AdainSettings, Tensor]):
             vgg = resolve(settings.vgg)
             self.weights[settings.vgg] = sha256(vgg)
             net = _paired(load_vgg(vgg, [DEEPEST]), net, settings)
-            if not _gives_back(net):
+            if self.weights[settings.weights] != ENTRIES["adain-decoder"].sha256 and not _gives_back(net):
                 why = f"gives back no picture from what {settings.vgg} sees in it"
                 self.notes = (f"{settings.weights}: {why}: SANet's decoder has this shape too, or name its --vgg",)
         if not isinstance(net, AnyStyle):
@@ -229,7 +230,11 @@ def build(settings: AdainSettings, device: Device) -> Adain:
 
 @torch.inference_mode()
 def _gives_back(net: AdaIN) -> bool:
-    """Whether the decoder makes of a picture's own features anything like the picture, as AdaIN's loss trains it to."""
+    """Whether the decoder makes of a picture's own features anything like the picture, as AdaIN's loss trains it to.
+
+    SANet's, of the same names and shapes, takes features that a convolution has mixed. One that was hardly trained
+    gives nothing back either, hence no file is refused for it.
+    """
     blots = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     shown = F.interpolate(blots, size=(PROBE, PROBE), mode="bilinear")
     gray = torch.cat([shown, net.decode(net.encode(shown), Decoding([]))]).mean(1).flatten(1)

@@ -53,7 +53,7 @@ class Description:
     Attributes:
         path: The file.
         container: What kind of file.
-        format: The row of `formats.FORMATS`.
+        format: The row of `layouts.table.FORMATS`.
         network: The network of ours that it becomes.
         config: Its shape, as our own files store it.
         tensors: How many, spares left out.

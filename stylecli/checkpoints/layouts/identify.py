@@ -1,4 +1,4 @@
-"""Of which format the tensors of a file are; the table itself is `formats`."""
+"""Of which format the tensors of a file are; the rows are in `table`."""
 
 from collections.abc import Iterator, Mapping
 
