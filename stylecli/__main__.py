@@ -8,9 +8,19 @@ from io import TextIOWrapper
 _PLAIN = str.maketrans({"…": "...", "×": "x", "–": "-", "—": "-", "’": "'", "→": "->"})
 
 
+WAITING = {"GOMP_SPINCOUNT": "3000", "KMP_BLOCKTIME": "1"}
+"""How long a thread of OpenMP spins when it waits for the others, before it sleeps: a fraction of a millisecond.
+
+By default it spins for many: on a machine with other work, longer than the work itself takes.
+"""
+
+
 def main() -> None:
     """Runs the command line and leaves with its exit code."""
     prepare_streams()
+    if "OMP_WAIT_POLICY" not in os.environ:
+        # Read once, when PyTorch is loaded.
+        os.environ.update({name: count for name, count in WAITING.items() if name not in os.environ})
     from stylecli.cli import run
 
     sys.exit(run())

@@ -39,6 +39,8 @@ class Context(Protocol):
     """What autograd hands to a function of our own; PyTorch's types know of one saved tensor alone."""
 
     saved_tensors: tuple[Tensor, ...]
+    needs_input_grad: tuple[bool, ...]
+    told: Any
 
     def save_for_backward(self, *tensors: Tensor) -> None:
         """Keeps what the way back needs."""

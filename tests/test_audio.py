@@ -19,7 +19,7 @@ from stylecli.losses.sound import GramDistance
 from stylecli.media.audio import CEILING, Sound, fit, read_sound, resample, write_sound
 from stylecli.media.spectrograms import Frames, griffin_lim, spectral_convergence
 from stylecli.method import Request
-from stylecli.nets.random_conv import ArcCosine, Limit, RandomConv
+from stylecli.nets.random_conv import ArcCosine, Limit, PatchDots, RandomConv
 from stylecli.settings.audio import AudioSettings
 
 CPU = ("--device", "cpu")
@@ -135,6 +135,39 @@ def test_the_kernel_has_the_right_slopes():
     a, b = torch.rand(4, 1, generator=generator).double() + 1, torch.rand(1, 5, generator=generator).double() + 1
     dots = a * b * (torch.rand(4, 5, generator=generator).double() * 1.6 - 0.8)
     assert torch.autograd.gradcheck(ArcCosine.apply, [each.requires_grad_() for each in (dots, a, b)])
+
+
+@pytest.mark.parametrize("frames", [9, 300])
+def test_products_of_patches_are_those_of_unfolded_frames(frames: int):
+    generator = torch.Generator().manual_seed(0)
+    x, y = (torch.rand(n, 7, generator=generator, dtype=torch.float64).requires_grad_() for n in (frames, 5))
+    patches = lambda each: each.unfold(0, 3, 1).flatten(1)
+    for other in (None, y):
+        factor = torch.rand(frames - 2, frames - 2 if other is None else 3, generator=generator, dtype=torch.float64)
+        ours, plain = PatchDots.apply(x, other, 3), patches(x) @ patches(x if other is None else other).T
+        assert torch.allclose(ours, plain)
+        asked = (x,) if other is None else (x, other)
+        slopes = [torch.autograd.grad((each * factor).sum(), asked) for each in (ours, plain)]
+        assert all(torch.allclose(a, b) for a, b in zip(*slopes, strict=True))
+
+
+def test_log_magnitudes_and_griffin_lim_are_those_of_pytorch():
+    frames = Frames(64, 16)
+    wave = torch.randn(2, 500, generator=torch.Generator().manual_seed(0), dtype=torch.float64).requires_grad_()
+    window = torch.hann_window(64, dtype=torch.float64)
+    spectrum = torch.stft(wave, 64, 16, window=window, pad_mode="constant", return_complex=True)
+    ours, plain = frames.log_magnitudes(wave, 0.7), (spectrum.abs() * 0.7).log1p().flatten(0, 1).T
+    assert torch.allclose(ours, plain)
+    factor = torch.rand(plain.shape, dtype=torch.float64)
+    slopes = [torch.autograd.grad((each * factor).sum(), wave, retain_graph=True)[0] for each in (ours, plain)]
+    assert torch.allclose(*slopes)
+    amplitude, start = spectrum.abs().detach(), torch.roll(spectrum.detach(), 3, 2)
+    for length in (None, 500):
+        found = frames.istft(amplitude * start.sgn(), length)
+        for _ in range(2):
+            turned = torch.stft(found, 64, 16, window=window, pad_mode="constant", return_complex=True).sgn()
+            found = frames.istft(amplitude * turned, length)
+        assert torch.allclose(griffin_lim(frames, amplitude, start, iterations=3, momentum=0, length=length), found)
 
 
 def test_slopes_are_finite_at_the_target_and_in_silence():

@@ -144,12 +144,8 @@ class _Piece:
 
     def see(self, wave: Tensor) -> Tensor:
         """Log-magnitudes [N, bins] of [C, T], all channels side by side, as loud as in the original's frames."""
-        spectrum = self.frames.stft(wave.to(self.device.torch)).abs()
-        return self._rows(spectrum)
-
-    def _rows(self, amplitude: Tensor) -> Tensor:
-        scaled = (amplitude * (2048 / self.frames.n_fft)).log1p() / math.sqrt(self.channels)
-        return scaled.flatten(0, 1).T.contiguous()
+        rows = self.frames.log_magnitudes(wave.to(self.device.torch), 2048 / self.frames.n_fft)
+        return rows / math.sqrt(self.channels)
 
     def _amplitude(self, rows: Tensor) -> Tensor:
         x = rows.T.unflatten(0, (self.channels, -1)) * math.sqrt(self.channels)
@@ -186,7 +182,7 @@ class _Piece:
             level = FAINT * s.alpha if s.content_weight else 1.0
             start[:, heard:] += level * self._colored(start.shape[1] - heard)
         phase = self.frames.stft(start)
-        x = self._rows(phase.abs())
+        x = self.see(start)
         if published:
             draw: Callable[[], Tensor] = lambda: torch.rand(phase.shape, generator=self.noise)
             x = torch.randn(x.shape, generator=self.noise).to(x) * 1e-3

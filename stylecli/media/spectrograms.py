@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from stylecli.device import Context
 from stylecli.media.audio import Sound
 from stylecli.media.grids import sheet
 from stylecli.media.images import write_picture
@@ -30,13 +31,64 @@ class Frames:
 
     def stft(self, wave: Tensor) -> Tensor:
         """Complex [C, n_fft / 2 + 1, 1 + T // hop] of `wave` [C, T]."""
-        window = torch.hann_window(self.n_fft, dtype=wave.dtype, device=wave.device)
-        return torch.stft(wave, self.n_fft, self.hop, window=window, pad_mode="constant", return_complex=True)
+        return self.transformed(wave).transpose(1, 2)
 
     def istft(self, spectrum: Tensor, length: int | None = None) -> Tensor:
         """The wave [C, length] whose transform is nearest to `spectrum`; by default (frames - 1) hop samples long."""
         window = torch.hann_window(self.n_fft, dtype=spectrum.real.dtype, device=spectrum.device)
         return torch.istft(spectrum, self.n_fft, self.hop, window=window, length=length)
+
+    def transformed(self, wave: Tensor) -> Tensor:
+        """`stft` with frames before frequencies, [C, 1 + T // hop, n_fft / 2 + 1], which lie so in memory."""
+        half = self.n_fft // 2
+        cut = torch.nn.functional.pad(wave, (half, half)).unfold(1, self.n_fft, self.hop)
+        spectrum: Tensor = torch.fft.rfft(cut * self._window(wave))
+        return spectrum
+
+    def log_magnitudes(self, wave: Tensor, loud: float) -> Tensor:
+        """log(1 + loud |stft|) of `wave` [C, T], a row a frame: [1 + T // hop, C (n_fft / 2 + 1)]."""
+        rows: Tensor = _LogMagnitudes.apply(wave, self, loud)
+        return rows
+
+    def added(self, spectrum: Tensor, length: int) -> Tensor:
+        """Sum [C, length] of the windowed inverses of frames [C, N, n_fft / 2 + 1], each where it was cut."""
+        parts = torch.fft.irfft(spectrum, self.n_fft).mul_(self._window(spectrum.real))
+        channels, count, _ = parts.shape
+        pieces = self.n_fft // self.hop
+        made = parts.new_zeros(channels, count + pieces - 1, self.hop)
+        for piece, part in enumerate(parts.unflatten(2, (pieces, self.hop)).unbind(2)):
+            made[:, piece : piece + count] += part
+        half = self.n_fft // 2
+        wave = made.flatten(1)[:, half : half + length]
+        return torch.nn.functional.pad(wave, (0, length - wave.shape[1]))
+
+    def _window(self, like: Tensor) -> Tensor:
+        return torch.hann_window(self.n_fft, dtype=like.dtype, device=like.device)
+
+
+class _LogMagnitudes(torch.autograd.Function):
+    """See `Frames`; back through the inverse transform, half as long as the one that autograd would take."""
+
+    @staticmethod
+    def forward(ctx: Context, wave: Tensor, frames: Frames, loud: float) -> Tensor:
+        """The rows."""
+        spectrum = frames.transformed(wave)
+        size = spectrum.abs()
+        ctx.save_for_backward(spectrum, size)
+        ctx.told = frames, loud, wave.shape[1]
+        return (size * loud).log1p_().transpose(0, 1).flatten(1)
+
+    @staticmethod
+    def backward(ctx: Context, *grads: Tensor) -> tuple[Tensor, None, None]:
+        """By the wave."""
+        spectrum, size = ctx.saved_tensors
+        frames, loud, length = ctx.told
+        slope = grads[0].unflatten(1, (len(size), -1)).transpose(0, 1) * loud
+        # Silence has no direction, and is 0 itself.
+        slope = slope / (size * loud).add_(1).mul_(size.clamp_min(torch.finfo(size.dtype).tiny ** 0.5))
+        # The inverse counts all but the first and the last frequency twice, and divides by their number.
+        slope[..., 1:-1] /= 2
+        return frames.added(spectrum * slope, length) * frames.n_fft, None, None
 
 
 def griffin_lim(
@@ -58,14 +110,24 @@ def griffin_lim(
         momentum: 0 is Griffin and Lim's own algorithm.
         length: Samples; by default (N - 1) hop.
     """
-    wave = frames.istft(amplitude * _phases(start), length)
+    amplitude, start = (each.transpose(1, 2).contiguous() for each in (amplitude, start))
+    length = (amplitude.shape[1] - 1) * frames.hop if length is None else length
+    evenly = _evenly(frames, amplitude, length)
     before = torch.zeros_like(start)
+    wave = frames.added(_with_phases(amplitude, start), length) / evenly
     for _ in range(iterations - 1):
-        now = frames.stft(wave)
-        ahead = now + momentum * (now - before) if momentum else now
+        now = frames.transformed(wave)
+        ahead = torch.lerp(before, now, 1 + momentum) if momentum else now
         before = now
-        wave = frames.istft(amplitude * _phases(ahead), length)
+        wave = frames.added(_with_phases(amplitude, ahead), length) / evenly
     return wave
+
+
+def _evenly(frames: Frames, like: Tensor, length: int) -> Tensor:
+    """What the windows of as many frames as `like` [C, N, F] has add up to when they are applied twice, [length]."""
+    window = torch.hann_window(frames.n_fft, dtype=like.dtype, device=like.device)
+    each = torch.fft.rfft(window).expand(1, like.shape[1], -1)
+    return frames.added(each, length)[0].clamp_min(1e-11)
 
 
 def spectral_convergence(frames: Frames, wave: Tensor, amplitude: Tensor) -> float:
@@ -73,9 +135,11 @@ def spectral_convergence(frames: Frames, wave: Tensor, amplitude: Tensor) -> flo
     return float((frames.stft(wave).abs() - amplitude).norm() / amplitude.norm().clamp(min=1e-12))
 
 
-def _phases(spectrum: Tensor) -> Tensor:
+def _with_phases(amplitude: Tensor, spectrum: Tensor) -> Tensor:
+    """`amplitude` with the phases of `spectrum`, which are 0 where it is silent."""
     size = spectrum.abs()
-    return torch.where(size > 0, spectrum / size.clamp(min=torch.finfo(size.dtype).tiny), 1)
+    made = spectrum * (amplitude / size.clamp_min(torch.finfo(size.dtype).tiny))
+    return torch.where(size > 0, made, amplitude) if bool((size == 0).any()) else made
 
 
 def draw(sounds: Sequence[tuple[str, Sound]], path: str) -> None:
