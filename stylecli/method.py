@@ -7,6 +7,7 @@ differs between methods is said by their traits, never found out by looking at a
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Condition
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 from stylecli.errors import UsageError
@@ -44,6 +45,7 @@ class Traits:
         threads: Threads may run it side by side.
         short: A job takes seconds: folders are done one job a core, and what ran out of memory again in half as much.
         transparent: The content's alpha fits the result.
+        carried: A frame goes on from `Past.picture`, and is painted after the one before.
     """
 
     content: Literal["needed", "optional", "none"] = "needed"
@@ -53,6 +55,62 @@ class Traits:
     threads: bool = True
     short: bool = False
     transparent: bool = True
+    carried: bool = False
+
+
+class Recall:
+    """Numbers of a frame that go on from those of the frame before: threads may paint both, one layer apart.
+
+        known_t = keep known_(t - 1) + (1 - keep) found_t
+
+    Args:
+        keep: Share of what was known before, 0 to 1.
+        before: Of the frame before; None where the scene begins.
+    """
+
+    def __init__(self, keep: float, before: "Recall | None" = None) -> None:
+        self.keep, self.before = keep, before
+        self.known: dict[str, tuple[Tensor, ...]] = {}
+        self.closed, self.changed = False, Condition()
+
+    def smoothed(self, name: str, found: "Sequence[Tensor]") -> "tuple[Tensor, ...]":
+        """What is known of `name`, now that it was `found` in this frame; waits until the frame before knows it."""
+        before = self.before.of(name) if self.before else None
+        if before is None or any(a.shape != b.shape for a, b in zip(before, found, strict=True)):
+            made = tuple(found)
+        else:
+            made = tuple(now.lerp(then.to(now), self.keep) for then, now in zip(before, found, strict=True))
+        with self.changed:
+            self.known[name] = made
+            self.changed.notify_all()
+        return made
+
+    def of(self, name: str) -> "tuple[Tensor, ...] | None":
+        """What is known of `name` as soon as that is so; None where it will never be."""
+        with self.changed:
+            self.changed.wait_for(lambda: name in self.known or self.closed)
+            return self.known.get(name)
+
+    def close(self) -> None:
+        """Nothing more will be known: the frame is done, or failed."""
+        with self.changed:
+            self.closed, self.before = True, None
+            self.changed.notify_all()
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a frame may go on from.
+
+    Attributes:
+        recall: Of statistics.
+        picture: The result before, moved to where the scene is now, [3, H, W] in [0, 1]; None where there is none.
+        seen: Where that shows what is seen now, [1, H, W] in [0, 1].
+    """
+
+    recall: Recall
+    picture: "Tensor | None" = None
+    seen: "Tensor | None" = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +127,7 @@ class Request(Generic[S, M]):
         names: Where all of these come from, by role.
         listener: Hears of every step.
         snapshot: Takes pictures on the way, where the settings ask for them.
+        past: What a frame of a clip goes on from; None for pictures.
     """
 
     settings: S
@@ -80,6 +139,7 @@ class Request(Generic[S, M]):
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     listener: Listener = silent
     snapshot: Snapshot | None = None
+    past: Past | None = None
 
     @property
     def main(self) -> M:

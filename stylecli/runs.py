@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from stylecli import methods
 from stylecli.batch import gpu_pool
+from stylecli.batch.animations import folders_as_clips, marked
 from stylecli.batch.concurrency import choose
-from stylecli.batch.inputs import PICTURES, SOUNDS, Source, expand
+from stylecli.batch.inputs import PICTURES, SOUNDS, VIDEOS, Source, expand
 from stylecli.batch.ledger import folder_written, opened, tidy
 from stylecli.batch.plan import Inputs, Job, guard, plan
 from stylecli.batch.runner import Audience, Paced, Past, Report, run
@@ -24,6 +25,7 @@ from stylecli.batch.work import Work
 from stylecli.errors import ExitCode, InputError, UsageError, WeightsError
 from stylecli.settings.audio import SoundFiles
 from stylecli.settings.fields import Settings
+from stylecli.settings.moving import MovingOutputs
 from stylecli.settings.shared import Compute, Contents, Files, Machine, Outputs, Weighted
 
 if TYPE_CHECKING:
@@ -59,13 +61,15 @@ def plan_files(
     """
     if contents is None:
         return plan(method, [], grid, outputs, stems=stems, clip=clip)
-    suffixes = _suffixes(outputs)
+    suffixes, moves = _suffixes(outputs), isinstance(outputs, MovingOutputs)
     if found is None:
-        words = [(word, 1.0) for word in contents.content]
-        found = expand(words, recursive=contents.recursive, suffixes=suffixes, say=say)
+        found, left = folders_as_clips(contents.content, outputs) if moves else ([], contents.content)
+        words = [(word, 1.0) for word in left]
+        found = [*found, *expand(words, recursive=contents.recursive, suffixes=suffixes, say=say)]
+    found = marked(found, outputs) if isinstance(outputs, MovingOutputs) else found
     axes: list[list[Inputs]] = [[{"content": (_alone(one),)} for one in found] or [{}]]
     if styles is not None:
-        axes.append(_styles(styles, contents.recursive, suffixes, say))
+        axes.append(_styles(styles, contents.recursive, suffixes - VIDEOS, say))
     if not isinstance(outputs, Outputs) or wants_singles(outputs):
         return plan(method, axes, grid, outputs)
     # Lossless, in a folder that goes when the sheet is there; its name is made up here, the folder is made later.
@@ -79,8 +83,11 @@ def arrivals(contents: Contents, outputs: Files) -> Iterator[list[Source]]:
     def whole(source: Source) -> bool:
         from stylecli.media.audio import read_sound
         from stylecli.media.images import read_picture
+        from stylecli.media.video.reader import open_clip
 
         try:
+            if marked([source], outputs)[0].moving if isinstance(outputs, MovingOutputs) else False:
+                return open_clip(source.held, name=source.name).seconds is not None
             (read_sound if isinstance(outputs, SoundFiles) else read_picture)(source.path)
         except InputError:
             return False
@@ -90,7 +97,13 @@ def arrivals(contents: Contents, outputs: Files) -> Iterator[list[Source]]:
 
 
 def _suffixes(outputs: Files) -> frozenset[str]:
-    return SOUNDS if isinstance(outputs, SoundFiles) else PICTURES
+    return (
+        SOUNDS
+        if isinstance(outputs, SoundFiles)
+        else PICTURES | VIDEOS
+        if isinstance(outputs, MovingOutputs)
+        else PICTURES
+    )
 
 
 def _styles(styles: Weighted, recursive: bool, suffixes: frozenset[str], say: Callable[[str], None]) -> list[Inputs]:
@@ -131,7 +144,11 @@ def run_files(
         UsageError: A device that this machine does not have.
         OutputError: Another run writes into the output folder.
     """
-    sheets = plan_sheets([job for job in jobs if not job.clip], outputs) if isinstance(outputs, Outputs) else []
+    sheets = (
+        plan_sheets([job for job in jobs if not (job.clip or job.main.moving)], outputs)
+        if isinstance(outputs, Outputs)
+        else []
+    )
     if isinstance(compute, Compute) and compute.engine == "ray":
         if later is not None:
             raise UsageError("--watch: on one machine only", "leave out --engine ray")

@@ -26,10 +26,10 @@ from stylecli.device import Device, fetched
 from stylecli.errors import MemoryLimitError, WeightsError
 from stylecli.media import color
 from stylecli.media.resize import resize, resize_8bit, short_side
-from stylecli.method import Method, Request, Result, Traits
+from stylecli.method import Method, Recall, Request, Result, Traits
 from stylecli.nets.adain import DEEPEST, AdaIN, MirrorDecoder
 from stylecli.nets.any_style import AnyStyle, Decoding, Seen, Style, mix
-from stylecli.nets.segments import Moments, measured
+from stylecli.nets.segments import Moments, recalled
 from stylecli.nets.transport import Transport
 from stylecli.nets.two_parts import drawing, seeing, values_per_pixel
 from stylecli.nets.vgg import VGG
@@ -111,7 +111,8 @@ class Adain(Method[AdainSettings, Tensor]):
         if request.masks is None:
             described = [mix(described, request.weights)]
         with self.device.autocast():
-            image = self._painted(seen, described, settings.alpha, request.listener)
+            recall = request.past and request.past.recall
+            image = self._painted(seen, described, settings.alpha, request.listener, recall)
         own = seen.x[0, :3]
         shown = [self._shown(style, seen.x, settings) for style in styles] if settings.refine else ()
         refined = replace(request, content=own)
@@ -122,32 +123,44 @@ class Adain(Method[AdainSettings, Tensor]):
             return replace(result, image=color.luminance(own, result.picture))
         return result
 
-    def _painted(self, content: _Content, styles: Sequence[Style], alpha: float, listener: Listener) -> Tensor:
+    def _painted(
+        self, content: _Content, styles: Sequence[Style], alpha: float, listener: Listener, recall: Recall | None
+    ) -> Tensor:
         if content.side is not None:
-            return self._in_tiles(content, content.side, styles, alpha, listener)
+            return self._in_tiles(content, content.side, styles, alpha, listener, recall)
         if content.seen is None:
             seen = self.net.see(as_floats(content.x, self.device))
-            content.seen = seen, measured(seen.asked, seen.shares, self.net.full)
+            content.seen = seen, recalled(recall)(seen.asked, seen.shares, self.net.full)
         seen, own = content.seen
         changes = self.net.changes(seen, own, styles, alpha)
-        image = self.net.finish(self.net.render(seen, changes, styles, alpha), changes.colors, seen.present())
+        image = self.net.finish(
+            self.net.render(seen, changes, styles, alpha), changes.colors, seen.present(), recalled(recall)
+        )
         return fetched(as_stored(image.float(), like=content.x)[0])
 
     def _in_tiles(
-        self, content: _Content, side: int, styles: Sequence[Style], alpha: float, listener: Listener
+        self,
+        content: _Content,
+        side: int,
+        styles: Sequence[Style],
+        alpha: float,
+        listener: Listener,
+        recall: Recall | None,
     ) -> Tensor:
         x, (channels, height, width) = content.x, content.x.shape[1:]
         # What was measured of the content is kept; of the result, it ends with the result.
         memory = {0: content.memory}
         if content.twice:
             segments = self.net.segments(styles, alpha)
-            return in_tiles(segments, x, side, self.device, listener, memory)[0, :, :height, :width]
+            made = in_tiles(segments, x, side, self.device, listener, memory, recall=recall)
+            return made[0, :, :height, :width]
         if content.features is None:
             kept = torch.float16 if x.dtype == torch.uint8 else x.dtype
-            content.features = in_tiles([seeing(self.net, kept)], x, side, self.device, listener, memory, kept=kept)
+            parts = [seeing(self.net, kept)]
+            content.features = in_tiles(parts, x, side, self.device, listener, memory, kept=kept, recall=recall)
         segments = drawing(self.net, content.memory, styles, alpha, channels, (height, width))
         side //= max(self.net.levels)
-        return in_tiles(segments, content.features, side, self.device, listener, like=x)[0]
+        return in_tiles(segments, content.features, side, self.device, listener, like=x, recall=recall)[0]
 
     def _tiling(self, x: Tensor) -> tuple[int | None, bool]:
         """How long a tile of `x` is, and whether each is encoded twice."""

@@ -23,7 +23,8 @@ from stylecli.errors import UsageError
 from stylecli.losses.statistics import Statistics
 from stylecli.media import color
 from stylecli.media.resize import resize, short_side
-from stylecli.method import Method, Request, Result, Traits
+from stylecli.method import Method, Recall, Request, Result, Traits
+from stylecli.nets.segments import recalled
 from stylecli.nets.transformer import IDENTITY, TransformerConfig, TransformerNet
 from stylecli.progress import Listener
 from stylecli.settings.fast import FastSettings
@@ -71,7 +72,8 @@ class Fast(Method[FastSettings, Tensor]):
             height, width = content.shape[1:]
             content = resize(floats, short_side(height, width, settings.size))
         with self.device.autocast():
-            image = self._painted(content[None], mix, settings.recipe == "stylecli", request.listener)[0]
+            ours, recall = settings.recipe == "stylecli", request.past and request.past.recall
+            image = self._painted(content[None], mix, ours, request.listener, recall)[0]
         result = Result(image)
         if settings.refine and settings.alpha:
             asked, looks = replace(request, content=content), [self._look(mix)]
@@ -89,7 +91,7 @@ class Fast(Method[FastSettings, Tensor]):
             )
         return {layer: Statistics(*moments) for layer, moments in self.net.look(mix).items()}
 
-    def _painted(self, x: Tensor, mix: Tensor, ours: bool, listener: Listener) -> Tensor:
+    def _painted(self, x: Tensor, mix: Tensor, ours: bool, listener: Listener, recall: Recall | None) -> Tensor:
         """`x` [1, 3, H, W] painted, in its type; what the net's own repository would write unless it is `ours`."""
         (height, width), net = x.shape[2:], self.net
         ours = ours or net.config.pixels == 1
@@ -97,11 +99,12 @@ class Fast(Method[FastSettings, Tensor]):
         side = tile_side(self.device, pixels, net.bytes_per_pixel, net.reach, whole=WHOLE, most=TILE, held=held)
         seen = net.seen(x)
         if side is None:
-            painted = net(as_floats(seen, self.device), mix)
+            painted = net(as_floats(seen, self.device), mix, recalled(recall))
         else:
             parts = net.segments(mix, (height, width), torch.float16)
             done = ours and not (net.config.identity and mix[0, 0])
-            painted = in_tiles(parts, seen, side, self.device, listener, kept=None if done else torch.float16)
+            kept = None if done else torch.float16
+            painted = in_tiles(parts, seen, side, self.device, listener, kept=kept, recall=recall)
             if done:
                 return painted[:, :, :height, :width]
         if ours:

@@ -11,6 +11,7 @@ from torch import Tensor
 from stylecli.device import Device, give_back, put
 from stylecli.errors import MemoryLimitError
 from stylecli.media.tiles import stream
+from stylecli.method import Recall
 from stylecli.nets.segments import Moments, Segment
 from stylecli.progress import Listener, Step
 
@@ -87,6 +88,7 @@ def in_tiles(
     *,
     kept: torch.dtype | None = None,
     like: Tensor | None = None,
+    recall: Recall | None = None,
 ) -> Tensor:
     """`x` [1, C, H, W] through `segments` in tiles.
 
@@ -116,7 +118,9 @@ def in_tiles(
         (lambda part: put(part, device.torch)) if x.dtype == torch.float16 else (lambda part: as_floats(part, device))
     )
     again = lambda part: part.to(device.torch).float()
-    made = stream(segments, x, side, load=load, store=store, keep=keep, again=again, memory=memory, tell=tell)
+    made = stream(
+        segments, x, side, load=load, store=store, keep=keep, again=again, memory=memory, tell=tell, recall=recall
+    )
     give_back()
     return made
 

@@ -62,8 +62,8 @@ def read_picture(source: Source, *, levels: bool, size: int | None, most: int | 
     return dataclasses.replace(picture, pixels=pixels, alpha=alpha)
 
 
-def read_masks(job: Job, content: "Tensor") -> "list[Tensor] | None":
-    """The masks of a job at the size of its content [3, H, W], each [1, H, W]; None where it has none.
+def read_masks(job: Job, size: tuple[int, int]) -> "list[Tensor] | None":
+    """The masks of a job at the height and width of its content, each [1, H, W]; None where it has none.
 
     Raises:
         InputError: One cannot be read.
@@ -72,8 +72,7 @@ def read_masks(job: Job, content: "Tensor") -> "list[Tensor] | None":
         return None
     from stylecli.media.masks import read_mask
 
-    height, width = content.shape[-2:]
-    return [read_mask(mask.held, (height, width), name=mask.name) for mask in job.inputs["mask"]]
+    return [read_mask(mask.held, size, name=mask.name) for mask in job.inputs["mask"]]
 
 
 @dataclass(frozen=True)
@@ -208,7 +207,7 @@ def _write_picture(
         pixels,
         file,
         format=record.encoding["format"],
-        alpha=None if content is None or content.alpha is None else _fitting(content.alpha, pixels),
+        alpha=None if content is None or content.alpha is None else fitting(content.alpha, pixels),
         carried=None if content is None else content.carried,
         settings=record.dumps(),
         quality=outputs.quality,
@@ -217,7 +216,7 @@ def _write_picture(
     )
 
 
-def _fitting(alpha: "Tensor", pixels: "Tensor") -> "Tensor":
+def fitting(alpha: "Tensor", pixels: "Tensor") -> "Tensor":
     """The alpha of a result: its content's, which ends a few pixels earlier where a network filled up its sides."""
     import torch.nn.functional as F
 

@@ -21,6 +21,10 @@ from stylecli.remote import Remote, place
 PICTURES = frozenset(
     [".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl", ".bmp", ".gif"]
 )
+VIDEOS = frozenset([
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".ogv",
+    ".3gp", ".mxf", ".apng",
+])  # fmt: skip
 SOUNDS = frozenset([
     ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".m4b", ".aac", ".mka", ".wma", ".aif", ".aiff", ".aifc",
     ".au", ".caf", ".w64", ".rf64",
@@ -44,6 +48,8 @@ class Source:
         data: What stdin or another pipe held, None for files.
         share: Weight in a mixture, 1 outside of one.
         closed: Why it cannot be looked into: it is a folder in place of the files in it. Empty for files.
+        moving: It is a clip.
+        frames: Files of its pictures, where it is a clip of these.
     """
 
     path: str
@@ -51,6 +57,8 @@ class Source:
     data: bytes | None = field(default=None, repr=False)
     share: float = 1.0
     closed: str = ""
+    moving: bool = False
+    frames: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def name(self) -> str:
@@ -60,7 +68,7 @@ class Source:
     @property
     def stem(self) -> str:
         """The file's name without folder and suffix."""
-        return Path(self.name).stem
+        return Path(self.name).parent.name if self.frames and "%" in Path(self.name).name else Path(self.name).stem
 
     @property
     def below(self) -> Path:
@@ -79,6 +87,8 @@ class Source:
         if path in (STDIN, "/dev/stdin"):
             return replace(expand([(path, share)])[0], share=share)
         named = place(path)
+        if files := numbered(named) or pictures_of(named):
+            return cls(path, share=share, moving=True, frames=files)
         if isinstance(named, Remote) and not urls:
             raise InputError(f"{path}: the record names a URL", "--allow-urls fetches it, if you trust the file")
         if not isinstance(named, Remote):
@@ -107,6 +117,10 @@ class Source:
         Raises:
             InputError: The file cannot be read.
         """
+        if self.frames:
+            return hashlib.sha256(
+                "".join(replace(self, path=one, frames=()).sha256() for one in self.frames).encode()
+            ).hexdigest()
         if isinstance(held := self.held, bytes):
             return hashlib.sha256(held).hexdigest()
         try:
@@ -183,6 +197,8 @@ def _sources(word: str, recursive: bool, suffixes: frozenset[str], say: Callable
     elif word and path.exists():
         piped = is_stream(path)
         yield Source(str(path) if "://" in word else word, data=_piped(path) if piped else None)
+    elif files := numbered(path):
+        yield Source(word, moving=True, frames=files)
     elif word.startswith("@"):
         listed = place(word[1:])
         for line in _lines(listed):
@@ -247,6 +263,32 @@ def _fitting(
         yield Source(str(path), str(root))
     for path, error in sorted(found.closed, key=lambda each: natural(each[0])):
         yield Source(str(path), str(root), closed=_why(error))
+
+
+def numbered(pattern: Path) -> tuple[str, ...]:
+    """The files that `frames/%05d.png` means, from the first number that is there on; none where it means nothing."""
+    if not (found := re.fullmatch(r"([^%]*)%(0\d)?d([^%]*)", pattern.name, re.ASCII)) or isinstance(pattern, Remote):
+        return ()
+    before, width, after = found.groups()
+    digits = rf"\d{{{width}}}" if width else r"(?:0|[1-9]\d*)"
+    name = re.compile(rf"{re.escape(before)}({digits}){re.escape(after)}", re.ASCII)
+    try:
+        known = {
+            int(one[1]): path
+            for path in listed(pattern.parent, recursive=False).files
+            if (one := name.fullmatch(path.name))
+        }
+    except OSError:
+        return ()
+    return tuple(str(known[number]) for number in sorted(known))
+
+
+def pictures_of(folder: Path) -> tuple[str, ...]:
+    """The pictures of a folder in their order, as frames of a clip; none where clips are among them."""
+    files = [] if isinstance(folder, Remote) or not folder.is_dir() else listed(folder, recursive=False).files
+    if any(path.suffix.lower() in VIDEOS for path in files):
+        return ()
+    return tuple(str(path) for path in sorted(files, key=natural) if path.suffix.lower() in PICTURES)
 
 
 def natural(path: Path) -> list[list[tuple[int, int, str]]]:

@@ -11,6 +11,7 @@ from stylecli.batch.record import ENCODING, Record, loads, make
 from stylecli.errors import OutputError, StyleCliError
 from stylecli.files import is_stream, present
 from stylecli.remote import Remote, place
+from stylecli.settings import moving
 from stylecli.settings.shared import Files
 from stylecli.settings.values import build, completed
 
@@ -35,7 +36,8 @@ def begin(job: Job, weights: Mapping[str, str], outputs: Files, compute: Mapping
     Raises:
         OutputError: The file holds something else and may not be replaced, or its folder cannot be written.
     """
-    encoding = {**{key: getattr(outputs, key) for key in ENCODING}, "format": job.format}
+    kept = (*ENCODING, *(moving.ENCODING if job.main.moving else ()))
+    encoding = {**{key: getattr(outputs, key) for key in kept}, "format": job.format}
     record = make(job, weights=weights, encoding=encoding, compute=compute)
     if job.output != STDOUT and not is_stream(place(job.output)):
         if outputs.skip_existing and holds(job, record, overwrite=outputs.overwrite):

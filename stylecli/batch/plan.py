@@ -12,6 +12,7 @@ from stylecli.errors import UsageError
 from stylecli.files import is_stream, present
 from stylecli.remote import Remote, place
 from stylecli.settings.fields import Settings
+from stylecli.settings.moving import MOVING
 from stylecli.settings.shared import CLIPS, FORMATS, Files
 
 STDOUT = "-"
@@ -95,14 +96,15 @@ def plan(
         for parts in itertools.product(*axes)
         for at in range(len(grid))
     ]
-    formats = CLIPS if clip else outputs.formats
+    still = CLIPS if clip else outputs.formats
     found = any(main_of(inputs, method).root for inputs, _ in points)
-    folder = folder_of(outputs, len(points), formats if clip else (*SUFFIXES, *formats), found=found)
+    folder = folder_of(outputs, len(points), still if clip else (*SUFFIXES, *still, *MOVING), found=found)
     template = outputs.name or ("{stem}.{ext}" if stems else default_template(axes, grid))
     jobs: list[Job] = []
     taken: set[str] = set()
     for index, (inputs, at) in enumerate(points, 1):
         main, settings, stem = main_of(inputs, method), grid[at], stems[at] if stems else None
+        formats = MOVING if main.moving else still
         if folder is None:
             path = place(str(outputs.output))
             ext = _ext(outputs, formats, path, main)

@@ -13,6 +13,7 @@ from stylecli.batch.plan import Inputs, Job
 from stylecli.errors import InputError
 
 ENCODING = ("quality", "bits", "strip", "format")
+"""Options of every file; clips have `settings.moving.ENCODING` beside them."""
 
 
 @dataclasses.dataclass(frozen=True)

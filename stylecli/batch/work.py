@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from stylecli.batch import codecs
+from stylecli.batch import codecs, moving
 from stylecli.batch.failures import out_of_memory
 from stylecli.batch.inputs import Source
 from stylecli.batch.outputs import begin, noted
@@ -16,10 +16,11 @@ from stylecli.batch.plan import STDOUT, Job
 from stylecli.batch.record import Record, hashed
 from stylecli.batch.runner import Made, Outcome
 from stylecli.errors import InputError
-from stylecli.method import Method, Request
+from stylecli.method import Method, Past, Request
 from stylecli.progress import Listener
 from stylecli.settings.audio import SoundFiles
 from stylecli.settings.fields import Settings
+from stylecli.settings.moving import MovingOutputs
 from stylecli.settings.shared import Files
 
 if TYPE_CHECKING:
@@ -27,16 +28,18 @@ if TYPE_CHECKING:
 
     from stylecli.media.audio import Sound
     from stylecli.media.images import Picture
+    from stylecli.media.video.clip import Clip, Frame
 
 
 @dataclass(frozen=True)
 class Given:
-    """What was read for a job: its record, its pictures or sounds by role, and its masks at the content's size."""
+    """What was read for a job: its record, pictures or sounds by role, masks at the content's size, its clip."""
 
     record: Record
     pictures: "Mapping[str, Sequence[Picture]]" = field(default_factory=dict)
     sounds: "Mapping[str, Sequence[Sound]]" = field(default_factory=dict)
     masks: "list[Tensor] | None" = None
+    clip: "Clip | None" = None
 
 
 @dataclass(frozen=True)
@@ -85,9 +88,14 @@ class Work:
             hear = partial(codecs.read_sound, most=self.method.device.max_memory)
             given = Given(record, sounds={role: [hear(one) for one in some] for role, some in read.items()})
         else:
+            clip = self._clip(job)
+            if clip:
+                read.pop("content")
             pictures = {role: [self._read(role, one, job.settings) for one in some] for role, some in read.items()}
-            masks = codecs.read_masks(job, pictures["content"][0].pixels) if "content" in pictures else None
-            given = Given(record, pictures, masks=masks)
+            size = clip.size if clip else pictures["content"][0].pixels.shape[1:] if "content" in pictures else None
+            given = Given(
+                record, pictures, masks=codecs.read_masks(job, (size[0], size[1])) if size else None, clip=clip
+            )
         if hashed(job.inputs) != record.inputs:
             raise InputError(f"{job.title}: an input was replaced while it was read", "run again")
         return given
@@ -118,6 +126,7 @@ class Work:
         tensors = {role: [each.pixels for each in some] for role, some in given.pictures.items()}
         some: Mapping[str, Sequence[object]] = given.sounds or tensors
         shares = [one.share for one in job.inputs.get("style", ())]
+        frame = given.clip is not None
         request: Request[Settings, object] = Request(
             job.settings,
             next(iter(some.get("content", ())), None),
@@ -127,12 +136,42 @@ class Work:
             {role: each[0] for role, each in tensors.items() if role not in ("content", "style")},
             {role: [one.name for one in sources] for role, sources in job.inputs.items()},
             listener,
-            None if job.output == STDOUT else to.snapshot,
+            None if frame or job.output == STDOUT else to.snapshot,
         )
+        if given.clip:
+            return self._moving(method, job, given, request, listener)
         result = method(request)
         notes = (*noted(job, {**given.pictures, **given.sounds}), *result.notes)
         outcome = Outcome(dict(result.losses), notes, interrupted=result.interrupted)
         return Made(outcome, partial(to.write, result))
+
+    def _clip(self, job: Job) -> "Clip | None":
+        if not job.main.moving:
+            return None
+        assert isinstance(self.outputs, MovingOutputs)
+        return moving.open_clip(job, self.outputs, self.method.device.max_memory)
+
+    def _moving(
+        self,
+        method: Method[Settings, object],
+        job: Job,
+        given: Given,
+        request: Request[Settings, object],
+        listener: Listener,
+    ) -> Made:
+        """The job's clip, each frame of it as `request` asks."""
+        assert given.clip is not None
+        assert isinstance(self.outputs, MovingOutputs)
+
+        def asked(
+            frame: "Frame", pixels: "Tensor", alpha: "Tensor | None", past: Past | None
+        ) -> Request[Settings, object]:
+            return dataclasses.replace(
+                request, content=pixels, past=past, listener=lambda step: listener(painting.told)
+            )
+
+        painting = moving.Painting(method, job, given.clip, given.record, self.outputs, asked, listener)
+        return painting.run()
 
     def _read(self, role: str, source: Source, settings: Settings) -> "Picture":
         levels = self.method.traits.levels and self.outputs.bits != "16"

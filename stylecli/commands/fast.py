@@ -7,7 +7,8 @@ from stylecli.commands._options import from_settings
 from stylecli.commands._run import run
 from stylecli.errors import ExitCode, printable
 from stylecli.settings.fast import Blending, FastContents, FastSettings
-from stylecli.settings.shared import Compute, Outputs, Reporting
+from stylecli.settings.moving import MovingOutputs
+from stylecli.settings.shared import Compute, Reporting
 
 
 @from_settings
@@ -15,7 +16,7 @@ def command(
     contents: FastContents,
     blending: Blending,
     grid: tuple[FastSettings, ...],
-    outputs: Outputs,
+    outputs: MovingOutputs,
     compute: Compute,
     reporting: Reporting,
 ) -> ExitCode:

@@ -4,7 +4,8 @@ from stylecli.commands._options import from_settings
 from stylecli.commands._run import run
 from stylecli.errors import ExitCode
 from stylecli.settings.gatys import GatysSettings
-from stylecli.settings.shared import Compute, Contents, Outputs, Reporting, Styles
+from stylecli.settings.moving import MovingOutputs
+from stylecli.settings.shared import Compute, Contents, Reporting, Styles
 
 
 @from_settings
@@ -12,7 +13,7 @@ def command(
     contents: Contents,
     styles: Styles,
     grid: tuple[GatysSettings, ...],
-    outputs: Outputs,
+    outputs: MovingOutputs,
     compute: Compute,
     reporting: Reporting,
 ) -> ExitCode:

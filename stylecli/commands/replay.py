@@ -13,6 +13,7 @@ from stylecli.commands._report import Reporter
 from stylecli.commands._run import run_jobs
 from stylecli.errors import ExitCode, InputError, UsageError
 from stylecli.remote import place
+from stylecli.settings import moving
 from stylecli.settings.audio import SOUNDS, SoundFiles
 from stylecli.settings.fields import option
 from stylecli.settings.shared import Machine, Outputs, Reporting, argument, short
@@ -55,8 +56,9 @@ def command(replay: Replay, compute: Machine, reporting: Reporting) -> ExitCode:
     record = loads(read_settings(replay.made), replay.made)
     if record.interrupted:
         raise InputError(f"{replay.made}: a picture on the way, of a run that went on or was stopped")
-    encoding = {key: record.encoding[key] for key in ENCODING}
-    files = SoundFiles if encoding["format"] in SOUNDS else Outputs
+    moves = "codec" in record.encoding
+    encoding = {key: record.encoding[key] for key in (*ENCODING, *(moving.ENCODING if moves else ()))}
+    files = SoundFiles if encoding["format"] in SOUNDS else moving.MovingOutputs if moves else Outputs
     outputs = files(output=replay.output, overwrite=replay.overwrite, **encoding)
     default = f"{Path(replay.made).stem}_replay{Path(replay.made).suffix}"
     output = replay.output or default
@@ -69,6 +71,7 @@ def command(replay: Replay, compute: Machine, reporting: Reporting) -> ExitCode:
         for role, some in record.inputs.items():
             Reporter(reporting).say(f"{replay.made}: reads {role} {', '.join(str(one['path']) for one in some)}")
     inputs = {role: tuple(_same(one, replay.allow_urls) for one in some) for role, some in record.inputs.items()}
+    inputs |= {"content": tuple(dataclasses.replace(one, moving=True) for one in inputs["content"])} if moves else {}
     job = Job(1, record.method, inputs, made, output, encoding["format"])
     guard([job, dataclasses.replace(job, inputs={"made": (Source(replay.made),)})], outputs)
     return run_jobs([job], outputs, machine, reporting, weights=record.weights)

@@ -7,16 +7,24 @@ other format of pictures keeps them in XMP as `stylecli:settings`, added to what
 import struct
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
-from stylecli.files import read_bytes
+from stylecli.files import read_bytes, regular
 from stylecli.media import riff
 from stylecli.media.png_chunks import MAGIC, XMP
 from stylecli.media.png_chunks import text as png_text
 from stylecli.media.xmp import settings_in
+from stylecli.remote import Remote, place
 
 KEYWORD = "stylecli"
+MOST = 2**24
+"""Bytes of settings in a box."""
+
 IN_COMMENT = "stylecli:"
 """Before the settings, in a sound's comment."""
+
+STATED_TAG = {"mkv": "STYLECLI", "webm": "STYLECLI", "avi": "comment"}
+"""Of other clips: the tag that holds them, behind `stylecli:`."""
 
 MP4_TYPE = b"stylecli:setting"
 """Of the MP4 box that holds the settings: players skip boxes of types they do not know."""
@@ -29,10 +37,12 @@ def read_settings(source: str | Path | bytes) -> str | None:
         InputError: The file is missing or neither.
     """
     name = "<bytes>" if isinstance(source, bytes) else str(source)
+    if not isinstance(source, bytes) and (clip := _of_clip(source)) is not None:
+        return clip or None
     data = read_bytes(source, name)
     if is_sound(data):
         return _of_sound(data)
-    if (stored := _in_mp4(data)) is not None:
+    if data[4:8] == b"ftyp" and (stored := _in_boxes(BytesIO(data))) is not None:
         return stored
     if data.startswith(MAGIC):
         if text := png_text(data, KEYWORD):
@@ -55,16 +65,45 @@ def mp4_box(settings: str) -> bytes:
     return struct.pack(">I", 24 + len(data)) + b"uuid" + MP4_TYPE + data
 
 
-def _in_mp4(data: bytes) -> str | None:
-    at = 0 if data[4:8] == b"ftyp" else len(data)
-    while at + 24 <= len(data):
-        size, kind = struct.unpack(">I4s", data[at : at + 8])
-        if kind == b"uuid" and data[at + 8 : at + 24] == MP4_TYPE:
-            return data[at + 24 : at + size].decode(errors="replace")
-        if size == 1:
-            (size,) = struct.unpack(">Q", data[at + 8 : at + 16])
+def _of_clip(path: str | Path) -> str | None:
+    """What a clip holds, which may be too large to be read as a whole: empty where it holds none, None for no clip."""
+    path = place(path)
+    if isinstance(path, Remote):
+        return None
+    try:
+        with open(path, "rb", opener=regular) as file:
+            head = file.read(12)
+            if head[4:8] == b"ftyp":
+                return _in_boxes(file) or ""
+            if not (head[:4] == b"\x1aE\xdf\xa3" or head[:4] + head[8:12] == b"RIFFAVI "):
+                return None
+    except (OSError, ValueError):
+        return None
+    import av
+
+    try:
+        with av.open(str(path), metadata_errors="replace") as container:
+            tags = {key.lower(): value for key, value in container.metadata.items()}
+    except (av.error.FFmpegError, ValueError):
+        return ""
+    told = [tags.get(key.lower(), "").partition(IN_COMMENT) for key in dict.fromkeys(STATED_TAG.values())]
+    return next((settings for before, found, settings in told if found and not before), "")
+
+
+def _in_boxes(file: BinaryIO) -> str | None:
+    """The settings in an MP4 file, whose other boxes are passed over."""
+    size = file.seek(0, 2)
+    at = 0
+    while at + 24 <= size:
+        file.seek(at)
+        head = file.read(24)
+        length, kind = struct.unpack(">I4s", head[:8])
+        if kind == b"uuid" and head[8:24] == MP4_TYPE:
+            return file.read(min(length - 24, MOST)).decode(errors="replace")
+        if length == 1:
+            (length,) = struct.unpack(">Q", head[8:16])
         # A box that is smaller than its own head would have this take a byte at a time.
-        at += size if size >= 8 else len(data)
+        at += length if length >= 8 else size
     return None
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from stylecli.device import wide
+from stylecli.method import Recall
 from stylecli.nets.segments import Moments, Segment, moments, second
 
 BAND = 2**17
@@ -69,6 +70,7 @@ def stream(
     again: Callable[[Tensor], Tensor] = Tensor.float,
     memory: dict[int, dict[str, Moments]] | None = None,
     tell: Callable[[int, int], None] = lambda done, total: None,
+    recall: Recall | None = None,
 ) -> Tensor:
     """`x` through `segments` in tiles.
 
@@ -82,6 +84,7 @@ def stream(
         again: Makes of a part of that what the next segment takes: float32, on the device that computes.
         memory: Statistics of each segment from an earlier run on the same `x`; those of this run are put into it.
         tell: Hears how many tiles are done, and of how many; measuring passes count too.
+        recall: Statistics of the frame before, where `x` is one of a clip.
 
     Returns:
         What the last segment gives for the whole of `x`, in the type that `store` gives.
@@ -90,7 +93,9 @@ def stream(
     for index, segment in enumerate(segments):
         first, last = index == 0, index == len(segments) - 1
         known = memory.setdefault(index, {})
-        x = _through(segment, x, side, known, load if first else again, store if last else keep, tell)
+        x = _through(
+            segment, x, side, known, load if first else again, store if last else keep, tell, recall, f"{index} "
+        )
         side = max(side * segment.scale[0] // segment.scale[1], 1)
     return x
 
@@ -102,8 +107,8 @@ class _UnknownError(Exception):
 class _Gatherer:
     """Answers a segment's questions: from the passes before, or not yet."""
 
-    def __init__(self, known: dict[str, Moments], tells: bool) -> None:
-        self.known = known
+    def __init__(self, known: dict[str, Moments], tells: bool, recall: Recall | None, prefix: str) -> None:
+        self.known, self.recall, self.prefix = known, recall, prefix
         self.sums: dict[str, list[Tensor]] = {}
         self.tile: Tile | None = None
         self.tells = tells
@@ -135,7 +140,8 @@ class _Gatherer:
                 covariance = products / some[:, 0] - column @ column.mT
             else:
                 covariance = (products / some - mean.square()).clamp_min(0)
-            self.known[name] = Moments(mean.to(like), covariance.to(like), count.to(like))
+            found = Moments(mean.to(like), covariance.to(like), count.to(like))
+            self.known[name] = Moments(*self.recall.smoothed(self.prefix + name, found)) if self.recall else found
         self.sums = {}
 
 
@@ -165,10 +171,12 @@ def _through(
     load: Callable[[Tensor], Tensor],
     store: Callable[[Tensor], Tensor],
     tell: Callable[[int, int], None],
+    recall: Recall | None,
+    prefix: str,
 ) -> Tensor:
     height, width = x.shape[2:]
     size = segment.size or (segment.extent(height), segment.extent(width))
-    gatherer = _Gatherer(known, segment.tells)
+    gatherer = _Gatherer(known, segment.tells, recall, prefix)
     made: Tensor | None = None
     while made is None:
         like = torch.empty(0)

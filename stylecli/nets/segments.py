@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from stylecli.device import Context
+from stylecli.method import Recall
 
 
 class Moments(NamedTuple):
@@ -93,6 +94,20 @@ def measured(
 ) -> dict[str, Moments]:
     """The `Ask` of a whole picture."""
     return {name: moments(x, shares[name] if shares else None, full) for name, x in features.items()}
+
+
+def recalled(recall: Recall | None, prefix: str = "") -> Ask:
+    """The `Ask` of a whole frame of a clip, whose moments go on from those of the frame before."""
+    if recall is None:
+        return measured
+
+    def ask(
+        features: Mapping[str, Tensor], shares: Mapping[str, Tensor] | None = None, full: bool = False, /
+    ) -> dict[str, Moments]:
+        found = measured(features, shares, full)
+        return {name: Moments(*recall.smoothed(prefix + name, each)) for name, each in found.items()}
+
+    return ask
 
 
 @dataclass(frozen=True)

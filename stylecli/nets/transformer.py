@@ -151,12 +151,13 @@ class TransformerNet(nn.Module):
             self.register_buffer(f"look_mean_{layer}", torch.zeros(count, channels))
             self.register_buffer(f"look_second_{layer}", torch.zeros(count, channels, channels))
 
-    def forward(self, rgb: Tensor, mix: Tensor | None = None) -> Tensor:
+    def forward(self, rgb: Tensor, mix: Tensor | None = None, ask: Ask = measured) -> Tensor:
         """`rgb` painted, not clamped; up to `shrink` - 1 pixels larger where there is no identity.
 
         Args:
             rgb: [N, 3, H, W], or with noise of the caller's behind the colors [N, 4, H, W].
             mix: Share of each style, [N, S] or [1, S], summing to 1; even when left out.
+            ask: Who measures the features.
 
         Raises:
             UsageError: A side is shorter than `smallest`.
@@ -164,7 +165,7 @@ class TransformerNet(nn.Module):
         mix = self.even(rgb) if mix is None else mix
         x = rgb if rgb.shape[1] == 4 else self.seen(rgb)
         for segment in self.segments(mix, (rgb.shape[2], rgb.shape[3])):
-            x = segment.run(x, measured)
+            x = segment.run(x, ask)
         return self.finish(rgb, x, mix)
 
     def seen(self, rgb: Tensor) -> Tensor:

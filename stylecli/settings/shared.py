@@ -147,7 +147,7 @@ class Files:
     format: str | None = option(
         None,
         "file format; default: the suffix of -o or --name, else the content's",
-        choices=(*FORMATS, "gif", "mp4"),
+        choices=(*FORMATS, "mp4", "mov", "mkv", "webm", "avi", "gif", "apng"),
         panel="Outputs",
     )
     overwrite: bool = option(False, "replace files that exist (never an input)", panel="Outputs")

@@ -7,7 +7,8 @@ from stylecli.errors import UsageError
 from stylecli.settings import lists
 from stylecli.settings.fields import Settings, option
 from stylecli.settings.gatys import Refined
-from stylecli.settings.shared import Outputs, Weighted
+from stylecli.settings.moving import MovingOutputs
+from stylecli.settings.shared import Weighted
 
 WEIGHTS = "StarGAN v2: a name of `stylecli weights list`, or a file such as 100000_nets_ema.ckpt"
 NAMES = (
@@ -115,7 +116,7 @@ class References(Weighted):
 
 
 @dataclass(frozen=True)
-class ReferenceOutputs(Outputs):
+class ReferenceOutputs(MovingOutputs):
     """Where results go; a sheet is the paper's: contents across, references down."""
 
     paper: ClassVar[bool] = True

@@ -6,7 +6,8 @@ from stylecli.commands._options import from_settings
 from stylecli.commands._run import run
 from stylecli.errors import ExitCode
 from stylecli.settings import lists
-from stylecli.settings.shared import Compute, Contents, Outputs, Reporting
+from stylecli.settings.moving import MovingOutputs
+from stylecli.settings.shared import Compute, Contents, Reporting
 from stylecli.settings.stargan import StarganLatentSettings
 
 
@@ -14,7 +15,7 @@ from stylecli.settings.stargan import StarganLatentSettings
 def command(
     contents: Contents,
     grid: tuple[StarganLatentSettings, ...],
-    outputs: Outputs,
+    outputs: MovingOutputs,
     compute: Compute,
     reporting: Reporting,
 ) -> ExitCode:

@@ -1,0 +1,507 @@
+"""A clip through a method: frames are decoded, painted, carried on and coded side by side, and kept in whole pieces.
+
+Memory is flat: each stage waits for the next one. Frames are painted on all cores at once, as pictures of a folder are;
+where they go on from one another, a layer apart. Pieces of the result lie in a folder beside it until all are there.
+"""
+
+import copy
+import dataclasses
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from queue import Queue
+from tempfile import gettempdir
+from threading import Thread
+from typing import TYPE_CHECKING, TypeVar
+
+from stylecli.batch.plan import STDOUT, Job
+from stylecli.errors import InputError, UsageError
+from stylecli.files import cut
+from stylecli.method import Method, Past, Recall, Request, Result
+from stylecli.progress import Listener, Step
+from stylecli.remote import Remote, place
+from stylecli.settings.fields import Settings
+from stylecli.settings.moving import MovingOutputs
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from stylecli.batch.record import Record
+    from stylecli.batch.runner import Made
+    from stylecli.media.video.clip import Clip, Frame, Part
+    from stylecli.media.video.codecs import Coding, Encoder, Packet
+    from stylecli.media.video.motion import Motion
+    from stylecli.media.video.segments import Segments
+
+T = TypeVar("T")
+PIECE, SLOW_PIECE = 64, 8
+"""Frames of a piece of a method that takes seconds a frame, or minutes."""
+
+AHEAD = 2
+"""Frames that wait between two stages."""
+
+SMOOTH = 0.9
+"""Share of the statistics before that is kept at full steadiness."""
+
+ROOM = 2**30
+"""Bytes of free memory that a frame should find before another one is painted beside it."""
+
+Asked = Callable[[Frame, "Tensor", Past | None], "Request[Settings, object]"] if TYPE_CHECKING else object
+"""Makes what a method is asked for a frame, of its pixels and what it goes on from."""
+
+
+def part_of(outputs: MovingOutputs, job: Job) -> "Part":
+    """The frames of a job's clip that are wanted."""
+    from stylecli.media.video.clip import Part
+
+    exact = lambda number: None if number is None else Fraction(str(number))
+    first, last = outputs.part
+    fps = None if job.main.frames else exact(outputs.fps)
+    return Part(exact(first) or Fraction(0), exact(last), fps, outputs.every)
+
+
+def open_clip(job: Job, outputs: MovingOutputs, most: int | None) -> "Clip":
+    """The clip of a job.
+
+    Raises:
+        InputError: It cannot be read, or has nothing in the part that is wanted.
+        UsageError: Its result cannot be written that way.
+    """
+    from stylecli.media.video import reader
+    from stylecli.media.video.codecs import codec_for
+
+    if job.output == STDOUT:
+        raise UsageError("-o -: a clip goes to a file", "such as -o out.mp4")
+    codec_for(job.format, outputs.codec)
+    if outputs.steady:
+        from stylecli.media.video.motion import opencv
+
+        opencv()
+    fps = Fraction(str(outputs.fps)) if outputs.fps else None
+    clip = reader.open_clip(job.main.frames or job.main.held, name=job.main.name, fps=fps, most=most)
+    first = outputs.part[0]
+    if clip.seconds is not None and first >= clip.seconds:
+        raise InputError(
+            f"{job.title}: ends after {float(clip.seconds):.2f} s", f"--start {outputs.start} is behind that"
+        )
+    return clip
+
+
+@dataclass
+class Painting:
+    """One clip on its way through a method.
+
+    Attributes:
+        method: It.
+        job: What is to be done.
+        clip: What goes in.
+        record: How it is made.
+        outputs: How it is written.
+        asked: Makes the request for a frame.
+        listener: Hears of every frame.
+    """
+
+    method: Method[Settings, object]
+    job: Job
+    clip: "Clip"
+    record: "Record"
+    outputs: MovingOutputs
+    asked: "Callable[[Frame, Tensor, Tensor | None, Past | None], Request[Settings, object]]"
+    listener: Listener
+    notes: dict[str, None] = field(default_factory=dict)
+    losses: Mapping[str, float] = field(default_factory=dict)
+    recall: Recall | None = None
+    before: "tuple[np.ndarray, np.ndarray] | None" = None
+    window: tuple[int, int, int, int] | None = None
+
+    def __post_init__(self) -> None:
+        self.part = part_of(self.outputs, self.job)
+        self.total = self.part.expected(self.clip)
+        self.start, self.told = time.monotonic(), Step(0, max(self.total, 1), 0.0)
+        self.piece = PIECE if self.method.traits.short else SLOW_PIECE
+
+    def run(self) -> "Made":
+        """Paints every frame; the result is written later."""
+        from stylecli.batch.runner import Made, Outcome
+        from stylecli.media.video.segments import Segments
+
+        stated = dataclasses.replace(self.record, compute={k: v for k, v in self.record.compute.items() if k != "jobs"})
+        segments = Segments.opened(self._folder(), stated.dumps(), again=self.outputs.skip_existing)
+        kept = segments.frames
+        if segments.made:
+            self._go_on(segments)
+            self.notes[f"{self.job.title}: goes on behind {kept:,} frames that were there"] = None
+        coder = _Coder(segments, self.outputs, self.job, self.clip, self.part)
+        try:
+            done = self._painted(coder, kept)
+        except BaseException:
+            if not segments.made:
+                segments.remove()
+            raise
+        if not done:
+            segments.remove()
+            raise InputError(f"{self.job.title}: no frame in that part of it", "see --start, --end and --every")
+        seconds = time.monotonic() - self.start
+        told = [f"{self.job.title}: {note}" for note in dict.fromkeys(self.clip.notes)]
+        rate = {"frames": float(done), "fps": round((done - kept) / max(seconds, 1e-9), 3)}
+        outcome = Outcome({**self.losses, **rate}, (*self.notes, *told, *coder.notes))
+        return Made(outcome, partial(self._write, segments, coder))
+
+    def _folder(self) -> Path:
+        path = place(self.job.output)
+        if isinstance(path, Remote):
+            path = Path(gettempdir()) / path.name
+        return path.with_name(f".{cut(path.name, 200)}.pieces")
+
+    def _go_on(self, segments: "Segments") -> None:
+        """Where the last whole piece ended."""
+        state = segments.state()
+        if self.outputs.steady:
+            self.recall = Recall(SMOOTH * self.outputs.steady)
+            for key, each in sorted(state.items()):
+                if key.startswith("recall "):
+                    name, _, _ = key.removeprefix("recall ").rpartition(" ")
+                    self.recall.known[name] = (*self.recall.known.get(name, ()), each)
+            self.recall.close()
+            self.before = state["content"].numpy(), state["result"].numpy()
+
+    def _state(self, recall: Recall | None, content: "np.ndarray", result: "np.ndarray") -> dict[str, "Tensor"]:
+        from torch import from_numpy, tensor
+
+        state = {"size": tensor(result.shape[:2])}
+        if self.outputs.steady:
+            state |= {"content": from_numpy(content), "result": from_numpy(result)}
+            known = recall.known.items() if recall else ()
+            state |= {f"recall {name} {index:03}": each for name, some in known for index, each in enumerate(some)}
+        return state
+
+    def _painted(self, coder: "_Coder", kept: int) -> int:
+        """Paints what is not there yet; the count of all frames."""
+        workers = self._workers()
+        method, ready = self._sharing(workers)
+        done = kept
+        with ExitStack() as stack:
+            frames = stack.enter_context(_Ahead(itertools.islice(self.part.of(self.clip.frames()), kept, None)))
+            moving = (
+                stack.enter_context(_Ahead(self._moving(iter(frames))))
+                if self.outputs.steady
+                else ((f, None) for f in frames)
+            )
+            stack.callback(coder.pool.shutdown, cancel_futures=True)
+            pool = stack.enter_context(ThreadPoolExecutor(workers, initializer=ready))
+            waiting: deque[tuple[Frame, Motion | None, Recall | None, Future[_Painted]]] = deque()
+            try:
+                for frame, motion in moving:
+                    recall = self._next_recall(motion)
+                    past = Past(recall) if recall else None
+                    if method.traits.carried and past and motion and not motion.cut and self.before:
+                        drawn, trust = self._moved(motion)
+                        past = Past(past.recall, _planes(drawn), _planes(trust[..., None] * 255))
+                    waiting.append((frame, motion, recall, pool.submit(self._frame, method, frame, past)))
+                    while len(waiting) > (workers if not method.traits.carried else 0):
+                        done = self._settled(coder, *waiting.popleft(), done)
+                while waiting:
+                    done = self._settled(coder, *waiting.popleft(), done)
+                coder.end()
+            except BaseException:
+                for _, _, recall, future in waiting:
+                    future.cancel()
+                    if recall:
+                        recall.close()
+                raise
+        return done
+
+    def _moving(self, frames: "Iterator[Frame]") -> "Iterator[tuple[Frame, Motion | None]]":
+        """Each frame, and what moved from it to the one before."""
+        from stylecli.media.video.motion import between
+
+        before = self.before[0] if self.before else None
+        for frame in frames:
+            yield frame, None if before is None else between(before, frame.color)
+            before = frame.color
+
+    def _next_recall(self, motion: "Motion | None") -> Recall | None:
+        if self.outputs.steady:
+            before = None if motion is None or motion.cut else self.recall
+            self.recall = Recall(SMOOTH * self.outputs.steady, before)
+        return self.recall
+
+    def _moved(self, motion: "Motion") -> "tuple[np.ndarray, np.ndarray]":
+        from stylecli.media.video.motion import moved
+
+        assert self.before is not None
+        return moved(self.before[1], motion, self.clip.size, self.window)
+
+    def _frame(self, method: Method[Settings, object], frame: "Frame", past: Past | None) -> "_Painted":
+        """What the method makes of a frame."""
+        try:
+            return self._made(method, frame, past)
+        finally:
+            if past:
+                past.recall.close()
+
+    def _made(self, method: Method[Settings, object], frame: "Frame", past: Past | None) -> "_Painted":
+        from stylecli.batch.codecs import fitting
+        from stylecli.media.images import quantize
+
+        pixels, alpha = _pixels(frame, method.traits.levels, self.job.settings.short_side())
+        result = method(self.asked(frame, pixels, alpha, past))
+        if result.interrupted:
+            raise KeyboardInterrupt
+        levels = quantize(result.picture, 8)
+        seen = alpha if method.traits.transparent and result.window is None else None
+        return _Painted(result, levels, None if seen is None else quantize(fitting(seen, result.picture), 8)[..., 0])
+
+    def _settled(
+        self,
+        coder: "_Coder",
+        frame: "Frame",
+        motion: "Motion | None",
+        recall: Recall | None,
+        future: "Future[_Painted]",
+        done: int,
+    ) -> int:
+        """Takes what was painted of a frame, carries the one before on, and has it coded."""
+        painted = future.result()
+        levels, self.window = painted.levels, painted.result.window
+        if motion is not None and not motion.cut and self.before and self.before[1].shape == levels.shape:
+            from stylecli.media.video.motion import carried
+
+            levels = carried(levels, *self._moved(motion), self.outputs.steady)
+        self.before = frame.color, levels
+        self.losses = painted.result.losses
+        self.notes |= dict.fromkeys(painted.result.notes)
+        done += 1
+        state = partial(self._state, recall, frame.color, levels) if done % self.piece == 0 else None
+        coder.add(frame, levels, painted.alpha, state)
+        seconds = time.monotonic() - self.start
+        self.told = Step(
+            done, max(self.total, done), seconds, None, f"{(done - coder.kept) / max(seconds, 1e-9):.2f} fps"
+        )
+        self.listener(self.told)
+        return done
+
+    def _workers(self) -> int:
+        """How many frames are painted at once."""
+        from psutil import virtual_memory
+        from torch import get_num_threads
+
+        traits, device = self.method.traits, self.method.device
+        if not (traits.short and traits.threads) or device.torch.type != "cpu" or device.max_memory or device.tight:
+            return 1
+        return max(1, min(get_num_threads(), virtual_memory().available // ROOM // device.jobs))
+
+    def _sharing(self, workers: int) -> tuple[Method[Settings, object], Callable[[], None]]:
+        """The method, which knows that so many share its device, and what each thread calls first."""
+        from torch import get_num_threads, set_num_threads
+
+        method = copy.copy(self.method)
+        method.device = dataclasses.replace(method.device, jobs=method.device.jobs * workers)
+        return method, partial(set_num_threads, max(1, get_num_threads() // workers))
+
+    def _write(self, segments: "Segments", coder: "_Coder") -> tuple[str, ...]:
+        from stylecli.media.video.writer import assemble
+
+        sound = job_sound(self.job) if self.clip.sounds else None
+        notes = assemble(
+            segments,
+            self.job.output,
+            self.job.format,
+            coder.coding,
+            self.clip,
+            self.part,
+            sound=sound,
+            settings=self.record.dumps(),
+            strip=self.outputs.strip,
+        )
+        segments.remove()
+        return tuple(f"{self.job.title}: {note}" for note in notes)
+
+
+def job_sound(job: Job) -> str | bytes:
+    """The file that has the sound of a job's clip."""
+    return job.main.held
+
+
+@dataclass(frozen=True)
+class _Painted:
+    """A frame as the method made it: its result, levels [H, W, 3], and alpha [H, W] where there is some."""
+
+    result: Result
+    levels: "np.ndarray"
+    alpha: "np.ndarray | None"
+
+
+class _Coder:
+    """Codes frames in a thread, and keeps every piece that is whole."""
+
+    def __init__(self, segments: "Segments", outputs: MovingOutputs, job: Job, clip: "Clip", part: "Part") -> None:
+        self.segments, self.outputs, self.job, self.clip, self.part = segments, outputs, job, clip, part
+        self.pool = ThreadPoolExecutor(1)
+        self.waiting: deque[Future[None]] = deque()
+        self.kept, self.count = segments.frames, 0
+        self.encoder: Encoder | None = None
+        self.packets: list[Packet] = []
+        self.notes: list[str] = []
+        self.known: Coding | None = None
+        if segments.made:
+            height, width = segments.state()["size"].tolist()
+            self._knows((height, width))
+
+    @property
+    def coding(self) -> "Coding":
+        """How frames are coded."""
+        assert self.known is not None
+        return self.known
+
+    def _knows(self, size: tuple[int, int]) -> None:
+        from stylecli.media.video.codecs import Coding, codec_for
+
+        clip, job = self.clip, self.job
+        self.known = Coding(
+            codec_for(job.format, self.outputs.codec),
+            size,
+            self.part.step(clip),
+            (self.part.fps or clip.rate) / self.part.every,
+            self.outputs.quality,
+            clip.alpha,
+            clip.colors,
+            clip.aspect,
+        )
+        if self.known.coded != size:
+            height, width = self.known.coded
+            note = f"{job.output}: {width}x{height}, for {self.known.codec} has even sides"
+            self.notes.append(note)
+        if clip.alpha and not self.known.transparent and job.format != "gif" and clip.tags is not None:
+            self.notes.append(f"{job.output}: transparent parts drawn on white, {self.known.codec} has no alpha")
+
+    def add(
+        self,
+        frame: "Frame",
+        levels: "np.ndarray",
+        alpha: "np.ndarray | None",
+        state: Callable[[], dict[str, "Tensor"]] | None,
+    ) -> None:
+        """Codes a frame; a piece ends with it where there is a `state` to keep."""
+        if self.known is None:
+            self._knows((levels.shape[0], levels.shape[1]))
+        self.waiting.append(self.pool.submit(self._coded, frame, levels, alpha, state))
+        while len(self.waiting) > AHEAD:
+            self.waiting.popleft().result()
+
+    def end(self) -> None:
+        """Keeps what is left as the last piece."""
+        if self.count or self.waiting:
+            self.waiting.append(self.pool.submit(self._kept, dict))
+        while self.waiting:
+            self.waiting.popleft().result()
+
+    def _coded(
+        self,
+        frame: "Frame",
+        levels: "np.ndarray",
+        alpha: "np.ndarray | None",
+        state: Callable[[], dict[str, "Tensor"]] | None,
+    ) -> None:
+        from stylecli.media.video.codecs import Encoder
+
+        self.encoder = self.encoder or Encoder(self.coding)
+        self.packets += self.encoder.add(_laid(levels, alpha, self.coding.transparent), frame.time, frame.duration)
+        self.count += 1
+        if state:
+            self._kept(state)
+
+    def _kept(self, state: Callable[[], dict[str, "Tensor"]]) -> None:
+        if self.encoder is None:
+            return
+        self.packets += self.encoder.end()
+        self.segments.add(self.packets, self.count, state())
+        self.encoder, self.packets, self.count = None, [], 0
+
+
+class _Ahead:
+    """What an iterator gives, made in a thread of its own, a few ahead."""
+
+    END = object()
+
+    def __init__(self, items: Iterator[T]) -> None:
+        self.items = items
+        self.queue: Queue[object] = Queue(AHEAD)
+        self.stopped = False
+        self.thread = Thread(target=self._fill, daemon=True)
+
+    def __enter__(self) -> "Iterator[T]":
+        self.thread.start()
+        return self._taken()
+
+    def __exit__(self, *_: object) -> None:
+        self.stopped = True
+        while self.thread.is_alive():
+            while not self.queue.empty():
+                self.queue.get_nowait()
+            self.thread.join(0.05)
+
+    def _fill(self) -> None:
+        try:
+            for item in self.items:
+                self.queue.put(item)
+                if self.stopped:
+                    return
+            self.queue.put(self.END)
+        except BaseException as error:  # it is raised where items are taken
+            self.queue.put(error)
+
+    def _taken(self) -> Iterator[T]:
+        while (item := self.queue.get()) is not self.END:
+            if isinstance(item, BaseException):
+                raise item
+            yield item  # type: ignore[misc]
+
+
+def _pixels(frame: "Frame", levels: bool, size: int | None) -> "tuple[Tensor, Tensor | None]":
+    """A frame as `codecs.read_picture` gives a picture: [3, H, W] uint8 or floats, and alpha [1, H, W] in [0, 1]."""
+    import numpy as np
+    from torch import from_numpy
+
+    from stylecli.media.resize import short_side
+    from stylecli.media.transparency import filled, resize_seen
+
+    pixels = from_numpy(np.array(frame.color.transpose(2, 0, 1), order="C"))
+    pixels = pixels if levels else pixels.float().div_(255)
+    if frame.alpha is None:
+        return pixels, None
+    alpha = from_numpy(frame.alpha).float().div_(255)[None]
+    pixels = filled(pixels, alpha)
+    if not size:
+        return pixels, alpha
+    height, width = pixels.shape[1:]
+    return resize_seen(pixels, alpha, short_side(height, width, size))
+
+
+def _planes(levels: "np.ndarray") -> "Tensor":
+    """[H, W, C] levels as [C, H, W] in [0, 1]."""
+    import numpy as np
+    from torch import from_numpy
+
+    return from_numpy(np.ascontiguousarray(levels.transpose(2, 0, 1), dtype=np.float32)).div_(255).clamp_(0, 1)
+
+
+def _laid(levels: "np.ndarray", alpha: "np.ndarray | None", transparent: bool) -> "np.ndarray":
+    """[H, W, 4] where alpha is kept, else [H, W, 3], on white where there is alpha."""
+    import numpy as np
+
+    if transparent:
+        full = np.full(levels.shape[:2], 255, np.uint8) if alpha is None else alpha
+        return np.dstack([levels, full])
+    if alpha is None:
+        return levels
+    share = alpha[..., None] / np.float32(255)
+    return np.asarray(np.rint(levels * share + 255 * (1 - share)).astype(np.uint8))

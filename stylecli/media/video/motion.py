@@ -1,0 +1,135 @@
+"""What moved from one frame to the next, and the result of the frame before, moved along with it.
+
+Optical flow is DIS (Kroeger et al. 2016, arXiv 1603.03590) in both directions. The frame before is trusted where
+
+    |w + v(x + w)|^2 < 0.01 (|w|^2 + |v|^2) + 0.5       w: from this frame to the one before, v: back; Sundaram 2010
+
+and where, moved by w, it looks as this one does: what is uncovered, what changes its light, and what is new shows no
+trail. A cut is where hardly anything of a frame is found in the one before.
+
+    out_t = out + m (before moved - out),    m = strength x trust
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from stylecli.errors import UsageError
+
+SIDE = 448
+"""Short side in pixels at which flow is computed: finer motions than half a pixel of it come from no camera."""
+
+CUT = 0.3
+"""Share of trusted pixels below which there is a cut."""
+
+LOOKS = 12.0
+"""Levels of difference at which a pixel is trusted a third."""
+
+STILL = 0.12
+"""Pixels of flow that are none: what stands still is not drawn anew."""
+
+Cv = Any
+
+
+@cache
+def opencv() -> Cv:
+    """OpenCV, which computes flow.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    try:
+        import cv2
+    except ImportError as error:
+        hint = "pip install 'stylecli[video]', or --steady 0 for each frame by itself"
+        raise UsageError("--steady: needs OpenCV, which is not installed", hint) from error
+    cv2.setNumThreads(1)
+    return cv2
+
+
+@dataclass(frozen=True)
+class Motion:
+    """From a frame to the one before.
+
+    Attributes:
+        flow: [h, w, 2] in pixels of its own size.
+        trust: [h, w] float32 in [0, 1].
+        cut: The frame before shows another scene.
+    """
+
+    flow: np.ndarray
+    trust: np.ndarray
+    cut: bool
+
+
+def between(before: np.ndarray, now: np.ndarray) -> Motion:
+    """What moved between two frames [H, W, 3] uint8 of one size."""
+    cv2 = opencv()
+    height, width = now.shape[:2]
+    scale = min(1.0, SIDE / min(height, width))
+    size = max(round(width * scale), 16), max(round(height * scale), 16)
+    small = [cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (before, now)]
+    grays = [cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in small]
+    flow, back = _flow(grays[1], grays[0]), _flow(grays[0], grays[1])
+    there = _grid(size[1], size[0]) + flow
+    returned = flow + cv2.remap(back, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    lengths = (flow**2).sum(2) + (cv2.remap(back, there, None, cv2.INTER_LINEAR) ** 2).sum(2)
+    consistent = (returned**2).sum(2) < 0.01 * lengths + 0.5
+    inside = ((there >= -0.5) & (there <= np.float32([size[0] - 0.5, size[1] - 0.5]))).all(2)
+    seen = cv2.remap(small[0], there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    apart = cv2.GaussianBlur(np.abs(seen.astype(np.float32) - small[1]).max(2), (0, 0), 1.0)
+    alike = np.exp(-((apart / LOOKS) ** 2))
+    trust = (consistent & inside).astype(np.float32)
+    # What is next to an occlusion belongs to it: flow is smooth there, motion is not.
+    trust = cv2.GaussianBlur(cv2.erode(trust, np.ones((3, 3), np.uint8)), (0, 0), 0.8) * alike
+    trust = trust.astype(np.float32)
+    return Motion(flow, trust, bool(trust.mean() < CUT))
+
+
+def _flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    cv2 = opencv()
+    made: np.ndarray = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(first, second, None)
+    return made
+
+
+@cache
+def _grid(height: int, width: int) -> np.ndarray:
+    rows, columns = np.mgrid[:height, :width]
+    return np.stack([columns, rows], axis=-1).astype(np.float32)
+
+
+def moved(
+    before: np.ndarray, motion: Motion, content: tuple[int, int], window: tuple[int, int, int, int] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The result of the frame before where the scene is now [H, W, 3], as floats, and how far it is trusted [H, W].
+
+    Args:
+        before: It.
+        motion: Of the content.
+        content: Height and width of the content.
+        window: The part of the content that results show: top, left, height, width; None for all of it.
+    """
+    cv2 = opencv()
+    height, width = before.shape[:2]
+    top, left, high, wide = window or (0, 0, *content)
+    down, across = motion.flow.shape[0] / content[0], motion.flow.shape[1] / content[1]
+    # Results may have another size than the content, and show a part of it.
+    grid = _grid(height, width)
+    steps = np.float32([wide / width * across, high / height * down])
+    places = (grid + 0.5) * steps + np.float32([left * across - 0.5, top * down - 0.5])
+    flow = cv2.remap(motion.flow, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) / steps
+    trust = cv2.remap(motion.trust, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    flow[(flow**2).sum(2) < STILL**2] = 0
+    drawn = cv2.remap(
+        before.astype(np.float32), grid + flow, None, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT_101
+    )
+    return drawn, trust
+
+
+def carried(made: np.ndarray, drawn: np.ndarray, trust: np.ndarray, strength: float) -> np.ndarray:
+    """A result [H, W, 3] uint8 with what is kept of the one before, which was `drawn` where the scene is now."""
+    share = (strength * trust)[..., None]
+    mixed = made + share * (drawn - made)
+    return np.asarray(np.rint(mixed).clip(0, 255).astype(np.uint8))

@@ -1,0 +1,72 @@
+"""Options of moving pictures: which part of a clip, how it is written, how steady it is."""
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+from stylecli.errors import UsageError
+from stylecli.settings.fields import option
+from stylecli.settings.shared import Outputs
+
+MOVING = ("mp4", "mov", "mkv", "webm", "avi", "gif", "webp", "apng")
+"""Formats of clips; the first one where nothing says which."""
+
+CODECS = ("auto", "h264", "hevc", "vp9", "av1", "prores", "ffv1")
+ENCODING = ("codec", "start", "end", "fps", "every", "steady")
+"""Options that a clip's record keeps beside those of every file."""
+
+PANEL = "Clips"
+_TIME = re.compile(r"(?:(?:(\d{1,4}):)?(\d{1,4}):)?(\d{1,7}(?:\.\d{0,9})?)s?", re.ASCII)
+
+
+def seconds(text: str, name: str) -> float:
+    """`12.5`, `12.5s`, `1:02.5` and `0:01:02.5` in seconds.
+
+    Raises:
+        UsageError: Something else.
+    """
+    found = _TIME.fullmatch(text.strip())
+    if not found:
+        raise UsageError(f"{name} {text[:40]}: not a time", "seconds or [h:]m:s, such as 12.5 or 1:02.5")
+    return 3600 * int(found[1] or 0) + 60 * int(found[2] or 0) + float(found[3])
+
+
+@dataclass(frozen=True)
+class MovingOutputs(Outputs):
+    """Where results go, for methods that also take clips."""
+
+    codec: str = option(
+        "auto", "how the frames of a clip are coded; auto: as its kind of file", choices=CODECS, panel=PANEL
+    )
+    start: str | None = option(None, "where in a clip to begin, in seconds or h:m:s", unit="time", panel=PANEL)
+    end: str | None = option(None, "where in a clip to end, likewise", unit="time", panel=PANEL)
+    fps: float | None = option(
+        None,
+        "frames a second of the result, each the nearest one of the clip; of numbered pictures and folders, their own",
+        minimum=0.01,
+        maximum=1000,
+        panel=PANEL,
+    )
+    every: int = option(1, "take every Nth frame of a clip", unit="N", minimum=1, panel=PANEL)
+    steady: float = option(
+        0.7,
+        "how much of the frame before is kept where the scene moved on with it; 0: each frame by itself",
+        minimum=0,
+        maximum=1,
+        panel=PANEL,
+    )
+
+    moving: ClassVar[tuple[str, ...]] = MOVING
+
+    def __post_init__(self) -> None:
+        """Refuses parts of a clip that are none."""
+        super().__post_init__()
+        first, last = self.part
+        if last is not None and last <= first:
+            raise UsageError(f"--end {self.end}: not behind the start, {first:g} s", "times count from the beginning")
+
+    @property
+    def part(self) -> tuple[float, float | None]:
+        """Seconds of the first frame and behind the last one."""
+        first = 0.0 if self.start is None else seconds(self.start, "--start")
+        return first, None if self.end is None else seconds(self.end, "--end")
