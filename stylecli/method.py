@@ -104,11 +104,14 @@ class Past:
 
     Attributes:
         recall: Of statistics.
+        shift: How far what is seen has come since it was first seen, [1, 2, h, w], across and down, in parts of width
+            and height; None where the scene begins.
         picture: The result before, moved to where the scene is now, [3, H, W] in [0, 1]; None where there is none.
         seen: Where that shows what is seen now, [1, H, W] in [0, 1].
     """
 
     recall: Recall
+    shift: "Tensor | None" = None
     picture: "Tensor | None" = None
     seen: "Tensor | None" = None
 

@@ -26,7 +26,7 @@ from stylecli.device import Device, fetched
 from stylecli.errors import MemoryLimitError, WeightsError
 from stylecli.media import color
 from stylecli.media.resize import resize, resize_8bit, short_side
-from stylecli.method import Method, Recall, Request, Result, Traits
+from stylecli.method import Method, Past, Recall, Request, Result, Traits
 from stylecli.nets.adain import DEEPEST, AdaIN, MirrorDecoder
 from stylecli.nets.any_style import AnyStyle, Decoding, Seen, Style, mix
 from stylecli.nets.segments import Moments, recalled
@@ -106,7 +106,7 @@ class Adain(Method[AdainSettings, Tensor]):
     def run(self, request: Request[AdainSettings, Tensor]) -> Result:
         """See `Method`; a result of levels where the content is."""
         settings, styles = request.settings, request.styles
-        seen = self._content(request.main, request.masks, settings)
+        seen = self._content(request.main, request.masks, settings, request.past)
         described = [self._style(style, seen.x, settings) for style in styles]
         if request.masks is None:
             described = [mix(described, request.weights)]
@@ -177,13 +177,16 @@ class Adain(Method[AdainSettings, Tensor]):
             return side, True
         return (beside, False) if beside and beside > side // 2 else (side, True)
 
-    def _content(self, pixels: Tensor, masks: Sequence[Tensor] | None, settings: AdainSettings) -> _Content:
+    def _content(
+        self, pixels: Tensor, masks: Sequence[Tensor] | None, settings: AdainSettings, past: Past | None
+    ) -> _Content:
         def make() -> _Content:
             x = self._sized(pixels, settings.size, settings)
             if masks:
                 together = torch.cat([self._sized(mask, settings.size, settings).to(torch.float32) for mask in masks])
                 x = torch.cat([x, together.mul(255).round().byte() if x.dtype == torch.uint8 else together])
-            return _Content(self.net.prepared(x[None]), *self._tiling(x))
+            shift = past.shift if past and not settings.crop else None
+            return _Content(self.net.prepared(x[None], shift=shift), *self._tiling(x))
 
         key = (settings.size, settings.crop, settings.recipe, self.device.tight, [*map(id, masks or ())])
         return self.contents.of(pixels, key, make)

@@ -23,7 +23,7 @@ from stylecli.errors import UsageError
 from stylecli.losses.statistics import Statistics
 from stylecli.media import color
 from stylecli.media.resize import resize, short_side
-from stylecli.method import Method, Recall, Request, Result, Traits
+from stylecli.method import Method, Past, Request, Result, Traits
 from stylecli.nets.segments import recalled
 from stylecli.nets.transformer import IDENTITY, TransformerConfig, TransformerNet
 from stylecli.progress import Listener
@@ -72,8 +72,8 @@ class Fast(Method[FastSettings, Tensor]):
             height, width = content.shape[1:]
             content = resize(floats, short_side(height, width, settings.size))
         with self.device.autocast():
-            ours, recall = settings.recipe == "stylecli", request.past and request.past.recall
-            image = self._painted(content[None], mix, ours, request.listener, recall)[0]
+            ours = settings.recipe == "stylecli"
+            image = self._painted(content[None], mix, ours, request.listener, request.past)[0]
         result = Result(image)
         if settings.refine and settings.alpha:
             asked, looks = replace(request, content=content), [self._look(mix)]
@@ -91,13 +91,13 @@ class Fast(Method[FastSettings, Tensor]):
             )
         return {layer: Statistics(*moments) for layer, moments in self.net.look(mix).items()}
 
-    def _painted(self, x: Tensor, mix: Tensor, ours: bool, listener: Listener, recall: Recall | None) -> Tensor:
+    def _painted(self, x: Tensor, mix: Tensor, ours: bool, listener: Listener, past: Past | None) -> Tensor:
         """`x` [1, 3, H, W] painted, in its type; what the net's own repository would write unless it is `ours`."""
         (height, width), net = x.shape[2:], self.net
         ours = ours or net.config.pixels == 1
         pixels, held = height * width, net.held_per_pixel
         side = tile_side(self.device, pixels, net.bytes_per_pixel, net.reach, whole=WHOLE, most=TILE, held=held)
-        seen = net.seen(x)
+        seen, recall = net.seen(x, past and past.shift), past and past.recall
         if side is None:
             painted = net(as_floats(seen, self.device), mix, recalled(recall))
         else:

@@ -1,7 +1,8 @@
 """Which inputs are clips: videos always, animated pictures where the result may move too."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from stylecli.batch.inputs import VIDEOS, Source, pictures_of
@@ -77,10 +78,7 @@ def _moves(source: Source, wanted: str | None) -> bool:
                 return b"acTL" in head + file.read(2**16)
             if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
                 return bool(head[20] & 2)
-            return (
-                head[:4] == b"GIF8"
-                and sum(1 for _ in zip(range(2), _pictures_of_gif(head + file.read()), strict=False)) > 1
-            )
+            return head[:4] == b"GIF8" and len([*islice(_pictures_of_gif(head + file.read()), 2)]) > 1
     except (OSError, ValueError, IndexError):
         return False
 
@@ -92,7 +90,7 @@ def _is_video(data: bytes) -> bool:
 
 def _pictures_of_gif(data: bytes) -> Iterator[int]:
     """Where the pictures of a GIF begin; nothing of it is decoded."""
-    table = lambda flags: 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+    table: Callable[[int], int] = lambda flags: 3 << ((flags & 7) + 1) if flags & 0x80 else 0
     at = 13 + table(data[10])
     while data[at] != 0x3B:
         if data[at] == 0x2C:

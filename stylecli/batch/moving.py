@@ -48,14 +48,11 @@ PIECE, SLOW_PIECE = 64, 8
 AHEAD = 2
 """Frames that wait between two stages."""
 
-SMOOTH = 0.9
-"""Share of the statistics before that is kept at full steadiness."""
+SMOOTH, CARRIED = 0.9, 1.0
+"""Share of the statistics before, and of the picture before, that is kept at full steadiness."""
 
 ROOM = 2**30
 """Bytes of free memory that a frame should find before another one is painted beside it."""
-
-Asked = Callable[[Frame, "Tensor", Past | None], "Request[Settings, object]"] if TYPE_CHECKING else object
-"""Makes what a method is asked for a frame, of its pixels and what it goes on from."""
 
 
 def part_of(outputs: MovingOutputs, job: Job) -> "Part":
@@ -105,7 +102,7 @@ class Painting:
         clip: What goes in.
         record: How it is made.
         outputs: How it is written.
-        asked: Makes the request for a frame.
+        asked: Makes the request for a frame of its pixels and what it goes on from.
         listener: Hears of every frame.
     """
 
@@ -114,12 +111,13 @@ class Painting:
     clip: "Clip"
     record: "Record"
     outputs: MovingOutputs
-    asked: "Callable[[Frame, Tensor, Tensor | None, Past | None], Request[Settings, object]]"
+    asked: "Callable[[Tensor, Past | None], Request[Settings, object]]"
     listener: Listener
     notes: dict[str, None] = field(default_factory=dict)
     losses: Mapping[str, float] = field(default_factory=dict)
     recall: Recall | None = None
     before: "tuple[np.ndarray, np.ndarray] | None" = None
+    shift: "np.ndarray | None" = None
     window: tuple[int, int, int, int] | None = None
 
     def __post_init__(self) -> None:
@@ -172,14 +170,16 @@ class Painting:
                     self.recall.known[name] = (*self.recall.known.get(name, ()), each)
             self.recall.close()
             self.before = state["content"].numpy(), state["result"].numpy()
+            self.shift = state["shift"].numpy() if "shift" in state else None
 
-    def _state(self, recall: Recall | None, content: "np.ndarray", result: "np.ndarray") -> dict[str, "Tensor"]:
+    def _state(self, way: "_Way", content: "np.ndarray", result: "np.ndarray") -> dict[str, "Tensor"]:
         from torch import from_numpy, tensor
 
         state = {"size": tensor(result.shape[:2])}
         if self.outputs.steady:
             state |= {"content": from_numpy(content), "result": from_numpy(result)}
-            known = recall.known.items() if recall else ()
+            state |= {"shift": from_numpy(way.shift)} if way.shift is not None else {}
+            known = way.recall.known.items() if way.recall else ()
             state |= {f"recall {name} {index:03}": each for name, some in known for index, each in enumerate(some)}
         return state
 
@@ -190,49 +190,43 @@ class Painting:
         done = kept
         with ExitStack() as stack:
             frames = stack.enter_context(_Ahead(itertools.islice(self.part.of(self.clip.frames()), kept, None)))
-            moving = (
-                stack.enter_context(_Ahead(self._moving(iter(frames))))
-                if self.outputs.steady
-                else ((f, None) for f in frames)
-            )
+            ways = stack.enter_context(_Ahead(self._ways(frames)))
             stack.callback(coder.pool.shutdown, cancel_futures=True)
             pool = stack.enter_context(ThreadPoolExecutor(workers, initializer=ready))
-            waiting: deque[tuple[Frame, Motion | None, Recall | None, Future[_Painted]]] = deque()
+            waiting: deque[tuple[_Way, Future[_Painted]]] = deque()
             try:
-                for frame, motion in moving:
-                    recall = self._next_recall(motion)
-                    past = Past(recall) if recall else None
-                    if method.traits.carried and past and motion and not motion.cut and self.before:
-                        drawn, trust = self._moved(motion)
-                        past = Past(past.recall, _planes(drawn), _planes(trust[..., None] * 255))
-                    waiting.append((frame, motion, recall, pool.submit(self._frame, method, frame, past)))
-                    while len(waiting) > (workers if not method.traits.carried else 0):
+                for way in ways:
+                    waiting.append((way, pool.submit(self._frame, method, way)))
+                    while len(waiting) > (0 if method.traits.carried else workers):
                         done = self._settled(coder, *waiting.popleft(), done)
                 while waiting:
                     done = self._settled(coder, *waiting.popleft(), done)
                 coder.end()
             except BaseException:
-                for _, _, recall, future in waiting:
+                for way, future in waiting:
                     future.cancel()
-                    if recall:
-                        recall.close()
+                    way.close()
                 raise
         return done
 
-    def _moving(self, frames: "Iterator[Frame]") -> "Iterator[tuple[Frame, Motion | None]]":
-        """Each frame, and what moved from it to the one before."""
-        from stylecli.media.video.motion import between
+    def _ways(self, frames: "Iterator[Frame]") -> "Iterator[_Way]":
+        """Each frame, and what it goes on from."""
+        if not self.outputs.steady:
+            yield from map(_Way, frames)
+            return
+        from stylecli.media.video.motion import between, shifted
 
-        before = self.before[0] if self.before else None
+        keep, before = SMOOTH * self.outputs.steady, self.before[0] if self.before else None
+        recall, shift = self.recall, self.shift
         for frame in frames:
-            yield frame, None if before is None else between(before, frame.color)
+            motion = None if before is None else between(before, frame.color)
+            if motion is None or motion.cut:
+                motion = recall = shift = None
+            else:
+                shift = shifted(shift, motion)
+            recall = Recall(keep, recall)
+            yield _Way(frame, motion, recall, shift)
             before = frame.color
-
-    def _next_recall(self, motion: "Motion | None") -> Recall | None:
-        if self.outputs.steady:
-            before = None if motion is None or motion.cut else self.recall
-            self.recall = Recall(SMOOTH * self.outputs.steady, before)
-        return self.recall
 
     def _moved(self, motion: "Motion") -> "tuple[np.ndarray, np.ndarray]":
         from stylecli.media.video.motion import moved
@@ -240,47 +234,44 @@ class Painting:
         assert self.before is not None
         return moved(self.before[1], motion, self.clip.size, self.window)
 
-    def _frame(self, method: Method[Settings, object], frame: "Frame", past: Past | None) -> "_Painted":
+    def _frame(self, method: Method[Settings, object], way: "_Way") -> "_Painted":
         """What the method makes of a frame."""
-        try:
-            return self._made(method, frame, past)
-        finally:
-            if past:
-                past.recall.close()
+        from torch import from_numpy
 
-    def _made(self, method: Method[Settings, object], frame: "Frame", past: Past | None) -> "_Painted":
         from stylecli.batch.codecs import fitting
         from stylecli.media.images import quantize
 
-        pixels, alpha = _pixels(frame, method.traits.levels, self.job.settings.short_side())
-        result = method(self.asked(frame, pixels, alpha, past))
+        try:
+            pixels, alpha = _pixels(way.frame, method.traits.levels, self.job.settings.short_side())
+            past = None
+            if way.recall:
+                shift = None if way.shift is None else from_numpy(way.shift.transpose(2, 0, 1).copy())[None]
+                past = Past(way.recall, shift)
+                if method.traits.carried and way.motion and self.before:
+                    drawn, trust = self._moved(way.motion)
+                    past = dataclasses.replace(past, picture=_planes(drawn / 255), seen=_planes(trust[..., None]))
+            result = method(self.asked(pixels, past))
+        finally:
+            way.close()
         if result.interrupted:
             raise KeyboardInterrupt
         levels = quantize(result.picture, 8)
         seen = alpha if method.traits.transparent and result.window is None else None
         return _Painted(result, levels, None if seen is None else quantize(fitting(seen, result.picture), 8)[..., 0])
 
-    def _settled(
-        self,
-        coder: "_Coder",
-        frame: "Frame",
-        motion: "Motion | None",
-        recall: Recall | None,
-        future: "Future[_Painted]",
-        done: int,
-    ) -> int:
+    def _settled(self, coder: "_Coder", way: "_Way", future: "Future[_Painted]", done: int) -> int:
         """Takes what was painted of a frame, carries the one before on, and has it coded."""
-        painted = future.result()
+        painted, frame = future.result(), way.frame
         levels, self.window = painted.levels, painted.result.window
-        if motion is not None and not motion.cut and self.before and self.before[1].shape == levels.shape:
+        if way.motion and self.before and self.before[1].shape == levels.shape:
             from stylecli.media.video.motion import carried
 
-            levels = carried(levels, *self._moved(motion), self.outputs.steady)
+            levels = carried(levels, *self._moved(way.motion), CARRIED * self.outputs.steady)
         self.before = frame.color, levels
         self.losses = painted.result.losses
         self.notes |= dict.fromkeys(painted.result.notes)
         done += 1
-        state = partial(self._state, recall, frame.color, levels) if done % self.piece == 0 else None
+        state = partial(self._state, way, frame.color, levels) if done % self.piece == 0 else None
         coder.add(frame, levels, painted.alpha, state)
         seconds = time.monotonic() - self.start
         self.told = Step(
@@ -310,7 +301,7 @@ class Painting:
     def _write(self, segments: "Segments", coder: "_Coder") -> tuple[str, ...]:
         from stylecli.media.video.writer import assemble
 
-        sound = job_sound(self.job) if self.clip.sounds else None
+        sound = self.job.main.held if self.clip.sounds else None
         notes = assemble(
             segments,
             self.job.output,
@@ -326,9 +317,19 @@ class Painting:
         return tuple(f"{self.job.title}: {note}" for note in notes)
 
 
-def job_sound(job: Job) -> str | bytes:
-    """The file that has the sound of a job's clip."""
-    return job.main.held
+@dataclass(frozen=True)
+class _Way:
+    """A frame, what moved since the one before, and what it goes on from; nothing of it where a scene begins."""
+
+    frame: "Frame"
+    motion: "Motion | None" = None
+    recall: Recall | None = None
+    shift: "np.ndarray | None" = None
+
+    def close(self) -> None:
+        """Nothing more will be known of it."""
+        if self.recall:
+            self.recall.close()
 
 
 @dataclass(frozen=True)
@@ -486,12 +487,12 @@ def _pixels(frame: "Frame", levels: bool, size: int | None) -> "tuple[Tensor, Te
     return resize_seen(pixels, alpha, short_side(height, width, size))
 
 
-def _planes(levels: "np.ndarray") -> "Tensor":
-    """[H, W, C] levels as [C, H, W] in [0, 1]."""
+def _planes(values: "np.ndarray") -> "Tensor":
+    """[H, W, C] as [C, H, W], cut to [0, 1]."""
     import numpy as np
     from torch import from_numpy
 
-    return from_numpy(np.ascontiguousarray(levels.transpose(2, 0, 1), dtype=np.float32)).div_(255).clamp_(0, 1)
+    return from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1), dtype=np.float32)).clamp_(0, 1)
 
 
 def _laid(levels: "np.ndarray", alpha: "np.ndarray | None", transparent: bool) -> "np.ndarray":

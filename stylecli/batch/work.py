@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from stylecli.media.audio import Sound
     from stylecli.media.images import Picture
-    from stylecli.media.video.clip import Clip, Frame
+    from stylecli.media.video.clip import Clip
 
 
 @dataclass(frozen=True)
@@ -163,9 +163,7 @@ class Work:
         assert given.clip is not None
         assert isinstance(self.outputs, MovingOutputs)
 
-        def asked(
-            frame: "Frame", pixels: "Tensor", alpha: "Tensor | None", past: Past | None
-        ) -> Request[Settings, object]:
+        def asked(pixels: "Tensor", past: Past | None) -> Request[Settings, object]:
             return dataclasses.replace(
                 request, content=pixels, past=past, listener=lambda step: listener(painting.told)
             )

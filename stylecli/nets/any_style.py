@@ -201,9 +201,9 @@ class AnyStyle(nn.Module):
         """`x` with what the encoder needs added to the right and below."""
         return x
 
-    def prepared(self, x: Tensor, seed: int = 0) -> Tensor:
+    def prepared(self, x: Tensor, seed: int = 0, shift: Tensor | None = None) -> Tensor:
         """What `paint` takes of `x` [N, 3 + K, H, W]: with noise behind the colors for networks that see it."""
-        return torch.cat([x[:, :3], noise_like(x, seed), x[:, 3:]], 1) if self.noisy else x
+        return torch.cat([x[:, :3], noise_like(x, seed, shift), x[:, 3:]], 1) if self.noisy else x
 
     def style(self, rgb: Tensor) -> Style:
         """All that the decoder needs of the style picture `rgb`."""

@@ -6,6 +6,7 @@ of the picture, and known at every pixel before a network runs, so that tiles se
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor
 
 PERIODS = (4, 8, 16, 32)
@@ -14,12 +15,13 @@ DEVIATION = 0.2
 ROWS = 256
 
 
-def noise_like(rgb: Tensor, seed: int = 0) -> Tensor:
+def noise_like(rgb: Tensor, seed: int = 0, shift: Tensor | None = None) -> Tensor:
     """Smooth noise [N, 1, H, W] for pictures [N, C, H, W], in the type of these: [0, 1] with mean 0.5, or uint8 levels.
 
     Args:
         rgb: Its size, type and device are taken.
         seed: Another one gives other noise; the pictures of one call get different ones.
+        shift: As `method.Past` has it: what moves through a clip takes its noise along.
     """
     count, _, height, width = rgb.shape
     made = torch.empty(count, 1, height, width, dtype=torch.uint8)
@@ -32,7 +34,18 @@ def noise_like(rgb: Tensor, seed: int = 0) -> Tensor:
             # A value between four independent ones has 4/9 of their variance, on the mean.
             loud = DEVIATION * 1.5 / len(PERIODS) ** 0.5
             plane[top : top + ROWS] = torch.stack(octaves).sum(0).mul_(loud).add_(0.5).clamp_(0, 1).mul_(255).round_()
+    made = made if shift is None else _moved(made, shift)
     return made.to(rgb.device) if rgb.dtype == torch.uint8 else made.to(rgb.device, rgb.dtype).div_(255)
+
+
+def _moved(noise: Tensor, shift: Tensor) -> Tensor:
+    """`noise` [N, 1, H, W] uint8, taken at each pixel from where what is seen there came from."""
+    height, width = noise.shape[2:]
+    across, down = F.interpolate(shift.cpu(), (height, width), mode="bilinear")[0].mul(2)
+    columns, rows = ((2 * torch.arange(side) + 1) / side - 1 for side in (width, height))
+    places = torch.stack([columns + across, rows[:, None] + down], -1)[None].expand(len(noise), -1, -1, -1)
+    taken = F.grid_sample(noise.float(), places, padding_mode="reflection", align_corners=False)
+    return taken.round_().clamp_(0, 255).byte()
 
 
 def _between(lattice: Tensor, places: Tensor, period: int, axis: int) -> Tensor:

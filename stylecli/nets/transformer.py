@@ -168,9 +168,9 @@ class TransformerNet(nn.Module):
             x = segment.run(x, ask)
         return self.finish(rgb, x, mix)
 
-    def seen(self, rgb: Tensor) -> Tensor:
+    def seen(self, rgb: Tensor, shift: Tensor | None = None) -> Tensor:
         """What goes into the first of the `segments`: `rgb` [N, 3, H, W], floats or uint8, and noise if wanted."""
-        return torch.cat([rgb, noise_like(rgb)], 1) if self.config.noise else rgb
+        return torch.cat([rgb, noise_like(rgb, shift=shift)], 1) if self.config.noise else rgb
 
     def even(self, like: Tensor) -> Tensor:
         """All styles to equal shares, [1, S]."""

@@ -27,6 +27,9 @@ CUT = 0.3
 LOOKS = 12.0
 """Levels of difference at which a pixel is trusted a third."""
 
+AROUND = 0.04
+"""Deviation of what counts as around a pixel, in parts of the short side."""
+
 STILL = 0.12
 """Pixels of flow that are none: what stands still is not drawn anew."""
 
@@ -77,7 +80,7 @@ def between(before: np.ndarray, now: np.ndarray) -> Motion:
     returned = flow + cv2.remap(back, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     lengths = (flow**2).sum(2) + (cv2.remap(back, there, None, cv2.INTER_LINEAR) ** 2).sum(2)
     consistent = (returned**2).sum(2) < 0.01 * lengths + 0.5
-    inside = ((there >= -0.5) & (there <= np.float32([size[0] - 0.5, size[1] - 0.5]))).all(2)
+    inside = ((there >= -0.5) & (there <= _pair([size[0] - 0.5, size[1] - 0.5]))).all(2)
     seen = cv2.remap(small[0], there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     apart = cv2.GaussianBlur(np.abs(seen.astype(np.float32) - small[1]).max(2), (0, 0), 1.0)
     alike = np.exp(-((apart / LOOKS) ** 2))
@@ -94,10 +97,34 @@ def _flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return made
 
 
+def _pair(values: list[float]) -> np.ndarray:
+    return np.array(values, np.float32)
+
+
 @cache
 def _grid(height: int, width: int) -> np.ndarray:
     rows, columns = np.mgrid[:height, :width]
     return np.stack([columns, rows], axis=-1).astype(np.float32)
+
+
+def shifted(before: np.ndarray | None, motion: Motion) -> np.ndarray:
+    """How far what is seen has come since it was first seen [h, w, 2], in parts of the frame's width and height.
+
+    What is seen for the first time goes with what is around it.
+
+    Args:
+        before: The same of the frame before, None where that was the first.
+        motion: From this frame to the one before.
+    """
+    cv2 = opencv()
+    height, width = motion.trust.shape
+    step = motion.flow / _pair([width, height])
+    if before is not None:
+        there = _grid(height, width) + motion.flow
+        step += cv2.remap(before, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    trust = motion.trust[..., None]
+    around = cv2.GaussianBlur(np.dstack([step * trust, trust]), (0, 0), AROUND * min(height, width))
+    return np.asarray(step * trust + (1 - trust) * around[..., :2] / (around[..., 2:] + 1e-4), np.float32)
 
 
 def moved(
@@ -117,8 +144,8 @@ def moved(
     down, across = motion.flow.shape[0] / content[0], motion.flow.shape[1] / content[1]
     # Results may have another size than the content, and show a part of it.
     grid = _grid(height, width)
-    steps = np.float32([wide / width * across, high / height * down])
-    places = (grid + 0.5) * steps + np.float32([left * across - 0.5, top * down - 0.5])
+    steps = _pair([wide / width * across, high / height * down])
+    places = (grid + 0.5) * steps + _pair([left * across - 0.5, top * down - 0.5])
     flow = cv2.remap(motion.flow, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) / steps
     trust = cv2.remap(motion.trust, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     flow[(flow**2).sum(2) < STILL**2] = 0
