@@ -61,12 +61,15 @@ def plan_files(
     """
     if contents is None:
         return plan(method, [], grid, outputs, stems=stems, clip=clip)
-    suffixes, moves = _suffixes(outputs), isinstance(outputs, MovingOutputs)
+    suffixes = _suffixes(outputs)
     if found is None:
-        found, left = folders_as_clips(contents.content, outputs) if moves else ([], contents.content)
+        clips: list[Source] = []
+        left: Sequence[str] = contents.content
+        if isinstance(outputs, MovingOutputs):
+            clips, left = folders_as_clips(contents.content, outputs)
         words = [(word, 1.0) for word in left]
-        found = [*found, *expand(words, recursive=contents.recursive, suffixes=suffixes, say=say)]
-    found = marked(found, outputs) if isinstance(outputs, MovingOutputs) else found
+        found = [*clips, *expand(words, recursive=contents.recursive, suffixes=suffixes, say=say)]
+    found = marked(found, outputs, all_known=not contents.watch) if isinstance(outputs, MovingOutputs) else found
     axes: list[list[Inputs]] = [[{"content": (_alone(one),)} for one in found] or [{}]]
     if styles is not None:
         axes.append(_styles(styles, contents.recursive, suffixes - VIDEOS, say))
@@ -86,7 +89,8 @@ def arrivals(contents: Contents, outputs: Files) -> Iterator[list[Source]]:
         from stylecli.media.video.reader import open_clip
 
         try:
-            if marked([source], outputs)[0].moving if isinstance(outputs, MovingOutputs) else False:
+            moves = isinstance(outputs, MovingOutputs) and marked([source], outputs, all_known=False)[0].moving
+            if moves:
                 return open_clip(source.held, name=source.name).seconds is not None
             (read_sound if isinstance(outputs, SoundFiles) else read_picture)(source.path)
         except InputError:

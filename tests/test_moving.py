@@ -202,6 +202,8 @@ def test_bad_input(cli: Cli, picture: Callable[..., Path]):
     assert "--start soon: not a time" in complaint(cli(*words, "-o", "b.mp4", "--start", "soon"), 2)
     assert "--grid: a.mp4 is a clip" in complaint(cli(*words, "-o", "b.png", "--grid"), 2)
     assert "cannot write .png" in complaint(cli(*words, "-o", "b.png"), 2)
+    picture("p.png")
+    assert "--every: for clips, and none goes in" in complaint(cli("fast", "p.png", *FAST, "--every", 2), 2)
     assert "a clip goes to a file" in complaint(cli(*words, "-o", "-"), 2)
     assert "one file for 2 jobs" in complaint(cli(*words, "--alpha", "0:1:2", "-o", "b.mp4"), 2)
     import av

@@ -111,7 +111,7 @@ class Adain(Method[AdainSettings, Tensor]):
         if request.masks is None:
             described = [mix(described, request.weights)]
         with self.device.autocast():
-            recall = request.past and request.past.recall
+            recall = request.past.recall if request.past else None
             image = self._painted(seen, described, settings.alpha, request.listener, recall)
         own = seen.x[0, :3]
         shown = [self._shown(style, seen.x, settings) for style in styles] if settings.refine else ()

@@ -97,7 +97,8 @@ class Fast(Method[FastSettings, Tensor]):
         ours = ours or net.config.pixels == 1
         pixels, held = height * width, net.held_per_pixel
         side = tile_side(self.device, pixels, net.bytes_per_pixel, net.reach, whole=WHOLE, most=TILE, held=held)
-        seen, recall = net.seen(x, past and past.shift), past and past.recall
+        shift, recall = (past.shift, past.recall) if past else (None, None)
+        seen = net.seen(x, shift)
         if side is None:
             painted = net(as_floats(seen, self.device), mix, recalled(recall))
         else:

@@ -1,7 +1,7 @@
 """Which inputs are clips: videos always, animated pictures where the result may move too."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
 
@@ -9,13 +9,14 @@ from stylecli.batch.inputs import VIDEOS, Source, pictures_of
 from stylecli.errors import UsageError
 from stylecli.files import regular
 from stylecli.remote import Remote, place
-from stylecli.settings.moving import MOVING, MovingOutputs
+from stylecli.settings.moving import ENCODING, MOVING, MovingOutputs
 from stylecli.settings.shared import FORMATS
+from stylecli.settings.values import flag
 
 STILL = frozenset([*FORMATS, "jpeg", "tif"]) - {*MOVING}
 
 
-def folders_as_clips(words: Sequence[str], outputs: MovingOutputs) -> tuple[list[Source], list[str]]:
+def folders_as_clips(words: Sequence[str], outputs: MovingOutputs) -> tuple[list[Source], Sequence[str]]:
     """Folders of pictures that become one clip each, for a result that moves, and the words that are left.
 
     Raises:
@@ -35,11 +36,11 @@ def folders_as_clips(words: Sequence[str], outputs: MovingOutputs) -> tuple[list
     return clips, others
 
 
-def marked(sources: Sequence[Source], outputs: MovingOutputs) -> list[Source]:
-    """The sources, and which of them are clips.
+def marked(sources: Sequence[Source], outputs: MovingOutputs, *, all_known: bool = True) -> list[Source]:
+    """The sources, and which of them are clips; `all_known`: no more will come.
 
     Raises:
-        UsageError: Numbered pictures without a rate, or a sheet of clips.
+        UsageError: Numbered pictures without a rate, a sheet of clips, or options of clips where there is none.
     """
     wanted = asked(outputs)
     found = [replace(one, moving=one.moving or _moves(one, wanted)) for one in sources]
@@ -48,6 +49,10 @@ def marked(sources: Sequence[Source], outputs: MovingOutputs) -> list[Source]:
             raise UsageError(f"{one.name}: pictures, without --fps", "--fps 25 shows so many of them a second")
         if one.moving and (outputs.grid or outputs.animate):
             raise UsageError(f"--{'grid' if outputs.grid else 'animate'}: {one.name} is a clip", "it is for pictures")
+    if all_known and not any(one.moving for one in found):
+        for field in fields(outputs):
+            if field.name in ENCODING and getattr(outputs, field.name) != field.default:
+                raise UsageError(f"{flag(field.name)}: for clips, and none goes in", "leave it out, or name a clip")
     return found
 
 

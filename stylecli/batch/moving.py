@@ -19,7 +19,7 @@ from pathlib import Path
 from queue import Queue
 from tempfile import gettempdir
 from threading import Thread
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from stylecli.batch.plan import STDOUT, Job
 from stylecli.errors import InputError, UsageError
@@ -59,7 +59,7 @@ def part_of(outputs: MovingOutputs, job: Job) -> "Part":
     """The frames of a job's clip that are wanted."""
     from stylecli.media.video.clip import Part
 
-    exact = lambda number: None if number is None else Fraction(str(number))
+    exact: Callable[[float | None], Fraction | None] = lambda number: None if number is None else Fraction(str(number))
     first, last = outputs.part
     fps = None if job.main.frames else exact(outputs.fps)
     return Part(exact(first) or Fraction(0), exact(last), fps, outputs.every)
@@ -189,8 +189,10 @@ class Painting:
         method, ready = self._sharing(workers)
         done = kept
         with ExitStack() as stack:
-            frames = stack.enter_context(_Ahead(itertools.islice(self.part.of(self.clip.frames()), kept, None)))
-            ways = stack.enter_context(_Ahead(self._ways(frames)))
+            frames: Iterator[Frame] = stack.enter_context(
+                _Ahead(itertools.islice(self.part.of(self.clip.frames()), kept, None))
+            )
+            ways: Iterator[_Way] = stack.enter_context(_Ahead(self._ways(frames)))
             stack.callback(coder.pool.shutdown, cancel_futures=True)
             pool = stack.enter_context(ThreadPoolExecutor(workers, initializer=ready))
             waiting: deque[tuple[_Way, Future[_Painted]]] = deque()
@@ -288,7 +290,8 @@ class Painting:
         traits, device = self.method.traits, self.method.device
         if not (traits.short and traits.threads) or device.torch.type != "cpu" or device.max_memory or device.tight:
             return 1
-        return max(1, min(get_num_threads(), virtual_memory().available // ROOM // device.jobs))
+        room = int(virtual_memory().available) // ROOM // device.jobs
+        return max(1, min(get_num_threads(), room))
 
     def _sharing(self, workers: int) -> tuple[Method[Settings, object], Callable[[], None]]:
         """The method, which knows that so many share its device, and what each thread calls first."""
@@ -428,7 +431,7 @@ class _Coder:
         self.encoder, self.packets, self.count = None, [], 0
 
 
-class _Ahead:
+class _Ahead(Generic[T]):
     """What an iterator gives, made in a thread of its own, a few ahead."""
 
     END = object()
