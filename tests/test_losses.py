@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional
 
 from stylecli.losses import content, distributions
 from stylecli.losses.distributions import directions, sliced_wasserstein
@@ -15,6 +16,7 @@ from stylecli.losses.matrix_root import sqrtm
 from stylecli.losses.statistics import Statistics, mapped, mean_and_second, mix, statistics
 from stylecli.losses.statistics import correlations as correlations_of
 from stylecli.losses.style import DISTANCES, correlations, gram, mmd_linear, mmd_poly, size_of, wasserstein
+from stylecli.optimise.neighbors import Neighbors
 
 
 def features(channels: int = 4, height: int = 5, width: int = 6, seed: int = 0) -> Tensor:
@@ -197,3 +199,19 @@ def test_sliced_wasserstein_sees_distributions_and_no_order() -> None:
 def test_sliced_wasserstein_of_other_numbers_of_vectors() -> None:
     many = torch.linspace(0, 1, 999)[None]
     assert float(sliced_wasserstein(torch.linspace(0, 1, 100)[None, None], many, torch.ones(1, 1))) < 1e-3
+
+
+def test_neighbors_are_those_of_brute_force() -> None:
+    """Equation 4 of ARF, from its definition; no other place is as near as a match, so slopes are of it alone."""
+    style, picture = ([features(4, 8, 8, seed), features(6, 4, 4, seed + 1)] for seed in (0, 2))
+    loss = Neighbors([style], [1.0])
+    scaled = lambda some: [x * scale for x, scale in zip(some, loss.scales, strict=True)]
+    columns = lambda some: torch.cat([functional.avg_pool2d(some[0], 2), some[1]], 1)[0].flatten(1).T
+    given = [x.requires_grad_() for x in picture]
+    found = loss(given)
+    mine, theirs = (columns(scaled(each)) for each in (given, style))
+    cosines = functional.normalize(mine - mine.detach().mean(0)) @ functional.normalize(theirs - theirs.mean(0)).T
+    plain = (1 - cosines.amax(1)).mean()
+    assert torch.allclose(found, plain)
+    for ours, wanted in zip(*(torch.autograd.grad(each, given) for each in (found, plain)), strict=True):
+        assert torch.allclose(ours, wanted)

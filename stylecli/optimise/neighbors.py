@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from stylecli.device import Context
+
 REMATCH = 10
 CANDIDATES = 4096
 CHUNK = 4096
@@ -51,12 +53,15 @@ class Neighbors:
     def __call__(self, features: Sequence[Tensor]) -> Tensor:
         """The loss of a picture whose features at every layer are given."""
         rows = self._columns(features)
-        rows = F.normalize(rows - rows.detach().mean(0))
+        mean = rows.detach().mean(0)
         if self.matches is None or self.calls % REMATCH == 0 or len(self.matches) != len(rows):
             with torch.no_grad():
-                self.matches = torch.cat([(part @ self.candidates.T).argmax(1) for part in rows.split(CHUNK)])
+                # How long a row is makes no difference to which candidate is the nearest.
+                off = self.candidates @ mean
+                parts = [(part @ self.candidates.T - off).argmax(1) for part in rows.split(CHUNK)]
+                self.matches = torch.cat(parts)
         self.calls += 1
-        apart = 1 - (rows * self.candidates[self.matches]).sum(1)
+        apart: Tensor = 1 - _Cosine.apply(rows, mean, self.candidates[self.matches])
         if self.mask is None:
             return apart.mean()
         weights = F.adaptive_avg_pool2d(self.mask[None].to(rows), self._shape(features)).flatten()
@@ -71,11 +76,31 @@ class Neighbors:
                 x = F.adaptive_avg_pool2d(x, shape)
             elif x.shape[2:] != shape:
                 x = F.interpolate(x, shape, mode="bilinear", align_corners=False)
-            sized.append(x * scale)
-        return torch.cat(sized, 1)[0].flatten(1).T
+            sized.append((x * scale)[0].permute(1, 2, 0).flatten(0, 1))
+        return torch.cat(sized, 1)
 
     @staticmethod
     def _shape(features: Sequence[Tensor]) -> tuple[int, int]:
         """Half of the first layer's height and width."""
         height, width = features[0].shape[2:]
         return max(height // 2, 1), max(width // 2, 1)
+
+
+class _Cosine(torch.autograd.Function):
+    """Cosines [P] of `rows` less their `mean` [D] with unit vectors of as many rows, which are not learned."""
+
+    @staticmethod
+    def forward(ctx: Context, rows: Tensor, mean: Tensor, units: Tensor) -> Tensor:
+        """The cosines."""
+        centered = rows - mean
+        length = torch.linalg.vector_norm(centered, dim=1).clamp_min(1e-12)
+        cosine: Tensor = torch.linalg.vecdot(centered, units) / length
+        ctx.save_for_backward(centered, units, length, cosine)
+        return cosine
+
+    @staticmethod
+    def backward(ctx: Context, *grads: Tensor) -> tuple[Tensor, None, None]:
+        """By the rows: (unit - cosine row / length) / length."""
+        centered, units, length, cosine = ctx.saved_tensors
+        share = (grads[0] / length)[:, None]
+        return (units * share).addcmul_(centered, -share * (cosine / length)[:, None]), None, None
