@@ -221,11 +221,10 @@ class Adain(Method[AdainSettings, Tensor]):
         """[C, H, W] with a short side of `size`, cut to the central square where that is asked for."""
         if size is not None:
             published = settings.recipe == "pytorch-adain"
-            floats = pixels.float().div(255) if pixels.dtype == torch.uint8 else pixels
             height, width = pixels.shape[1:]
             shape = short_side(height, width, size, "truncate" if published else "round")
             if shape != (height, width):
-                pixels = resize_8bit(floats, shape, filter="bilinear") if published else resize(floats, shape)
+                pixels = resize_8bit(pixels, shape, filter="bilinear") if published else resize(pixels, shape)
         if settings.crop:
             height, width = pixels.shape[1:]
             side = min(height, width)

@@ -68,9 +68,8 @@ class Fast(Method[FastSettings, Tensor]):
         settings, content = request.settings, request.main
         mix = self.mix(settings)
         if settings.size:
-            floats = content.float().div(255) if content.dtype == torch.uint8 else content
             height, width = content.shape[1:]
-            content = resize(floats, short_side(height, width, settings.size))
+            content = resize(content, short_side(height, width, settings.size))
         with self.device.autocast():
             ours = settings.recipe == "stylecli"
             image = self._painted(content[None], mix, ours, request.listener, request.past)[0]

@@ -107,9 +107,12 @@ def _by_pillow(data: bytes, budget: Budget) -> Stored:
         frames = _frames(image)
         used = "first of {} pages used" if image.format == "TIFF" else "animated: first of {} frames used"
         notes = [used.format(frames)] if frames > 1 else []
-        with mute():
-            image.load()
-        color, alpha, space = _deep_avif(data, image) or _planes(image)
+        planes = _plain_jpeg(data, image)
+        if planes is None:
+            with mute():
+                image.load()
+            planes = _deep_avif(data, image) or _planes(image)
+        color, alpha, space = planes
         try:
             exif = image.getexif()
         except Exception:  # any: a damaged block must not cost the picture
@@ -130,6 +133,20 @@ def _by_pillow(data: bytes, budget: Budget) -> Stored:
             # Readers of these turn pictures themselves.
             upright=image.format in {"TIFF", "HEIF"},
         )
+
+
+def _plain_jpeg(data: bytes, image: Image.Image) -> tuple[np.ndarray, np.ndarray | None, str] | None:
+    """Color, alpha and space of a whole JPEG, of the same library as Pillow's in a third of its time."""
+    if image.format != "JPEG" or image.mode not in {"L", "RGB"} or not data.endswith(b"\xff\xd9"):
+        return None
+    try:
+        with mute():
+            pixels = imagecodecs.jpeg8_decode(data)
+    except Exception:  # any: Pillow's words are known
+        return None
+    if pixels.dtype != np.uint8 or pixels.shape != (image.height, image.width, 3)[: 2 + (image.mode == "RGB")]:
+        return None
+    return pixels, None, "gray" if image.mode == "L" else "rgb"
 
 
 def _deep_avif(data: bytes, image: Image.Image) -> tuple[np.ndarray, np.ndarray | None, str] | None:
