@@ -16,6 +16,11 @@ keeps more of the content than a descent from the content itself that comes as n
 Differs from the paper: losses are relative to their targets, so that weights mean the same for every network, layer and
 picture; the content is compared without its channels' means and deviations, which belong to the style. `--recipe`
 brings back what each reference implementation does instead; see `settings/gatys_recipes.py`.
+
+A frame of a clip starts from the result before, moved along, where that shows what is seen, at the final size alone;
+and there it is held to it (Ruder, Dosovitskiy, Brox 2016, arXiv 1604.08610, equation 7):
+
+    + STEADY * mean(seen (x - before)^2)
 """
 
 import copy
@@ -50,6 +55,9 @@ from stylecli.settings.gatys_recipes import GATYS_RECIPES
 PASS_BYTES = 18
 """Peak memory of a forward and backward pass, in bytes for each kept feature value; measured."""
 
+STEADY = 10.0
+"""Weight of what differs from the frame before: squares of colors are a hundredth of what relative losses are."""
+
 Look = Mapping[str, Statistics]
 """What is known of a style: moments of features, by layer."""
 
@@ -57,7 +65,7 @@ Look = Mapping[str, Statistics]
 class Gatys(Method[GatysSettings, Tensor]):
     """A loaded feature network, ready for any number of runs with settings of the same network and layers."""
 
-    traits = Traits(masks=True)
+    traits = Traits(masks=True, carried=True)
 
     def __init__(self, settings: GatysSettings, device: Device) -> None:
         self.style_layers = parse_layers(settings.style_layers)
@@ -142,6 +150,9 @@ class _Run:
         self.recipe = self.method.recipe
         self.net = self.method.net
         self.start = time.monotonic()
+        past = self.request.past
+        self.before = past.picture if past and past.seen is not None else None
+        self.seen = past.seen if past else None
         self.sizes = self._sizes()
         self.steps = [self._steps(index) for index in range(len(self.sizes))]
         self.done = 0
@@ -195,7 +206,7 @@ class _Run:
         shape = self.content.shape[1:]
         final = self.settings.size or (max(shape) if self.recipe.long_side else min(shape))
         sizes = [final]
-        if self.settings.min_size:
+        if self.settings.min_size and self.before is None:
             while (coarser := round(final / math.sqrt(2) ** len(sizes))) >= self.settings.min_size:
                 sizes.append(coarser)
         return sizes[::-1]
@@ -262,6 +273,9 @@ class _Run:
         terms += style_terms(net, styles, shares, method.style_layers, settings.style_weight, matching, masks)
         matching = Matching("correlations")
         terms += style_terms(net, styles, shares, strokes, settings.strokes_weight, matching, masks, name="strokes")
+        if self.before is not None:
+            before, seen = self._carried(content)
+            terms.append(Term("steady", STEADY, lambda x: (seen * (self._rgb(x) - before).square()).mean()))
         if settings.tv_weight:
             variation = nine_point if self.recipe.nine_point else absolute
             terms.append(Term("tv", settings.tv_weight, variation))
@@ -289,6 +303,13 @@ class _Run:
         return path
 
     def _start(self, content: Tensor) -> Tensor:
+        start = self._own_start(content)
+        if self.before is None:
+            return start
+        mixed = torch.lerp(self._rgb(start), *self._carried(content))
+        return self.net.to_pixels(mixed) if self.recipe.network_space else mixed
+
+    def _own_start(self, content: Tensor) -> Tensor:
         kind, network = self.settings.init, self.recipe.network_space
         shape = content.shape
         if kind == "content":
@@ -316,6 +337,13 @@ class _Run:
         asked = Request(shown, content, styles, self.request.shares, self._masks(content))
         # What a network makes in inference mode cannot be differentiated.
         return self.method.adain(asked).picture.clone()
+
+    def _carried(self, content: Tensor) -> tuple[Tensor, Tensor]:
+        """The result before, and where it shows what is seen, of the size of the content."""
+        assert self.before is not None
+        assert self.seen is not None
+        size = (content.shape[2], content.shape[3])
+        return resize(self.before, size)[None].to(content), resize(self.seen, size, filter="box")[None].to(content)
 
     def _masks(self, content: Tensor) -> list[Tensor] | None:
         """Those of the request, [1, H, W] as the content [..., H, W]."""

@@ -251,7 +251,8 @@ class Painting:
                 past = Past(way.recall, shift)
                 if method.traits.carried and way.motion and self.before:
                     drawn, trust = self._moved(way.motion)
-                    past = dataclasses.replace(past, picture=_planes(drawn / 255), seen=_planes(trust[..., None]))
+                    seen = _planes(trust[..., None] * self.outputs.steady)
+                    past = dataclasses.replace(past, picture=_planes(drawn / 255), seen=seen)
             result = method(self.asked(pixels, past))
         finally:
             way.close()
