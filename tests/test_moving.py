@@ -266,3 +266,41 @@ def test_killed_and_gone_on(cli: Cli):
     assert "goes on behind" in done.stderr, done.stderr
     assert cli(*words[:-1], "whole.mp4").exit_code == 0
     assert Path("b.mp4").read_bytes() == Path("whole.mp4").read_bytes()
+
+
+def test_strength_over_time(cli: Cli):
+    frame = moving_files.pan(1, (40, 56))[0]
+    moving_files.write("a.mkv", [frame] * 5, codec="ffv1", pixels="bgr0", fps=2)
+    Image.fromarray(frame).save("a.png")
+    words = (*FAST, "--steady", 0, "--codec", "ffv1", "-o")
+    assert cli("fast", "a.mkv", "--alpha", "0.2@0s,1@1s,0.5@0:02", *words, "b.mkv").exit_code == 0
+    made = moving_files.read("b.mkv")
+    for place, alpha in enumerate((0.2, 0.6, 1, 0.75, 0.5)):
+        assert cli("fast", "a.png", "--alpha", alpha, *FAST, "-o", "x.png", "--overwrite").exit_code == 0
+        assert np.abs(made[place].astype(int) - np.asarray(Image.open("x.png"))).max() <= 1
+    assert cli("fast", "a.mkv", "--alpha", "0..1", *words, "c.mkv").exit_code == 0
+    assert np.array_equal(moving_files.read("c.mkv")[0], frame)
+    assert cli("replay", "c.mkv", "-o", "d.mkv").exit_code == 0
+    assert Path("c.mkv").read_bytes() == Path("d.mkv").read_bytes()
+    assert "times must grow" in complaint(cli("fast", "a.mkv", "--alpha", "0@2s,1@1s", *words, "e.mkv"), 2)
+    assert "not strengths at times" in complaint(cli("fast", "a.mkv", "--alpha", "0@0s,7@1s", *words, "e.mkv"), 2)
+
+
+def test_styles_over_time(cli: Cli):
+    frame = moving_files.pan(1, (40, 56))[0]
+    moving_files.write("a.mkv", [frame] * 3, codec="ffv1", pixels="bgr0", fps=2)
+    for name, seed in (("a.png", 0), ("s.png", 5), ("t.png", 6)):
+        Image.fromarray(moving_files.pan(1, (40, 56), seed=seed)[0]).save(name)
+    words = ("--steady", 0, "--codec", "ffv1", "--device", "cpu", "--threads", 1, "-o", "b.mkv", "--overwrite")
+    for method, one, other in (("adain", "s.png", "t.png"), ("fast", "great_wave", "the_scream")):
+        done = cli(method, "a.mkv", "--style", f"{one}@0s,{other}@1s", *words)
+        assert done.exit_code == 0, done.stderr
+        made = moving_files.read("b.mkv")
+        still = ("--device", "cpu", "--threads", 1, "-o", "x.png", "--overwrite")
+        mixed = (f"{one}:0.5", "--style", f"{other}:0.5", "--blend")
+        for place, style in ((0, (one,)), (1, mixed), (2, (other,))):
+            assert cli(method, "a.png", "--style", *style, *still).exit_code == 0
+            assert np.abs(made[place].astype(int) - np.asarray(Image.open("x.png"))).max() <= 1
+    assert "3 times for 2 styles" in complaint(
+        cli("adain", "a.mkv", "--style", "s.png@0s,t.png@1s,s.png@2s", *words), 2
+    )

@@ -29,6 +29,7 @@ from stylecli.progress import Listener, Step
 from stylecli.remote import Remote, place
 from stylecli.settings.fields import Settings
 from stylecli.settings.moving import MovingOutputs
+from stylecli.settings.over_time import OverTime
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,8 +49,8 @@ PIECE, SLOW_PIECE = 64, 8
 AHEAD = 2
 """Frames that wait between two stages."""
 
-SMOOTH, CARRIED = 0.9, 1.0
-"""Share of the statistics before, and of the picture before, that is kept at full steadiness."""
+SMOOTH = 0.9
+"""Share of the statistics before that is kept at full steadiness; it falls as the root."""
 
 ROOM = 2**30
 """Bytes of free memory that a frame should find before another one is painted beside it."""
@@ -82,9 +83,13 @@ def open_clip(job: Job, outputs: MovingOutputs, most: int | None) -> "Clip":
         from stylecli.media.video.motion import opencv
 
         opencv()
+    styles = job.inputs.get("style", ()) or getattr(job.settings, "style", ())
+    OverTime.parse(outputs.over_time).check(job.settings, len(styles))
     fps = Fraction(str(outputs.fps)) if outputs.fps else None
     clip = reader.open_clip(job.main.frames or job.main.held, name=job.main.name, fps=fps, most=most)
     first = outputs.part[0]
+    if clip.seconds is None and outputs.over_time and outputs.end is None:
+        raise InputError(f"{job.title}: does not say how long it is", "--end says where what changes along it ends")
     if clip.seconds is not None and first >= clip.seconds:
         raise InputError(
             f"{job.title}: ends after {float(clip.seconds):.2f} s", f"--start {outputs.start} is behind that"
@@ -123,6 +128,9 @@ class Painting:
     def __post_init__(self) -> None:
         self.part = part_of(self.outputs, self.job)
         self.total = self.part.expected(self.clip)
+        self.over_time = OverTime.parse(self.outputs.over_time)
+        ends = [each for each in (self.part.last, self.clip.seconds) if each is not None]
+        self.end = float(min(ends) - self.part.first) if ends else None
         self.start, self.told = time.monotonic(), Step(0, max(self.total, 1), 0.0)
         self.piece = PIECE if self.method.traits.short else SLOW_PIECE
 
@@ -163,7 +171,7 @@ class Painting:
         """Where the last whole piece ended."""
         state = segments.state()
         if self.outputs.steady:
-            self.recall = Recall(SMOOTH * self.outputs.steady)
+            self.recall = Recall(SMOOTH * self.outputs.steady**0.5)
             for key, each in sorted(state.items()):
                 if key.startswith("recall "):
                     name, _, _ = key.removeprefix("recall ").rpartition(" ")
@@ -218,7 +226,7 @@ class Painting:
             return
         from stylecli.media.video.motion import between, shifted
 
-        keep, before = SMOOTH * self.outputs.steady, self.before[0] if self.before else None
+        keep, before = SMOOTH * self.outputs.steady**0.5, self.before[0] if self.before else None
         recall, shift = self.recall, self.shift
         for frame in frames:
             motion = None if before is None else between(before, frame.color)
@@ -230,7 +238,7 @@ class Painting:
             yield _Way(frame, motion, recall, shift)
             before = frame.color
 
-    def _moved(self, motion: "Motion") -> "tuple[np.ndarray, np.ndarray]":
+    def _moved(self, motion: "Motion") -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
         from stylecli.media.video.motion import moved
 
         assert self.before is not None
@@ -250,10 +258,10 @@ class Painting:
                 shift = None if way.shift is None else from_numpy(way.shift.transpose(2, 0, 1).copy())[None]
                 past = Past(way.recall, shift)
                 if method.traits.carried and way.motion and self.before:
-                    drawn, trust = self._moved(way.motion)
+                    drawn, trust, _ = self._moved(way.motion)
                     seen = _planes(trust[..., None] * self.outputs.steady)
                     past = dataclasses.replace(past, picture=_planes(drawn / 255), seen=seen)
-            result = method(self.asked(pixels, past))
+            result = method(self._now(self.asked(pixels, past), float(way.frame.time)))
         finally:
             way.close()
         if result.interrupted:
@@ -262,6 +270,16 @@ class Painting:
         seen = alpha if method.traits.transparent and result.window is None else None
         return _Painted(result, levels, None if seen is None else quantize(fitting(seen, result.picture), 8)[..., 0])
 
+    def _now(self, request: Request[Settings, object], time: float) -> Request[Settings, object]:
+        """The request, with what changes along the clip."""
+        if not self.outputs.over_time:
+            return request
+        assert self.end is not None
+        shares = self.over_time.shares(time, self.end) if request.styles and self.over_time.styles else request.shares
+        return dataclasses.replace(
+            request, settings=self.over_time.settings(request.settings, time, self.end), shares=shares
+        )
+
     def _settled(self, coder: "_Coder", way: "_Way", future: "Future[_Painted]", done: int) -> int:
         """Takes what was painted of a frame, carries the one before on, and has it coded."""
         painted, frame = future.result(), way.frame
@@ -269,7 +287,7 @@ class Painting:
         if way.motion and self.before and self.before[1].shape == levels.shape:
             from stylecli.media.video.motion import carried
 
-            levels = carried(levels, *self._moved(way.motion), CARRIED * self.outputs.steady)
+            levels = carried(levels, *self._moved(way.motion), self.outputs.steady)
         self.before = frame.color, levels
         self.losses = painted.result.losses
         self.notes |= dict.fromkeys(painted.result.notes)

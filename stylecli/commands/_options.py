@@ -11,6 +11,7 @@ from typing import TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
+from stylecli.settings.over_time import arranged
 from stylecli.settings.values import Kind, build, expected, flag, kinds, parse, sweep
 
 T = TypeVar("T")
@@ -34,6 +35,8 @@ def from_settings(command: Callable[..., T]) -> Callable[..., T]:
     @wraps(command)
     def run(**words: object) -> T:
         made = {}
+        # What changes along a clip is typed at the option that it changes.
+        words = arranged(words) if "over_time" in words else words
         for name, cls in classes.items():
             spans: dict[str, Sequence[object]] = {}
             for field, kind in fields[name]:

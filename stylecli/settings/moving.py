@@ -1,34 +1,20 @@
 """Options of moving pictures: which part of a clip, how it is written, how steady it is."""
 
-import re
 from dataclasses import dataclass
-from typing import ClassVar
 
 from stylecli.errors import UsageError
 from stylecli.settings.fields import option
+from stylecli.settings.over_time import OverTime, seconds
 from stylecli.settings.shared import Outputs
 
 MOVING = ("mp4", "mov", "mkv", "webm", "avi", "gif", "webp", "apng")
 """Formats of clips; the first one where nothing says which."""
 
 CODECS = ("auto", "h264", "hevc", "vp9", "av1", "prores", "ffv1")
-ENCODING = ("codec", "start", "end", "fps", "every", "steady")
+ENCODING = ("codec", "start", "end", "fps", "every", "steady", "over_time")
 """Options that a clip's record keeps beside those of every file."""
 
 PANEL = "Clips"
-_TIME = re.compile(r"(?:(?:(\d{1,4}):)?(\d{1,4}):)?(\d{1,7}(?:\.\d{0,9})?)s?", re.ASCII)
-
-
-def seconds(text: str, name: str) -> float:
-    """`12.5`, `12.5s`, `1:02.5` and `0:01:02.5` in seconds.
-
-    Raises:
-        UsageError: Something else.
-    """
-    found = _TIME.fullmatch(text.strip())
-    if not found:
-        raise UsageError(f"{name} {text[:40]}: not a time", "seconds or [h:]m:s, such as 12.5 or 1:02.5")
-    return 3600 * int(found[1] or 0) + 60 * int(found[2] or 0) + float(found[3])
 
 
 @dataclass(frozen=True)
@@ -49,18 +35,24 @@ class MovingOutputs(Outputs):
     )
     every: int = option(1, "take every Nth frame of a clip", unit="N", minimum=1, panel=PANEL)
     steady: float = option(
-        0.7,
+        0.4,
         "how much of the frame before is kept where the scene moved on with it; 0: each frame by itself",
         minimum=0,
         maximum=1,
         panel=PANEL,
     )
 
-    moving: ClassVar[tuple[str, ...]] = MOVING
+    over_time: str = option(
+        "",
+        "strength and style along a clip, which --alpha 0..1, --alpha 0@0s,1@2s and --style a@0s,b@4s say shorter",
+        unit="keys",
+        panel=PANEL,
+    )
 
     def __post_init__(self) -> None:
         """Refuses parts of a clip that are none."""
         super().__post_init__()
+        _ = OverTime.parse(self.over_time)
         first, last = self.part
         if last is not None and last <= first:
             raise UsageError(f"--end {self.end}: not behind the start, {first:g} s", "times count from the beginning")

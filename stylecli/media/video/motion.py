@@ -7,7 +7,10 @@ Optical flow is DIS (Kroeger et al. 2016, arXiv 1603.03590) in both directions. 
 and where, moved by w, it looks as this one does: what is uncovered, what changes its light, and what is new shows no
 trail. A cut is where hardly anything of a frame is found in the one before.
 
-    out_t = out + m (before moved - out),    m = strength x trust
+    out_t = out + m (before moved - out),    m = trust (s + s (1 - s) exp(-|w|^2)),    s: strength
+
+What hardly moves is painted nearly alike from frame to frame and changes slowly: it takes more frames to be steady, and
+they are not drawn anew between pixels. What moves by more would be blurred by as many.
 """
 
 from dataclasses import dataclass
@@ -129,8 +132,8 @@ def shifted(before: np.ndarray | None, motion: Motion) -> np.ndarray:
 
 def moved(
     before: np.ndarray, motion: Motion, content: tuple[int, int], window: tuple[int, int, int, int] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """The result of the frame before where the scene is now [H, W, 3], as floats, and how far it is trusted [H, W].
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The result before where the scene is now [H, W, 3], how far it is trusted, and how slow it is [H, W].
 
     Args:
         before: It.
@@ -152,11 +155,11 @@ def moved(
     drawn = cv2.remap(
         before.astype(np.float32), grid + flow, None, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT_101
     )
-    return drawn, trust
+    return drawn, trust, np.exp(-(flow**2).sum(2))
 
 
-def carried(made: np.ndarray, drawn: np.ndarray, trust: np.ndarray, strength: float) -> np.ndarray:
-    """A result [H, W, 3] uint8 with what is kept of the one before, which was `drawn` where the scene is now."""
-    share = (strength * trust)[..., None]
+def carried(made: np.ndarray, drawn: np.ndarray, trust: np.ndarray, slow: np.ndarray, strength: float) -> np.ndarray:
+    """A result [H, W, 3] uint8 with what is kept of the one before, as `moved` gives that."""
+    share = (strength * trust * (1 + (1 - strength) * slow))[..., None]
     mixed = made + share * (drawn - made)
     return np.asarray(np.rint(mixed).clip(0, 255).astype(np.uint8))

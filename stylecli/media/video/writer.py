@@ -100,8 +100,8 @@ def _muxed(
 
     boxed = format in ("mp4", "mov")
     tags |= {} if boxed else {STATED_TAG[format]: f"{KEYWORD}:{settings}"}
-    # Tags of MP4 beyond the usual ones are kept too.
-    options = {"movflags": "use_metadata_tags"} if boxed and tags else {}
+    # No numbers drawn by chance; and tags of MP4 beyond the usual ones are kept too.
+    options = {"fflags": "+bitexact", **({"movflags": "use_metadata_tags"} if boxed and tags else {})}
     notes: list[str] = []
     with _Whole(av.open(file, "w", format=KINDS[format].muxer, container_options=options)) as out:
         out.metadata.update(tags)
