@@ -259,8 +259,8 @@ class Painting:
                 past = Past(way.recall, shift)
                 if method.traits.carried and way.motion and self.before:
                     drawn, trust, _ = self._moved(way.motion)
-                    seen = _planes(trust[..., None] * self.outputs.steady)
-                    past = dataclasses.replace(past, picture=_planes(drawn / 255), seen=seen)
+                    held = _planes(trust[..., None] * self.outputs.steady)
+                    past = dataclasses.replace(past, picture=_planes(drawn / 255), seen=held)
             result = method(self._now(self.asked(pixels, past), float(way.frame.time)))
         finally:
             way.close()

@@ -92,7 +92,7 @@ class OverTime:
         if self.styles and names:
             pairs = zip(names, self.shares(time, end), strict=True)
             changed["style"] = tuple(f"{name.partition(':')[0]}:{share:.6f}" for name, share in pairs if share)
-        return replace(settings, **changed) if changed else settings  # type: ignore[arg-type]
+        return replace(settings, **changed) if changed else settings
 
     def shares(self, time: float, end: float) -> list[float]:
         """Of each style at a time of a clip that ends at `end`."""

@@ -7,7 +7,7 @@ Optical flow is DIS (Kroeger et al. 2016, arXiv 1603.03590) in both directions. 
 and where, moved by w, it looks as this one does: what is uncovered, what changes its light, and what is new shows no
 trail. A cut is where hardly anything of a frame is found in the one before.
 
-    out_t = out + m (before moved - out),    m = trust (s + s (1 - s) exp(-|w|^2)),    s: strength
+    out_t = out + m (before moved - out),    m = trust (s + s (1 - s) exp(-|w|^2 / 2)),    s: strength
 
 What hardly moves is painted nearly alike from frame to frame and changes slowly: it takes more frames to be steady, and
 they are not drawn anew between pixels. What moves by more would be blurred by as many.
@@ -155,7 +155,7 @@ def moved(
     drawn = cv2.remap(
         before.astype(np.float32), grid + flow, None, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT_101
     )
-    return drawn, trust, np.exp(-(flow**2).sum(2))
+    return drawn, trust, np.exp(-(flow**2).sum(2) / 2)
 
 
 def carried(made: np.ndarray, drawn: np.ndarray, trust: np.ndarray, slow: np.ndarray, strength: float) -> np.ndarray:
