@@ -1,7 +1,6 @@
 """From nested containers to names: `{"model": {"a": [t]}}` is `model.a.0`."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ _MODULE = ("_parameters", "_buffers", "_modules")
 """Where a pickled `nn.Module` keeps what its state dict would name without them."""
 
 
-def flatten(tree: Any, budget: Budget) -> dict[str, Tensor]:
+def flatten(tree: object, budget: Budget) -> dict[str, Tensor]:
     """Every tensor in `tree` under its dotted name; one that is there twice shares its memory.
 
     Raises:
@@ -29,7 +28,7 @@ def flatten(tree: Any, budget: Budget) -> dict[str, Tensor]:
     """
     found: dict[str, Tensor] = {}
     made: dict[int, Tensor] = {}
-    waiting: list[tuple[int, tuple[str, ...], Any]] = [(0, (), tree)]
+    waiting: list[tuple[int, tuple[str, ...], object]] = [(0, (), tree)]
     while waiting:
         depth, path, value = waiting.pop()
         if depth > DEEPEST:
@@ -53,7 +52,7 @@ def flatten(tree: Any, budget: Budget) -> dict[str, Tensor]:
     return found
 
 
-def _inside(value: Any) -> Iterator[tuple[str, Any]]:
+def _inside(value: object) -> Iterator[tuple[str, object]]:
     if isinstance(value, Record):
         for inner in (value.entries, value.state, value.items):
             yield "", inner

@@ -10,7 +10,6 @@ import struct
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -41,7 +40,7 @@ class _Node:
     kind: str = ""
     inputs: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
-    said: dict[str, Any] = field(default_factory=dict)
+    said: dict[str, object] = field(default_factory=dict)
 
 
 def read_onnx(data: memoryview, budget: Budget) -> tuple[dict[str, Tensor], list[str]]:
@@ -91,15 +90,21 @@ def _told(node: _Node, constants: Mapping[str, Tensor]) -> str:
     said = [node.kind]
     if mode := node.said.get("mode"):
         said.append(str(mode))
-    if any(stride != 1 for stride in node.said.get("strides", ())):
-        said.append(f"stride={node.said['strides'][0]}")
+    strides = _whole(node, "strides")
+    if any(stride != 1 for stride in strides):
+        said.append(f"stride={strides[0]}")
     if node.said.get("group", 1) != 1:
         said.append(f"group={node.said['group']}")
     borders = constants.get(node.inputs[1]) if node.kind == "Pad" and len(node.inputs) > 1 else None
-    pads = node.said.get("pads") or (borders.tolist() if borders is not None else [])
+    pads = _whole(node, "pads") or (borders.tolist() if borders is not None else [])
     if any(pads):
         said.append(f"pad={max(pads)}")
     return " ".join(said)
+
+
+def _whole(node: _Node, name: str) -> list[int]:
+    said = node.said.get(name)
+    return [number for number in said if isinstance(number, int)] if isinstance(said, list) else []
 
 
 def _node(message: Message, budget: Budget) -> _Node:
@@ -119,8 +124,9 @@ def _node(message: Message, budget: Budget) -> _Node:
     return node
 
 
-def _attribute(message: Message, budget: Budget) -> tuple[str, Any]:
-    name, said, several = "", None, []
+def _attribute(message: Message, budget: Budget) -> tuple[str, object]:
+    name, several = "", list[int]()
+    said: object = None
     for number, value in fields(message, budget):
         if number == 1 and isinstance(value, Message):
             name = value.text()

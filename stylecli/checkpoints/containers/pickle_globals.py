@@ -7,12 +7,12 @@ library, PyTorch and NumPy must be on the list, because that is where every know
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from stylecli.checkpoints.containers import pickle_tensors as tensors
 from stylecli.errors import WeightsError
 
-Constructor = Callable[..., Any]
+Constructor = Callable[..., object]
 LONGEST = 1000
 """Characters of a name; from the memo a long one costs a pickle nothing."""
 
@@ -47,12 +47,12 @@ class Record:
     """
 
     name: str
-    arguments: tuple[Any, ...] = ()
-    state: Any = None
-    items: list[Any] = field(default_factory=list)
-    entries: dict[Any, Any] = field(default_factory=dict)
+    arguments: tuple[object, ...] = ()
+    state: object = None
+    items: list[object] = field(default_factory=list)
+    entries: dict[object, object] = field(default_factory=dict)
 
-    def set_state(self, state: Any) -> None:
+    def set_state(self, state: object) -> None:
         """Remembers the state."""
         self.state = state
 
@@ -68,11 +68,11 @@ class Foreign:
 class _Array(Record):
     """A NumPy array or dtype on the way: its content comes as its state."""
 
-    def set_state(self, state: Any) -> None:
+    def set_state(self, state: object) -> None:
         self.state = tensors.array(state, self.arguments) if self.name == "array" else state
 
 
-def meaning(module: str, name: str, known: Mapping[str, Constructor]) -> Any:
+def meaning(module: str, name: str, known: Mapping[str, Constructor]) -> object:
     """What stands for the global `module.name`.
 
     Raises:
@@ -103,11 +103,11 @@ def refuse(name: tuple[str, str]) -> NoReturn:
     )
 
 
-def _reconstructor(cls: Any, *_: Any) -> Any:
+def _reconstructor(cls: object, *_: object) -> object:
     return Record(cls.name if isinstance(cls, Foreign) else "object")
 
 
-def _dictionary(items: Any = (), *_: Any) -> dict[Any, Any]:
+def _dictionary(items: object = (), *_: object) -> dict[object, object]:
     # Python 2 gives an OrderedDict its items as a list of pairs.
     return {key: value for key, value in items if isinstance(key, str)} if isinstance(items, list) else {}
 
@@ -116,15 +116,15 @@ def _encode(text: str, encoding: str = "utf-8") -> bytes:
     return text.encode("latin-1" if encoding in ("latin1", "latin-1") else "utf-8")
 
 
-def _items(items: Any = ()) -> list[Any]:
+def _items(items: object = ()) -> list[object]:
     return list(items) if isinstance(items, list | tuple) else []
 
 
-def _bytes(data: Any = b"", encoding: str = "latin-1") -> bytes:
+def _bytes(data: bytes | str = b"", encoding: str = "latin-1") -> bytes:
     return data if isinstance(data, bytes) else _encode(data, encoding)
 
 
-def _same_type(make: Any, _: Any, arguments: tuple[Any, ...], *__: Any) -> Any:
+def _same_type(make: object, _: object, arguments: tuple[object, ...], *__: object) -> object:
     if not isinstance(make, Foreign):
         raise WeightsError("damaged: a tensor without its constructor")
     return make.make(*arguments)
@@ -136,7 +136,7 @@ _MULTIARRAY: dict[str, Constructor] = {
 }
 
 
-def _from_buffer(data: Any, kind: Any, shape: Any, order: Any = "C") -> Any:
+def _from_buffer(data: object, kind: object, shape: object, order: object = "C") -> object:
     return tensors.array((1, shape, kind, order == "F", data))
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ _STORAGES = {
     "ComplexFloat": torch.complex64,
     "ComplexDouble": torch.complex128,
 }
-_CONSTANTS: dict[str, Any] = {
+_CONSTANTS: dict[str, torch.dtype] = {
     **{
         f"torch{where}.{name}Storage": dtype for name, dtype in _STORAGES.items() for where in ("", ".cuda", ".storage")
     },
@@ -92,22 +92,23 @@ def constant(name: str) -> torch.dtype | None:
     return _CONSTANTS.get(name)
 
 
-def check_storage(dtype: Any, count: Any) -> None:
-    """Holds the description of a storage to sense.
+def checked(dtype: object, count: object) -> tuple[torch.dtype, int]:
+    """The description of a storage, held to sense.
 
     Raises:
         WeightsError: Not a number type, or not a count.
     """
     if not isinstance(dtype, torch.dtype) or not is_count(count):
         raise WeightsError("damaged: a storage of no type or size")
+    return dtype, count
 
 
-def is_count(value: Any) -> bool:
+def is_count(value: object) -> TypeGuard[int]:
     """Whether it can be an extent; arithmetic with numbers of millions of digits takes minutes."""
     return type(value) is int and 0 <= value < 2**63
 
 
-def rebuild(storage: Any, offset: Any, shape: Any, strides: Any, dtype: torch.dtype | None = None) -> View:
+def rebuild(storage: object, offset: object, shape: object, strides: object, dtype: torch.dtype | None = None) -> View:
     """A tensor in a storage.
 
     Raises:
@@ -115,8 +116,8 @@ def rebuild(storage: Any, offset: Any, shape: Any, strides: Any, dtype: torch.dt
     """
     if not isinstance(storage, Storage) or not isinstance(shape, tuple) or not isinstance(strides, tuple):
         raise WeightsError("damaged: a tensor without a storage")
-    numbers = (offset, *shape, *strides)
-    if len(shape) != len(strides) or len(shape) > MOST_AXES or not all(map(is_count, numbers)):
+    fits = len(shape) == len(strides) and len(shape) <= MOST_AXES and all(map(is_count, (*shape, *strides)))
+    if not fits or not is_count(offset):
         raise WeightsError(f"damaged: a tensor of impossible shape {_short(shape)}")
     kept = dtype or storage.dtype
     count = storage.count * storage.dtype.itemsize // kept.itemsize
@@ -129,17 +130,16 @@ def rebuild(storage: Any, offset: Any, shape: Any, strides: Any, dtype: torch.dt
     return View(storage, kept, offset, shape, strides)
 
 
-def _rebuild_v3(storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> View:
-    dtype = rest[2]  # behind requires_grad and the hooks
-    check_storage(dtype, 0)
+def _rebuild_v3(storage: object, offset: object, shape: object, strides: object, *rest: object) -> View:
+    dtype, _ = checked(rest[2], 0)  # behind requires_grad and the hooks
     return rebuild(storage, offset, shape, strides, dtype)
 
 
-def _rebuild(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> View:
+def _rebuild(storage: object, offset: object, shape: object, strides: object, *_: object) -> View:
     return rebuild(storage, offset, shape, strides)
 
 
-REBUILD: dict[str, Callable[..., Any]] = {
+REBUILD: dict[str, Callable[..., object]] = {
     "_rebuild_tensor": _rebuild,
     "_rebuild_tensor_v2": _rebuild,
     "_rebuild_tensor_v3": _rebuild_v3,
@@ -149,12 +149,14 @@ REBUILD: dict[str, Callable[..., Any]] = {
 """PyTorch's constructors of tensors; hooks and attributes are left out."""
 
 
-def array(state: Any, _: Any = ()) -> np.ndarray:
+def array(state: object, _: object = ()) -> np.ndarray:
     """A NumPy array from its pickled state (version, shape, dtype, Fortran order, bytes).
 
     Raises:
         WeightsError: Not numbers, or not as many bytes as the shape needs.
     """
+    if not isinstance(state, tuple):
+        raise WeightsError("damaged: an array without its numbers")
     _, shape, kind, fortran, data = state if len(state) == 5 else (1, *state)
     code = kind.arguments[0]
     swapped = isinstance(kind.state, tuple) and len(kind.state) > 1 and kind.state[1] == ">"
@@ -170,7 +172,7 @@ def array(state: Any, _: Any = ()) -> np.ndarray:
     return numbers.astype(dtype.newbyteorder("="))
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     """Not all of a value that may be huge: writing its digits alone can take minutes."""
     if not isinstance(value, tuple):
         return ascii(value)[:40] if isinstance(value, str | int) else type(value).__name__

@@ -8,8 +8,8 @@ import copyreg
 import mmap
 import pickle
 import pickletools
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence, Sized
+from typing import cast
 
 from stylecli.budget import Budget
 from stylecli.checkpoints.containers.pickle_globals import Constructor, Foreign, Record, meaning, refuse
@@ -19,7 +19,7 @@ SIZED: dict[type, int] = {str: 2, bytes: 2, bytearray: 2, list: 100, tuple: 100,
 """Bytes of copies of each item: of numbers there are two, one in this machine's order; of lists, entries of a dict."""
 
 KEYS = (str, bytes, int, float, bool, type(None))
-Persistent = Callable[[Any], Any]
+Persistent = Callable[[object], object]
 _MARK = object()
 RECORD = 512
 """Bytes of what a call makes, beside its arguments."""
@@ -37,7 +37,7 @@ def unpickle(
     persistent: Persistent | None = None,
     known: Mapping[str, Constructor] | None = None,
     budget: Budget | None = None,
-) -> Any:
+) -> object:
     """The object that the pickle at the current position of `data` describes, made of plain values.
 
     Args:
@@ -59,10 +59,10 @@ def unpickle(
 class _Machine:
     def __init__(self, persistent: Persistent | None, known: Mapping[str, Constructor], budget: Budget) -> None:
         self.persistent, self.known, self.budget = persistent, known, budget
-        self.stack: list[Any] = []
-        self.memo: dict[int, Any] = {}
+        self.stack: list[object] = []
+        self.memo: dict[object, object] = {}
 
-    def run(self, data: "bytes | mmap.mmap") -> Any:
+    def run(self, data: "bytes | mmap.mmap") -> object:
         for opcode, argument, _ in pickletools.genops(cast("bytes", data)):
             self.budget.step()
             if opcode.name == "STOP":
@@ -70,7 +70,7 @@ class _Machine:
             self._step(opcode.name, argument)
         raise WeightsError("truncated: a pickle without its end")
 
-    def _step(self, name: str, argument: Any) -> None:
+    def _step(self, name: str, argument: object) -> None:
         stack = self.stack
         if name in _PLAIN:
             stack.append(argument)
@@ -89,7 +89,7 @@ class _Machine:
         elif name not in ("FRAME", "READONLY_BUFFER"):
             raise WeightsError(f"refused: pickle opcode {name}")
 
-    def _above_mark(self) -> list[Any]:
+    def _above_mark(self) -> list[object]:
         for at in range(len(self.stack) - 1, -1, -1):
             if self.stack[at] is _MARK:
                 items = self.stack[at + 1 :]
@@ -162,7 +162,7 @@ class _Machine:
     def _setitems(self, _: None) -> None:
         self._set(self._above_mark())
 
-    def _extend(self, items: list[Any]) -> None:
+    def _extend(self, items: list[object]) -> None:
         target = self.stack[-1]
         if isinstance(target, Record):
             target = target.items
@@ -170,7 +170,7 @@ class _Machine:
             raise WeightsError(f"damaged: a pickle that appends to a {type(target).__name__}")
         target.extend(items)
 
-    def _set(self, items: list[Any]) -> None:
+    def _set(self, items: list[object]) -> None:
         target = self.stack[-1]
         if isinstance(target, Record):
             target = target.entries
@@ -208,17 +208,17 @@ class _Machine:
 
     def _newobj_ex(self, _: None) -> None:
         keywords, arguments, what = (self.stack.pop() for _ in range(3))
-        self._call(what, (*arguments, keywords) if keywords else arguments)
+        self._call(what, (*arguments, keywords) if keywords and isinstance(arguments, tuple) else arguments)
 
-    def _call(self, what: Any, arguments: Any) -> None:
+    def _call(self, what: object, arguments: object) -> None:
         if type(what) is not Foreign or type(arguments) is not tuple:
             raise WeightsError(f"refused: a pickle that calls {_named(what)}")
         self._pay(arguments)
         self.stack.append(what.make(*arguments))
 
-    def _pay(self, arguments: tuple[Any, ...] | list[Any]) -> None:
+    def _pay(self, arguments: Sequence[object]) -> None:
         """For what a constructor keeps or copies of its arguments, which a pickle can give again and again."""
-        sizes = (len(each) * SIZED[type(each)] for each in arguments if type(each) in SIZED)
+        sizes = (len(each) * SIZED[type(each)] for each in arguments if isinstance(each, Sized) and type(each) in SIZED)
         self.budget.take(RECORD + sum(sizes), "what its pickle makes")
 
     def _build(self, _: None) -> None:
@@ -229,7 +229,7 @@ class _Machine:
         elif not isinstance(target, dict):  # attributes of an OrderedDict, such as its _metadata, mean nothing to us
             raise WeightsError(f"refused: a pickle that changes {_named(target)}")
 
-    def _persid(self, argument: Any) -> None:
+    def _persid(self, argument: object) -> None:
         if self.persistent is None:
             raise WeightsError("refused: a persistent id outside of a PyTorch file")
         self.stack.append(self.persistent(argument))
@@ -238,5 +238,5 @@ class _Machine:
         self._persid(self.stack.pop())
 
 
-def _named(value: Any) -> str:
+def _named(value: object) -> str:
     return value.name if isinstance(value, Foreign | Record) else f"a {type(value).__name__}"

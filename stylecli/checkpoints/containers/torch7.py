@@ -8,7 +8,7 @@ rank, sizes, strides, offset (from 1) and a storage; storages are a count and nu
 import mmap
 import re
 import struct
-from typing import Any
+from typing import TypedDict
 
 import torch
 
@@ -37,7 +37,7 @@ NUMBERS = {
 _NUMERIC = re.compile(r"torch\.(?:Cuda)?(Double|Float|Half|Long|Int|Short|Char|Byte|)(Tensor|Storage)")
 
 
-def read_torch7(data: mmap.mmap, budget: Budget) -> Any:
+def read_torch7(data: mmap.mmap, budget: Budget) -> object:
     """The object in a Torch 7 file: numbers, text, dicts of tables, `Record`s of objects, and `View`s.
 
     Raises:
@@ -50,12 +50,17 @@ def read_torch7(data: mmap.mmap, budget: Budget) -> Any:
     return tree
 
 
-def modules_of(tree: Any, budget: Budget, depth: int = 0) -> list[dict[str, Any]]:
-    """The modules of the first `nn.Sequential` in `tree`, in order, for `Format.convert`; none where there is none.
+class Module(TypedDict):
+    """A module of a network: its class, its name below the Sequential, numbers that it keeps, the modules in it."""
 
-    Returns:
-        Of each its `kind`, its `name` below the Sequential, `numbers` that it keeps, and the modules `inside`.
-    """
+    kind: str
+    name: str
+    numbers: dict[str, float]
+    inside: "list[Module]"
+
+
+def modules_of(tree: object, budget: Budget, depth: int = 0) -> list[Module]:
+    """The modules of the first `nn.Sequential` in `tree`, in order, for `Format.convert`; none where there is none."""
     if isinstance(tree, Record):
         return _modules(tree, "", budget, 0) if tree.name == "nn.Sequential" else []
     if not isinstance(tree, dict) or depth == MOST_TABLES:
@@ -64,28 +69,36 @@ def modules_of(tree: Any, budget: Budget, depth: int = 0) -> list[dict[str, Any]
     return next((found for value in tree.values() if (found := modules_of(value, budget, depth + 1))), [])
 
 
-def _modules(record: Record, start: str, budget: Budget, depth: int) -> list[dict[str, Any]]:
-    listed = record.state.get("modules")
+def _modules(record: Record, start: str, budget: Budget, depth: int) -> list[Module]:
+    listed = _fields(record).get("modules")
     if not isinstance(listed, dict) or depth > DEEPEST:
         return []
-    made = []
+    made: list[Module] = []
     for index, module in listed.items():
         budget.step()
         if isinstance(module, Record):
             name = f"{start}modules.{index}"
-            fields = module.state.items()
-            numbers = {key: value for key, value in fields if type(value) in (int, float) and isinstance(key, str)}
+            fields = _fields(module).items()
+            numbers = {
+                key: value
+                for key, value in fields
+                if isinstance(value, int | float) and type(value) is not bool and isinstance(key, str)
+            }
             inside = _modules(module, f"{name}.", budget, depth + 1)
             made.append({"kind": module.name, "name": name, "numbers": numbers, "inside": inside})
     return made
 
 
+def _fields(record: Record) -> dict[object, object]:
+    return record.state if isinstance(record.state, dict) else {}
+
+
 class _Reader:
     def __init__(self, data: mmap.mmap, budget: Budget) -> None:
         self.data, self.at, self.budget = data, 0, budget
-        self.memo: dict[int, Any] = {}
+        self.memo: dict[int, object] = {}
 
-    def read(self, depth: int) -> Any:
+    def read(self, depth: int) -> object:
         """The next object."""
         self.budget.step()
         if depth > DEEPEST:
@@ -94,7 +107,7 @@ class _Reader:
         if tag == 0:
             return None
         if tag == 1:
-            (number,) = self.numbers("d")
+            (number,) = struct.unpack("<d", self.taken(8))
             return int(number) if number.is_integer() else number
         if tag == 2:
             return self.text()
@@ -112,7 +125,8 @@ class _Reader:
     def table(self, index: int, depth: int) -> None:
         """Pairs, into the memo first: a table may hold itself."""
         (count,) = self.numbers("i")
-        found = self.memo[index] = {}
+        found: dict[object, object] = {}
+        self.memo[index] = found
         if count < 0:
             raise WeightsError("damaged: a table of no size")
         for _ in range(count):
@@ -130,10 +144,10 @@ class _Reader:
             dtype = NUMBERS[kind[1] or "Float"]
             self.memo[index] = self.tensor(dtype, depth) if kind[2] == "Tensor" else self.storage(dtype)
             return
-        made = self.memo[index] = Record(name, state={})
-        fields = self.read(depth + 1)
-        if isinstance(fields, dict):
-            made.state.update(fields)
+        state: dict[object, object] = {}
+        self.memo[index] = Record(name, state=state)
+        if isinstance(fields := self.read(depth + 1), dict):
+            state.update(fields)
 
     def tensor(self, dtype: torch.dtype, depth: int) -> View | None:
         """A tensor; None for an empty one without a storage."""
@@ -162,15 +176,17 @@ class _Reader:
         (length,) = self.numbers("i")
         if length > LONGEST:
             raise WeightsError(f"damaged: a text of {length:,} bytes")
-        start = self.at
-        self.skip(length)
-        return self.data[start : self.at].decode("latin-1")
+        return self.taken(length).decode("latin-1")
 
-    def numbers(self, form: str) -> tuple[Any, ...]:
-        """Numbers as `struct` describes them."""
+    def numbers(self, form: str) -> tuple[int, ...]:
+        """Whole numbers as `struct` describes them."""
+        return struct.unpack(f"<{form}", self.taken(struct.calcsize(f"<{form}")))
+
+    def taken(self, size: int) -> bytes:
+        """The next ones."""
         start = self.at
-        self.skip(struct.calcsize(f"<{form}"))
-        return struct.unpack_from(f"<{form}", self.data, start)
+        self.skip(size)
+        return self.data[start : self.at]
 
     def skip(self, size: int) -> None:
         """Goes on by `size` bytes, which must be there."""

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +15,7 @@ from torch import Tensor
 from stylecli.budget import Budget, zip_opened
 from stylecli.checkpoints.containers.nvidia import KNOWN
 from stylecli.checkpoints.containers.pickle_globals import Constructor
-from stylecli.checkpoints.containers.pickle_tensors import Storage, check_storage, is_count
+from stylecli.checkpoints.containers.pickle_tensors import Storage, checked, is_count
 from stylecli.checkpoints.containers.pickles import unpickle
 from stylecli.errors import WeightsError
 from stylecli.files import regular
@@ -47,7 +46,7 @@ PACKED = (
 _LOCAL_HEADER = 30
 
 
-def read_zip(path: Path, mapping: mmap.mmap, budget: Budget) -> Any:
+def read_zip(path: Path, mapping: mmap.mmap, budget: Budget) -> object:
     """The object in a zip archive; its tensors are views of the mapped file, read when they are touched.
 
     Raises:
@@ -113,7 +112,7 @@ def check_sums(path: Path, budget: Budget) -> None:
             raise WeightsError(f"damaged: {ascii(wrong)[1:-1][:60]} is not what its checksum says", "fetch it again")
 
 
-def read_legacy(data: "bytes | mmap.mmap", budget: Budget, nested: bool = False) -> Any:
+def read_legacy(data: "bytes | mmap.mmap", budget: Budget, nested: bool = False) -> object:
     """The object in a file from before PyTorch 1.6, or in a plain pickle, whose storages are such files in turn.
 
     Raises:
@@ -140,7 +139,10 @@ def read_legacy(data: "bytes | mmap.mmap", budget: Budget, nested: bool = False)
         return found
 
     tree = next_pickle(_Persistent(storage), KNOWN)
-    for key in next_pickle():
+    keys = next_pickle()
+    if not isinstance(keys, list):
+        raise WeightsError("damaged: no list of its storages")
+    for key in keys:
         count = int.from_bytes(stream.read(8), "little")
         if key not in waiting or waiting[key].count != count:
             raise WeightsError(f"damaged: storage {ascii(key)[:40]} has {count:,} values, not what its tensors need")
@@ -162,13 +164,12 @@ class _Persistent:
         self.storage = storage
         self.known: dict[tuple[str, torch.dtype, int], Storage] = {}
 
-    def __call__(self, said: Any) -> Any:
+    def __call__(self, said: object) -> object:
         if isinstance(said, tuple) and len(said) == 4 and said[0] == "module":
             return said[1]  # a class with its source, of which the name is enough
         if not isinstance(said, tuple) or len(said) not in (5, 6) or said[0] != "storage" or type(said[2]) is not str:
             raise WeightsError("refused: a persistent id that is no storage")
-        dtype, key, count = said[1], said[2], said[4]
-        check_storage(dtype, count)
+        key, (dtype, count) = said[2], checked(said[1], said[4])
         if (key, dtype, count) not in self.known:
             self.known[key, dtype, count] = self.storage(dtype, key, count)
         whole = self.known[key, dtype, count]
@@ -180,7 +181,7 @@ class _Persistent:
         return Storage(dtype, size, lambda: whole.numbers()[offset : offset + size])
 
 
-def _nested(budget: Budget, data: Any) -> Storage:
+def _nested(budget: Budget, data: object) -> Storage:
     made = read_legacy(data, budget, nested=True) if isinstance(data, bytes) else None
     if not isinstance(made, Storage):
         raise WeightsError("refused: torch.storage._load_from_bytes of what is no storage")

@@ -4,14 +4,14 @@ import io
 import mmap
 import struct
 import tarfile
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import torch
 
 from stylecli.budget import Budget
 from stylecli.checkpoints.containers.pickle_globals import Constructor
-from stylecli.checkpoints.containers.pickle_tensors import MOST_AXES, Storage, View, check_storage, rebuild
+from stylecli.checkpoints.containers.pickle_tensors import MOST_AXES, Storage, View, checked, is_count, rebuild
 from stylecli.checkpoints.containers.pickles import unpickle
 from stylecli.errors import WeightsError
 
@@ -27,7 +27,7 @@ MOST = 100
 """Members; there are four."""
 
 
-def read_tar(data: mmap.mmap, budget: Budget) -> Any:
+def read_tar(data: mmap.mmap, budget: Budget) -> object:
     """The object in a tar archive of PyTorch's.
 
     Raises:
@@ -52,7 +52,7 @@ def read_tar(data: mmap.mmap, budget: Budget) -> Any:
         raise WeightsError("a tar archive, not weights that can be read", "unpack it first")
     objects = _tensors(found["tensors"], _storages(found["storages"], budget), budget)
 
-    def persistent(said: Any) -> Any:
+    def persistent(said: object) -> object:
         if isinstance(said, tuple) and said:
             return said[0]  # a class with its source, of which the name is enough
         key = str(said)
@@ -69,19 +69,22 @@ def _storages(data: bytes, budget: Budget) -> dict[str, Storage | View]:
     found: dict[str, Storage | View] = {}
     for _ in range(_count(next_pickle())):
         budget.step()
-        key, _, dtype = next_pickle()
-        (count,) = _unpacked(stream, "q")
-        check_storage(dtype, count)
-        start, size = stream.tell(), count * dtype.itemsize
-        if size > len(data) - start:
+        key, _, kind = _parts(next_pickle(), 3)
+        dtype, count = checked(kind, *_unpacked(stream, "q"))
+        start, length = stream.tell(), count * dtype.itemsize
+        if length > len(data) - start:
             raise WeightsError(f"truncated: storage {ascii(key)[:40]} ends after {len(data):,} bytes")
-        found[str(key)] = Storage(dtype, count, partial(_numbers, data, dtype, start, size))
-        stream.seek(start + size)
-    for key, root, offset, size in next_pickle():
+        found[str(key)] = Storage(dtype, count, partial(_numbers, data, dtype, start, length))
+        stream.seek(start + length)
+    windows = next_pickle()
+    if not isinstance(windows, list | tuple):
+        raise WeightsError("damaged: no list of its windows")
+    for window in windows:
+        key, root, first, size = _parts(window, 4)
         whole = found.get(str(root))
-        if not isinstance(whole, Storage) or not 0 <= offset <= offset + size <= whole.count:
+        if not (isinstance(whole, Storage) and is_count(first) and is_count(size) and first + size <= whole.count):
             raise WeightsError("damaged: a window beyond its storage")
-        found[str(key)] = Storage(whole.dtype, size, partial(_window, whole, offset, size))
+        found[str(key)] = Storage(whole.dtype, size, partial(_window, whole, first, size))
     return found
 
 
@@ -91,7 +94,7 @@ def _tensors(data: bytes, objects: dict[str, Storage | View], budget: Budget) ->
     next_pickle = partial(unpickle, stream, known=TYPES, budget=budget)  # type: ignore[arg-type]
     for _ in range(_count(next_pickle())):
         budget.step()
-        key, storage, _ = next_pickle()
+        key, storage, _ = _parts(next_pickle(), 3)
         axes, _ = _unpacked(stream, "ii")
         if not 0 <= axes <= MOST_AXES:
             raise WeightsError(f"damaged: a tensor of {axes} axes")
@@ -101,13 +104,19 @@ def _tensors(data: bytes, objects: dict[str, Storage | View], budget: Budget) ->
     return objects
 
 
-def _count(value: Any) -> int:
+def _parts(value: object, count: int) -> Sequence[object]:
+    if not isinstance(value, tuple | list) or len(value) != count:
+        raise WeightsError("damaged: a description that is no list")
+    return value
+
+
+def _count(value: object) -> int:
     if type(value) is not int or not 0 <= value < 2**32:
         raise WeightsError("damaged: a list of no length")
     return value
 
 
-def _unpacked(stream: io.BytesIO, form: str) -> tuple[Any, ...]:
+def _unpacked(stream: io.BytesIO, form: str) -> tuple[int, ...]:
     size = struct.calcsize(f"<{form}")
     if len(data := stream.read(size)) < size:
         raise WeightsError("truncated: a tensor without its numbers")
