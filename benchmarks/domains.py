@@ -29,6 +29,7 @@ from stylecli.checkpoints.store import resolve
 from stylecli.losses.generators import feature_distance
 from stylecli.media.images import read_picture
 from stylecli.media.resize import resize
+from stylecli.nets.stargan import StarGAN
 from stylecli.nets.vgg import VGG
 from stylecli.training.data import find_pictures
 from stylecli.training.square_dataset import window
@@ -76,7 +77,7 @@ def main() -> None:
     parser.add_argument("--encoder", default="encoder")
     parser.add_argument("--out", type=Path, help="folder for the translations")
     args = parser.parse_args()
-    net = load(resolve(args.weights), "stargan")
+    net = load(resolve(args.weights), "stargan", StarGAN)
     names, eye = net.config.labels, Eye(args.encoder, net.config.size)
     real = {name: sorted(find_pictures([args.real / name])) for name in names}
     random = Generator().manual_seed(0)

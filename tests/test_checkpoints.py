@@ -273,7 +273,7 @@ def test_another_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(table, "FORMATS", (*table.FORMATS, row))
     torch.save({"x": torch.zeros(1)}, path := tmp_path / "a.pth")
     with pytest.raises(WeightsError, match="holds a decoder, not a vgg"):
-        converted(path, "vgg")
+        converted(path, "vgg", VGGConfig)
 
 
 CONFIGS = [

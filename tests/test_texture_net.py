@@ -43,12 +43,12 @@ def test_the_pyramid(case: str, tmp_path: Path):
 @needs_peers
 @pytest.mark.parametrize("name", [*TEXTURES, *STYLES])
 def test_published_generators_are_read_with_the_values_behind_their_norms(name: str):
-    config, state = converted(PEERS / f"{name}.t7", "texture-net")
+    config, state = converted(PEERS / f"{name}.t7", "texture-net", TextureConfig)
     expected = load_file(PEERS / f"{name}.safetensors")
     assert state.keys() == expected.keys()
     assert all(torch.equal(state[key], value) for key, value in expected.items())
     assert (config.content, len(config.widths)) == ((0, 6) if name in TEXTURES else (3, 5))
-    assert converted(PEERS / f"{name}.safetensors", "texture-net")[0] == config
+    assert converted(PEERS / f"{name}.safetensors", "texture-net", TextureConfig)[0] == config
 
 
 @needs_peers
@@ -124,7 +124,7 @@ def test_our_files_carry_their_shape(joined: str, branch: int, tmp_path: Path):
     config = TextureConfig((branch or 5, 7, 4), branch, (3, 1), 4, joined=joined)
     net = TextureNet(config)
     save_network(net, tmp_path / "a.safetensors", network="texture-net", config=stored_config(config), about={})
-    assert converted(tmp_path / "a.safetensors", "texture-net")[0] == config
+    assert converted(tmp_path / "a.safetensors", "texture-net", TextureConfig)[0] == config
     assert prove(tmp_path / "a.safetensors") < 1e-3
 
 

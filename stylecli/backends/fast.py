@@ -51,7 +51,7 @@ class Fast(Method[FastSettings, Tensor]):
         self.weights = {settings.weights: store.sha256(path)}
         self.name = settings.weights
         self.refiner = Refiner(device)
-        self.net: TransformerNet = load(path, "transformer").to(device.torch).to(memory_format=torch.channels_last)
+        self.net = load(path, "transformer", TransformerNet).to(device.torch).to(memory_format=torch.channels_last)
 
     def weights_for(self, settings: FastSettings) -> Mapping[str, str]:
         """See `Method`."""
@@ -175,7 +175,7 @@ def styles(weights: str) -> list[dict[str, str]]:
         WeightsError: It is missing, of another family, or unsafe.
     """
     path = store.resolve(weights)
-    config: TransformerConfig = converted(path, "transformer")[0]
+    config, _ = converted(path, "transformer", TransformerConfig)
     return styles_of(path, list(config.styles)) or []
 
 

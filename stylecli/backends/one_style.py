@@ -6,7 +6,7 @@ have the size of the content: what a net adds to fit its own sizes is cut off, w
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stylecli.backends.tiling import as_floats, as_stored
 from stylecli.checkpoints import store
@@ -30,7 +30,8 @@ class OneStyle(Method[FastSettings, Tensor]):
         path = store.resolve(settings.weights)
         self.device, self.name = device, settings.weights
         self.weights = {settings.weights: store.sha256(path)}
-        net: TextureNet | FeedForward = load(path, network)
+        net = load(path, network, nn.Module)
+        assert isinstance(net, TextureNet | FeedForward)
         if isinstance(net, TextureNet) and not net.config.content:
             raise UsageError(
                 f"{self.name}: draws textures, it paints no pictures", f"stylecli texture --method net --weights {path}"

@@ -86,8 +86,7 @@ class Stargan(Method[Translation, Tensor]):
             other = "" if settings.align else "; or --no-masks does without"
             raise WeightsError(f"{why} needs {error.message}", error.hint + other) from error
         self.weights = {**self.weights, settings.fan: sha256(path)}
-        net: FAN = load(path, "fan")
-        return net
+        return load(path, "fan", FAN)
 
     def weights_for(self, settings: Translation) -> Mapping[str, str]:
         """See `Method`."""

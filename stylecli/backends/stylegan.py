@@ -24,7 +24,7 @@ from stylecli.losses.generators import feature_distance, filtered_mean, middle, 
 from stylecli.media import grids
 from stylecli.media.resize import resize
 from stylecli.method import Request, Result, Traits
-from stylecli.nets.vgg import LPIPS_LAYERS, VGG
+from stylecli.nets.vgg import LPIPS, LPIPS_LAYERS, VGG
 from stylecli.optimise.projection import Search, project
 from stylecli.progress import Listener, Step
 from stylecli.settings import lists
@@ -230,7 +230,7 @@ class StyleGAN(OpenGenerator[options.Generator]):
             self.note(f"distances by {encoder}, not by LPIPS: compare only with numbers of the same kind")
             features = self._compared(encoder)
             return lambda a, b: feature_distance(features(a), features(b))
-        channels = load(resolve(weights), "lpips").to(self.device.torch)()
+        channels = load(resolve(weights), "lpips", LPIPS).to(self.device.torch)()
         features = self._compared(encoder, LPIPS_LAYERS)
         found = {
             layer: x.shape[1] for layer, x in features(torch.zeros(1, 3, 32, 32, device=self.device.torch)).items()

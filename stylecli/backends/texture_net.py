@@ -46,7 +46,7 @@ class Generator(Method[TextureSettings, Tensor]):
         name = settings.weights or TEXTURE + settings.style
         path = store.resolve(name)
         self.device, self.weights = device.one_pass(), {name: store.sha256(path)}
-        net: TextureNet = load(path, "texture-net")
+        net = load(path, "texture-net", TextureNet)
         if net.config.content:
             raise UsageError(
                 f"{name}: paints pictures, it draws no textures", f"stylecli fast photo.jpg --weights {path}"

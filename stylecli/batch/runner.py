@@ -90,6 +90,7 @@ class Staged(Protocol):
     def gather(self, job: Job) -> object:
         """What `make` takes, or an `Outcome` when there is nothing to do."""
 
+    # Any: each kind of work takes what its own `gather` gave.
     def make(self, job: Job, given: Any, listener: Listener) -> Made:
         """The result of a job; after Ctrl-C the listener raises `KeyboardInterrupt`."""
 

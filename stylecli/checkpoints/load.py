@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -18,8 +18,10 @@ from stylecli.checkpoints.layouts.identify import identify
 from stylecli.checkpoints.layouts.networks import NETWORKS
 from stylecli.device import Device
 from stylecli.errors import WeightsError, printable
-from stylecli.nets.vgg import VGG, check_layer, deepest_of
+from stylecli.nets.vgg import VGG, VGGConfig, check_layer, deepest_of
 
+C = TypeVar("C")
+M = TypeVar("M", bound=torch.nn.Module)
 METADATA = "stylecli"
 """The safetensors metadata key under which our own files keep their config, recipe and licence as JSON."""
 
@@ -61,7 +63,7 @@ def load_vgg(
         WeightsError: No VGG, or an incomplete one.
         UsageError: A layer that it does not have; the nearest names are offered.
     """
-    config, state = converted(path, "vgg", {"pixels": pixels})
+    config, state = converted(path, "vgg", VGGConfig, {"pixels": pixels})
     asked = None if layers is None else [check_layer(layer, config.names()) for layer in layers]
     if padding:
         config = replace(config, padding=padding)
@@ -83,18 +85,20 @@ def network_of(path: Path) -> str:
         return identify(contents.tensors)[0].network
 
 
-def converted(path: Path, network: str, options: Options | None = None) -> tuple[Any, dict[str, Tensor]]:
-    """(config, state) of the network in `path`.
+def converted(path: Path, network: str, kind: type[C], options: Options | None = None) -> tuple[C, dict[str, Tensor]]:
+    """(config of `kind`, state) of the `network` in `path`.
 
     Raises:
         WeightsError: It is not a `network`, or an incomplete one.
     """
     contents = read_tensors(path)
     with reading(path):
-        return _converted(contents, options, network)[1:]
+        _, config, state = _converted(contents, options, network)
+    assert isinstance(config, kind)
+    return config, state
 
 
-def build(path: Path, options: Options | None = None) -> tuple[str, Any, torch.nn.Module]:
+def build(path: Path, options: Options | None = None) -> tuple[str, object, torch.nn.Module]:
     """(network, config, module) of any known file, in float32; `options` say what the file cannot tell.
 
     Raises:
@@ -103,13 +107,15 @@ def build(path: Path, options: Options | None = None) -> tuple[str, Any, torch.n
     return _build(path, read_tensors(path), options)
 
 
-def load(path: Path, network: str) -> Any:
-    """The `network` in `path`, in float32, frozen; its `config` says its shape.
+def load(path: Path, network: str, kind: type[M]) -> M:
+    """The `network` in `path`, a module of `kind`, in float32, frozen; its `config` says its shape.
 
     Raises:
         WeightsError: It is another one, or incomplete.
     """
-    return _built(path, network, *converted(path, network))
+    net = _built(path, network, *converted(path, network, object))
+    assert isinstance(net, kind)
+    return net
 
 
 def fill(net: torch.nn.Module, state: dict[str, Tensor], source: str, *, spare_above: bool = False) -> None:
@@ -214,18 +220,19 @@ def prove(path: Path, device: Device | None = None) -> float | None:
         return max(differences.values())
 
 
-def _build(path: Path, contents: Contents, options: Options | None = None) -> tuple[str, Any, torch.nn.Module]:
+def _build(path: Path, contents: Contents, options: Options | None = None) -> tuple[str, object, torch.nn.Module]:
     with reading(path):
         network, config, state = _converted(contents, options)
     return network, config, _built(path, network, config, state)
 
 
-def _converted(contents: Contents, options: Options | None, wanted: str = "") -> tuple[str, Any, dict[str, Tensor]]:
+def _converted(contents: Contents, options: Options | None, wanted: str = "") -> tuple[str, object, dict[str, Tensor]]:
     """(network, config, state) of what a file holds; its copies in single precision are paid for first."""
     known, tensors = identify(contents.tensors)
     if wanted and known.network != wanted:
         raise WeightsError(f"holds {known.name}, not a {wanted}", "`stylecli weights list` names the others")
-    config = _said(contents).get("config", {})
+    config = _said(contents).get("config")
+    config = config if isinstance(config, dict) else {}
     if _numbers_in(config) > SPARE_NUMBERS + 4 * len(tensors):
         raise WeightsError(f"refused: a config of more layers than its {len(tensors)} tensors can fill")
     contents.budget.take(sum(4 * tensor.numel() for tensor in tensors.values()), "its tensors, as single precision,")
@@ -248,11 +255,12 @@ def _check_numbers(name: str, tensor: Tensor) -> None:
         )
 
 
-def _built(path: Path, network: str, config: Any, state: dict[str, Tensor]) -> Any:
+def _built(path: Path, network: str, config: object, state: dict[str, Tensor]) -> torch.nn.Module:
     with reading(path), torch.device("meta"):
         net = NETWORKS[network].build(config)
     fill(net, state, str(path))
-    return net.eval().requires_grad_(False)
+    made: torch.nn.Module = net.eval().requires_grad_(False)
+    return made
 
 
 def _said(contents: Contents) -> Options:

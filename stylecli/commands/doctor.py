@@ -77,6 +77,7 @@ def _folder() -> dict[str, object]:
     }
 
 
+# Any, here and below: a report becomes JSON.
 def _networks() -> list[dict[str, Any]]:
     from stylecli.checkpoints import store
     from stylecli.checkpoints.load import prove

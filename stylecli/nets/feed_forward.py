@@ -12,7 +12,6 @@ picture goes through whole.
 """
 
 from dataclasses import dataclass, field, fields
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +19,9 @@ from torch import Tensor, nn
 
 from stylecli.device import constant
 from stylecli.errors import UsageError
+
+Told = str | list["Told"]
+"""A layer as text; one with inner layers is a list of them behind its text."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Step:
     value: float = 0.0
     inside: "tuple[Step, ...]" = ()
 
-    def told(self) -> str | list[Any]:
+    def told(self) -> Told:
         """As our own files store it: text, with its inner layers a list."""
         said = [
             f"{each.name}={getattr(self, each.name)}"

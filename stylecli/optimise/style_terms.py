@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -91,7 +90,7 @@ def style_terms(
 
 
 def _neighbor_terms(
-    styles: Sequence[Mapping[str, Any]],
+    styles: Sequence[Mapping[str, Tensor | Statistics]],
     blend: Sequence[float],
     layers: tuple[str, ...],
     weight: float,
@@ -99,7 +98,7 @@ def _neighbor_terms(
 ) -> list[Term]:
     if not layers:
         return []
-    features = [[style[layer] for layer in layers] for style in styles]
+    features = [[x for layer in layers if isinstance(x := style[layer], Tensor)] for style in styles]
     if masks is None:
         return [Term("style neighbors", weight, Neighbors(features, blend), layers)]
     cover = sum(float(mask.mean()) for mask in masks) or 1.0

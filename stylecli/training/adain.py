@@ -100,7 +100,7 @@ class AdainTask(AnyStyleTask):
         net.code_deviation.copy_(codes.std(0) + 1e-3)
         if self.settings.start:
             path = resolve(self.settings.start)
-            fill(net, _grown(converted(path, "transport")[1], net), str(path))
+            fill(net, _grown(converted(path, "transport", TransportConfig)[1], net), str(path))
             net.vgg.requires_grad_(False)
         return net
 

@@ -14,7 +14,6 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -90,7 +89,7 @@ class FastTask(PaintingTask):
 
     def __init__(self, settings: TrainFastSettings, device: Device) -> None:
         super().__init__(settings, device)
-        self.base: dict[str, Any] = {}
+        self.base: dict[str, object] = {}
         # What `--refine` looks through.
         refined = GatysSettings()
         self.encoder = load_vgg(store.resolve(refined.weights), list(parse_layers(refined.style_layers)))
@@ -119,7 +118,7 @@ class FastTask(PaintingTask):
             nn.init.constant_(net.convs["out"].bias, 0.5)  # type: ignore[arg-type]
         if s.start:
             path = store.resolve(s.start)
-            state = converted(path, "transformer")[1] | looks
+            state = converted(path, "transformer", TransformerConfig)[1] | looks
             stem = net.convs["down1"].weight
             assert isinstance(stem, Tensor)
             # A net of before there was noise begins by not hearing it.
@@ -132,13 +131,17 @@ class FastTask(PaintingTask):
     def _extended(self) -> TransformerNet:
         """The given net with rows for the new styles, which alone are learned."""
         path = store.resolve(self.settings.weights)
-        config, state = converted(path, "transformer")
+        config, state = converted(path, "transformer", TransformerConfig)
         self.base = store.about(path)
         if known := next((name for name in self.shown if name in config.styles), None):
             raise UsageError(f"{self.shown[known][0]}: the net has a style {known}", "rename the picture")
         old = len(config.styles)
         names = (path.stem,) if config.styles == ("style",) else config.styles
-        self.told = [*self.base.get("styles", []), *(one for one in self.told if one["name"] not in names)]
+        before = self.base.get("styles")
+        self.told = [
+            *(before if isinstance(before, list) else ()),
+            *(one for one in self.told if one["name"] not in names),
+        ]
         extended = TransformerNet(dataclasses.replace(config, styles=(*names, *self.shown)))
         self._remember(extended)
         for name, rows in list(state.items()):

@@ -60,7 +60,7 @@ def resume(folder: Path, model: nn.Module, averaged: nn.Module, optimizers: Opti
     return step, f"{damaged[0]}: damaged, kept as {DAMAGED}; {went}" if damaged else ""
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> object:
     """What a snapshot holds, None where it is damaged or a stranger's."""
     try:
         with open(path, "rb", opener=regular) as file:
@@ -75,6 +75,7 @@ def _read(path: Path) -> Any:
         return None
 
 
+# Any: what is not as `save` wrote it raises, and becomes an error of ours.
 def _restored(state: Any, path: Path, model: nn.Module, averaged: nn.Module, optimizers: Optimizers) -> int:
     try:
         model.load_state_dict(state["model"])

@@ -112,7 +112,7 @@ class StarganTask:
     def __init__(self, settings: TrainStarganSettings, device: Device) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.device, self.half = settings, device.torch, device.autocast
-        start = converted(path := resolve(settings.start), "stargan") if settings.start else None
+        start = converted(path := resolve(settings.start), "stargan", StarGANConfig) if settings.start else None
         config = start[0] if start else None
         self.data = DomainPictures(settings.content, config.size if config else int(settings.size))
         names = self.data.names
@@ -150,7 +150,7 @@ class StarganTask:
         self.model = players.to(memory_format=torch.channels_last).to(self.device)
         self.config = config
         # Frozen, and no part of what is averaged.
-        self.fan: FAN | None = load(resolve(settings.fan), "fan") if config.hpf else None
+        self.fan: FAN | None = load(resolve(settings.fan), "fan", FAN) if config.hpf else None
         if self.fan:
             self.fan.to(memory_format=torch.channels_last).to(self.device)
         self.painting: Painting | None = None

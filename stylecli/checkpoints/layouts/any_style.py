@@ -47,7 +47,8 @@ def decoder(tensors: dict[str, Tensor], config: Options) -> tuple[Widths, dict[s
 
 def pair(tensors: dict[str, Tensor], config: Options) -> tuple[VGGConfig, dict[str, Tensor]]:
     """Our own file of both halves: `vgg.convs.conv1_1.weight`, `decoder.convs.conv1_1.weight`."""
-    built, _ = vgg.ours({}, config.get("vgg", {}))
+    inner = config.get("vgg")
+    built, _ = vgg.ours({}, inner if isinstance(inner, dict) else {})
     return replace(built, widths=_vgg_widths(tensors, "vgg.convs."), maps=()), tensors
 
 

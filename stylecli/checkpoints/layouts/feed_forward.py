@@ -41,7 +41,16 @@ class Layers:
         self.state |= {f"parts.{len(self.steps)}.{name}": value for name, value in tensors.items()}
         self.steps.append(step)
 
-    def conv(self, name: str, pad: tuple[int, int] | int | None = None, up: bool = False, **more: Any) -> None:
+    def conv(
+        self,
+        name: str,
+        pad: tuple[int, int] | int | None = None,
+        up: bool = False,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        border: str = "constant",
+    ) -> None:
         """A convolution `name`, of shape as its weight says; `pad` is half of the filter where it is not given."""
         weight = self.theirs.take(f"{name}.weight")
         if weight.ndim != 4:
@@ -49,10 +58,9 @@ class Layers:
         bias = {"bias": self.theirs.take(f"{name}.bias")} if f"{name}.bias" in self.theirs else {}
         first, second, size = weight.shape[0], weight.shape[1], weight.shape[-1]
         before, after = pad if isinstance(pad, tuple) else (size // 2 if pad is None else pad,) * 2
-        groups = more.get("groups", 1)
         channels, out = (first, second) if up else (second * groups, first)
-        step = Step("up" if up else "conv", channels, out, size, before=before, after=after, bias=bool(bias), **more)
-        self.add(step, weight=weight, **bias)
+        kind, bent = "up" if up else "conv", bool(bias)
+        self.add(Step(kind, channels, out, size, stride, before, after, border, groups, bent), weight=weight, **bias)
 
     def norm(self, name: str = "", channels: int = 0, kind: str = "instance") -> None:
         """A norm over space: affine where a `name` is given. Statistics of training are never used."""
@@ -81,13 +89,13 @@ class Layers:
         """Channels that the last layer gives."""
         return next((step.out or step.channels for step in reversed(self.steps)), 0)
 
-    def finish(self, **config: Any) -> Converted:
-        """Config and state; nothing may be left over."""
+    def finish(self, pixels: FeedForwardConfig) -> Converted:
+        """Config, with `pixels` and labels as given, and state; nothing may be left over."""
         self.theirs.finish()
-        return FeedForwardConfig(tuple(self.steps), **config), {f"chain.{key}": x for key, x in self.state.items()}
+        return replace(pixels, steps=tuple(self.steps)), {f"chain.{key}": x for key, x in self.state.items()}
 
 
-SIGNED: dict[str, Any] = {"scale": 2.0, "offset": (-1.0,) * 3, "back": (-1.0,) * 3}
+SIGNED = FeedForwardConfig((), scale=2.0, offset=(-1.0,) * 3, back=(-1.0,) * 3)
 """Pixels in [-1, 1]."""
 
 
@@ -112,7 +120,7 @@ def rrmina(tensors: dict[str, Tensor], config: Options) -> Converted:
         net.relu()
     net.conv("DeconvBlock.4.conv_layer", border="reflect")
     net.add(Step("tanh", 3, value=150.0))
-    return net.finish(bgr=True, scale=255.0)
+    return net.finish(FeedForwardConfig((), bgr=True, scale=255.0))
 
 
 def cyclegan(tensors: dict[str, Tensor], config: Options) -> Converted:
@@ -140,21 +148,21 @@ def cyclegan(tensors: dict[str, Tensor], config: Options) -> Converted:
         net.relu()
     net.conv(f"model.{last + 7}", border="reflect")
     net.add(Step("tanh", 3, value=1.0))
-    return net.finish(**SIGNED)
+    return net.finish(SIGNED)
 
 
 def animegan(tensors: dict[str, Tensor], config: Options) -> Converted:
     """bryandlee/animegan2-pytorch, as `torch.hub` runs it: corners of what is enlarged lie on corners."""
     net = Layers(ConsumedState(tensors))
 
-    def layer(name: str, to: Layers, **more: Any) -> None:
-        to.conv(f"{name}.1", border="reflect", **more)
+    def layer(name: str, to: Layers, stride: int = 1, groups: int = 1) -> None:
+        to.conv(f"{name}.1", (0, 1) if stride == 2 else None, stride=stride, groups=groups, border="reflect")
         to.norm(f"{name}.2", kind="layer")
         to.relu(0.2)
 
     for block, strides in (("a", (1, 2, 1)), ("b", (2, 1))):
         for index, stride in enumerate(strides):
-            layer(f"block_{block}.{index}", net, stride=stride, **({"pad": (0, 1)} if stride == 2 else {}))
+            layer(f"block_{block}.{index}", net, stride)
     layer("block_c.0", net)
     last = 1
     for name in counted(net, "block_c.{}.layers", 1):
@@ -175,12 +183,13 @@ def animegan(tensors: dict[str, Tensor], config: Options) -> Converted:
             layer(f"block_{block}.{index}", net)
     net.conv("out_layer.0")
     net.add(Step("tanh", 3, value=1.0))
-    return net.finish(**SIGNED)
+    return net.finish(SIGNED)
 
 
 def torch7(tensors: dict[str, Tensor], config: Options) -> Converted:
     """jcjohnson/fast-neural-style `.t7`: its modules say all of themselves; pixels are VGG's of Caffe."""
-    if (pixels := config.get("opt", {}).get("preprocessing", "vgg")) != "vgg":
+    said = config.get("opt")
+    if (pixels := said.get("preprocessing", "vgg") if isinstance(said, dict) else "vgg") != "vgg":
         raise WeightsError(f"a net for pixels of {str(pixels)[:20]}; those of vgg are known")
     net = Layers(ConsumedState(tensors))
     _read_modules(config.get("modules"), net, 0)
@@ -188,7 +197,7 @@ def torch7(tensors: dict[str, Tensor], config: Options) -> Converted:
     # What was left over from the last pass.
     spare = re.compile(r"(.+\.)?(output|f?grad\w+|finput|gradInput|save_\w+|running_\w+|bn\..+|buffer\w*|ones|_\w+)")
     net.theirs.left = {key: value for key, value in net.theirs.left.items() if not spare.fullmatch(key)}
-    return net.finish(bgr=True, scale=255.0, offset=offset, back=offset)
+    return net.finish(FeedForwardConfig((), bgr=True, scale=255.0, offset=offset, back=offset))
 
 
 def _read_modules(modules: object, net: Layers, depth: int) -> None:
@@ -238,11 +247,12 @@ def _read_modules(modules: object, net: Layers, depth: int) -> None:
 
 def ours(tensors: dict[str, Tensor], config: Options) -> Converted:
     """Our own layout: the layers are stored beside the tensors."""
+    said: dict[str, Any] = config
     try:
-        steps = tuple(_step(told, 0) for told in config["steps"])
-        offset, back = (tuple(float(each) for each in config[name]) for name in ("offset", "back"))
-        labels = tuple(str(label) for label in config["labels"])
-        built = FeedForwardConfig(steps, bool(config["bgr"]), float(config["scale"]), offset, back, labels)
+        steps = tuple(_step(told, 0) for told in said["steps"])
+        offset, back = (tuple(float(each) for each in said[name]) for name in ("offset", "back"))
+        labels = tuple(str(label) for label in said["labels"])
+        built = FeedForwardConfig(steps, bool(said["bgr"]), float(said["scale"]), offset, back, labels)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise WeightsError("a stylecli net without its config", "the file was changed after it was written") from error
     count = sum(1 + len(step.inside) for step in steps)

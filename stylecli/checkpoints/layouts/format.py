@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Shape = tuple[int | None, ...]
-Converted = tuple[Any, dict[str, Tensor]]
-Options = dict[str, Any]
+Converted = tuple[object, dict[str, Tensor]]
+Options = dict[str, object]
 """A config as it is stored, JSON of a stranger: each layout checks what it takes of it."""
 
 Converter = Callable[[dict[str, Tensor], Options], Converted]

@@ -25,7 +25,7 @@ KNOWN = r"(0\.2\d|1\.\d)(\.\d+)?"
 
 def ours(tensors: State, options: Options) -> tuple[LucidrainsConfig, State]:
     """What `save_network` wrote."""
-    config: LucidrainsConfig = read_config(LucidrainsConfig, options)
+    config = read_config(LucidrainsConfig, options)
     check_size(config.size, options)
     return config, tensors
 

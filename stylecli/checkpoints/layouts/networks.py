@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -26,9 +26,12 @@ from stylecli.nets.transformer import TransformerNet
 from stylecli.nets.transport import Transport
 from stylecli.nets.vgg import LPIPS, VGG
 
+C = TypeVar("C")
+M = TypeVar("M", bound=nn.Module)
+
 
 @dataclass(frozen=True)
-class Network:
+class Network(Generic[C, M]):
     """One network.
 
     Attributes:
@@ -38,10 +41,10 @@ class Network:
         run: A module and sample inputs to outputs by name.
     """
 
-    build: Callable[[Any], nn.Module]
-    stored: Callable[[Any], Options]
-    inputs: Callable[[Any], dict[str, Tensor]]
-    run: Callable[[Any, dict[str, Tensor]], dict[str, Tensor]]
+    build: Callable[[C], M]
+    stored: Callable[[C], Options]
+    inputs: Callable[[M], dict[str, Tensor]]
+    run: Callable[[M, dict[str, Tensor]], dict[str, Tensor]]
 
 
 def _picture(net: nn.Module) -> dict[str, Tensor]:
@@ -124,7 +127,8 @@ def _translated(net: StarGAN, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     return {"mapped": net.mapping(z, domains), "style": style, "picture": F.adaptive_avg_pool2d(made, 16), **guessed}
 
 
-NETWORKS = {
+# Each row holds to its own types; which row a file takes is known when it is read.
+NETWORKS: dict[str, Network[Any, Any]] = {
     "vgg": Network(VGG, stored_config, _picture, _features),
     "lpips": Network(LPIPS, lambda widths: {"widths": widths}, lambda net: {}, lambda net, _: net()),
     "stylegan1": Network(StyleGAN1, stylegan2.stored_config, _latent, _generated),

@@ -37,7 +37,7 @@ def ours(tensors: State, options: Options) -> tuple[StarGANConfig, State]:
         WeightsError: Fields of another version, or impossible sizes.
     """
     known = {each.name for each in dataclasses.fields(StarGANConfig)}
-    fields = {name: value for name, value in options.items() if name in known}
+    fields: dict[str, Any] = {name: value for name, value in options.items() if name in known}
     try:
         config = StarGANConfig(**{**fields, "labels": _labels(fields.get("labels", ()), fields.get("domains", 0))})
         counts = (config.domains, config.channels, config.most_channels, config.style_dim, config.latent_dim)
@@ -130,16 +130,16 @@ def first(tensors: State, options: Options) -> tuple[FeedForwardConfig, State]:
     if count < 1:
         raise WeightsError("a StarGAN v1 without attributes")
     default = CELEBA if count == len(CELEBA) else tuple(map(str, range(count)))
-    return net.finish(labels=_labels(options.get("labels", ()), count) or default, **SIGNED)
+    return net.finish(dataclasses.replace(SIGNED, labels=_labels(options.get("labels", ()), count) or default))
 
 
 CELEBA = ("black_hair", "blond_hair", "brown_hair", "male", "young")
 """Attributes of the published model, in its order."""
 
 
-def _labels(said: Any, domains: int) -> tuple[str, ...]:
+def _labels(said: object, domains: int) -> tuple[str, ...]:
     """Names of domains as `cat,dog` or a list of them."""
-    names = tuple(said.split(",") if isinstance(said, str) else said)
+    names = tuple(said.split(",") if isinstance(said, str) else said if isinstance(said, list | tuple) else (said,))
     if names and (len(set(names)) != domains or not all(isinstance(name, str) and name for name in names)):
         raise WeightsError(f"has {domains} domains, {len(names)} names are given: {', '.join(map(str, names))[:80]}")
     return names

@@ -5,6 +5,7 @@ Every scale that those codes apply when they run is multiplied in, see `nets.sty
 
 import math
 import re
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -22,7 +23,7 @@ FUSED = 128
 
 def ours(tensors: State, options: Options) -> tuple[StyleGAN1Config, State]:
     """What `save_network` wrote."""
-    config: StyleGAN1Config = read_config(StyleGAN1Config, options)
+    config = read_config(StyleGAN1Config, options)
     check_size(2 ** (len(config.widths) + 1), options)
     return config, tensors
 
@@ -63,8 +64,9 @@ def rosinality(tensors: State, options: Options) -> tuple[StyleGAN1Config, State
     state |= _equalized(taking, f"generator.to_rgb.{blocks - 1}.conv", "rgb")
     taking.filters(BINOMIAL)
     taking.finish()
-    dialect = {"epsilon": 1e-5, "early_bias": True, "shared_noise": True, "noises": False, "average": False}
-    return _described(state, blocks, dialect), state
+    config = _described(state, blocks)
+    dialect = replace(config, epsilon=1e-5, early_bias=True, shared_noise=True, noises=False, average=False)
+    return dialect, state
 
 
 def genforce(tensors: State, options: Options) -> tuple[StyleGAN1Config, State]:
@@ -99,7 +101,7 @@ def genforce(tensors: State, options: Options) -> tuple[StyleGAN1Config, State]:
         raise WeightsError("was stopped between two sizes (synthesis.lod is not 0)")
     taking.filters(BINOMIAL)
     taking.finish()
-    config = _described(state, blocks, {})
+    config = _described(state, blocks)
     check_size(2 ** (blocks + 1), options)
     return config, state
 
@@ -111,7 +113,7 @@ def _equalized(taking: ConsumedState, theirs: str, name: str) -> State:
     return {f"{name}.weight": weight * scale, f"{name}.bias": taking.take(f"{theirs}.bias")}
 
 
-def _described(state: State, blocks: int, dialect: Options) -> StyleGAN1Config:
+def _described(state: State, blocks: int) -> StyleGAN1Config:
     widths = tuple(len(state[f"layers.{2 * block}.bias"]) for block in range(blocks))
     mapping = tuple(len(t) for n, t in state.items() if n.startswith("mapping.") and n.endswith(".bias"))
-    return StyleGAN1Config(widths, mapping, state["mapping.layers.0.weight"].shape[1], **dialect)
+    return StyleGAN1Config(widths, mapping, state["mapping.layers.0.weight"].shape[1])

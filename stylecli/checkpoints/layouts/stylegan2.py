@@ -5,15 +5,21 @@ Every scale that those codes apply when they run is multiplied in, see `nets.sty
 
 import dataclasses
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from torch import Tensor
 
-from stylecli.checkpoints.layouts.format import Options
+from stylecli.checkpoints.layouts.format import Converter, Options
 from stylecli.checkpoints.layouts.strict_state import ConsumedState
 from stylecli.errors import WeightsError
+from stylecli.nets.style_generator import StyleConfig
 from stylecli.nets.stylegan2 import GAIN, StyleGAN2Config
 from stylecli.nets.upfirdn import SMOOTH
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+C = TypeVar("C", bound=StyleConfig)
 
 State = dict[str, Tensor]
 LARGEST_BLOCKS = 10
@@ -23,19 +29,21 @@ LR_MULTIPLIER = 0.01
 """Of the mapping network: Karras et al. 2019, appendix C; files of NVlabs say theirs."""
 
 
-def stored_config(config: Any) -> Options:
+def stored_config(config: "DataclassInstance") -> Options:
     """The config of a generator of either kind, as our own files keep it; squares do not say that they are."""
     return {name: value for name, value in dataclasses.asdict(config).items() if (name, value) != ("across", 4)}
 
 
-def read_config(kind: type, stored: Options) -> Any:
+def read_config(kind: type[C], stored: Options) -> C:
     """A config of `kind` from what `stored_config` gave.
 
     Raises:
         WeightsError: Fields of another version, or impossible sizes.
     """
     known = {field.name for field in dataclasses.fields(kind)}
-    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()
+    }
     try:
         config = kind(**{name: value for name, value in fields.items() if name in known})
         counts = (*config.widths, *config.mapping, config.z_dim, config.across)
@@ -59,7 +67,7 @@ def check_size(size: int, options: Options) -> None:
 
 def ours(tensors: State, options: Options) -> tuple[StyleGAN2Config, State]:
     """What `save_network` wrote."""
-    config: StyleGAN2Config = read_config(StyleGAN2Config, options)
+    config = read_config(StyleGAN2Config, options)
     check_size(config.size, options)
     return config, tensors
 
@@ -99,7 +107,8 @@ def rosinality(tensors: State, options: Options) -> tuple[StyleGAN2Config, State
 def nvlabs(tensors: State, options: Options) -> tuple[StyleGAN2Config, State]:
     """`G_ema` of a pickle; `options` hold what its objects say beside their tensors, see `containers.nvidia`."""
     taking = ConsumedState(tensors)
-    multiplier = options.get("lr_multiplier", LR_MULTIPLIER)
+    said = _number(options, "lr_multiplier")
+    multiplier = LR_MULTIPLIER if said is None else said
     state: State = {}
     if "mapping.embed.weight" in taking:
         classes = taking.left["mapping.embed.weight"].shape[1]
@@ -168,10 +177,10 @@ def tensorflow(tensors: State, options: Options) -> tuple[StyleGAN2Config, State
     return nvlabs(theirs, options)
 
 
-def refused(what: str, hint: str) -> Any:
+def refused(what: str, hint: str) -> Converter:
     """A row's `convert` for networks that can only be named."""
 
-    def convert(tensors: State, options: Options) -> Any:
+    def convert(tensors: State, options: Options) -> NoReturn:
         raise WeightsError(f"holds {what}, not StyleGAN 1 or 2", hint)
 
     return convert
@@ -212,13 +221,18 @@ def _described(state: State, options: Options, *, noises: bool = True, average: 
         inputs - embedding,
         classes,
         embedding,
-        clamp=options.get("conv_clamp"),
+        clamp=_number(options, "conv_clamp"),
         noises=noises,
         average=average,
         across=state["const"].shape[2],
     )
     check_size(config.size, options)
     return config
+
+
+def _number(options: Options, name: str) -> float | None:
+    said = options.get(name)
+    return float(said) if isinstance(said, int | float) else None
 
 
 def _widths(state: State, pattern: str) -> tuple[int, ...]:

@@ -18,7 +18,8 @@ WIDEST = 1024
 def ours(tensors: dict[str, Tensor], config: Options) -> Converted:
     """Our own layout: names are the network's, the config is stored beside them."""
     try:
-        built = TextureConfig(**{**config, **{name: tuple(config[name]) for name in ("widths", "kernels")}})
+        fields: dict[str, Any] = config
+        built = TextureConfig(**{**fields, **{name: tuple(fields[name]) for name in ("widths", "kernels")}})
         fits = 0 < len(built.widths) <= MOST_SCALES and 0 < len(built.kernels) <= 4
         fits &= all(0 < width <= WIDEST for width in built.widths) and all(
             kernel in (1, 3, 5) for kernel in built.kernels
@@ -124,12 +125,24 @@ def _beyond(tensor: Tensor, count: int) -> Tensor:
     return torch.as_strided(tensor, (count,), (1,), tensor.storage_offset())
 
 
-def _built(state: dict[str, Tensor], scales: int, **more: Any) -> TextureConfig:
+def _built(
+    state: dict[str, Tensor], scales: int, norm: str, joined: str, content: int = 0, wrapped_border: bool = False
+) -> TextureConfig:
     first = _taken(state, "branch1.conv1.weight")
     widths = (first.shape[0], *(_taken(state, f"level{k}.conv1.weight").shape[0] for k in range(2, scales + 1)))
     count = _scales(state, "branch1.conv{}.weight")
     kernels = tuple(_taken(state, f"branch1.conv{index}.weight").shape[-1] for index in range(1, count + 1))
-    return TextureConfig(widths, first.shape[0], kernels, first.shape[1], caffe=True, **more)
+    return TextureConfig(
+        widths,
+        first.shape[0],
+        kernels,
+        first.shape[1],
+        norm=norm,
+        joined=joined,
+        caffe=True,
+        content=content,
+        wrapped_border=wrapped_border,
+    )
 
 
 def _scales(tensors: dict[str, Tensor], name: str) -> int:

@@ -1,6 +1,7 @@
 """The dialects of the transformation net: pytorch/examples, the same as ONNX, lengstrom's models, and our own."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
@@ -16,14 +17,15 @@ LARGEST = 100
 
 def ours(tensors: dict[str, Tensor], config: Options) -> Converted:
     """Our own layout: names are the network's, the config is stored beside them."""
+    said: dict[str, Any] = config
     try:
-        styles = tuple(str(style) for style in config["styles"])
-        widths, blocks = (tuple(int(number) for number in config[name]) for name in ("widths", "blocks"))
-        stem, norm, pixels = int(config["stem"]), str(config["norm"]), float(config["pixels"])
-        tensorflow, colors = bool(config["tensorflow"]), bool(config["colors"])
+        styles = tuple(str(style) for style in said["styles"])
+        widths, blocks = (tuple(int(number) for number in said[name]) for name in ("widths", "blocks"))
+        stem, norm, pixels = int(said["stem"]), str(said["norm"]), float(said["pixels"])
+        tensorflow, colors = bool(said["tensorflow"]), bool(said["colors"])
         # Nets of before there were noise and looks do not say that they have none.
-        noise = bool(config.get("noise", False))
-        looks = tuple((str(layer), int(channels)) for layer, channels in config.get("looks", ()))
+        noise = bool(said.get("noise", False))
+        looks = tuple((str(layer), int(channels)) for layer, channels in said.get("looks", ()))
         built = TransformerConfig(styles, widths, blocks, stem, norm, tensorflow, pixels, colors, noise, looks)
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError("a stylecli net without its config", "the file was changed after it was written") from error
@@ -91,7 +93,12 @@ def tensorflow(tensors: dict[str, Tensor], config: Options) -> Converted:
     return lengstrom(state, config)
 
 
-def _translated(tensors: dict[str, Tensor], convolution: str, build: Any, names: Any) -> Converted:
+def _translated(
+    tensors: dict[str, Tensor],
+    convolution: str,
+    build: Callable[..., TransformerConfig],
+    names: Callable[[str], tuple[str, str]],
+) -> Converted:
     """Config from the shapes, then every tensor of ours from theirs; what is left over belongs to no layer."""
     count = sum(bool(re.fullmatch(convolution, key)) for key in tensors)
     # Three on the way down, three on the way up, two a block.

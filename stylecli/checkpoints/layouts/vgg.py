@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,10 +37,11 @@ def pixels(scale: str) -> tuple[Tensor, Tensor]:
 
 def ours(tensors: dict[str, Tensor], config: Options) -> Converted:
     """Our own layout: names are the network's, the config is stored beside them."""
+    said: dict[str, Any] = config
     try:
-        widths = tuple(tuple(int(width) for width in block) for block in config["widths"])
-        maps = tuple((str(layer), int(wide)) for layer, wide in config["maps"])
-        built = VGGConfig(widths, str(config["padding"]), bool(config["ceil_mode"]), maps)
+        widths = tuple(tuple(int(width) for width in block) for block in said["widths"])
+        maps = tuple((str(layer), int(wide)) for layer, wide in said["maps"])
+        built = VGGConfig(widths, str(said["padding"]), bool(said["ceil_mode"]), maps)
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError("a stylecli VGG without its config", "the file was changed after it was written") from error
     if not {layer for layer, _ in maps} <= set(built.names()):
@@ -49,7 +51,7 @@ def ours(tensors: dict[str, Tensor], config: Options) -> Converted:
 
 def numbered(tensors: dict[str, Tensor], config: Options) -> Converted:
     """`features.N.weight`: a gap of two between convolutions of a block, of three across its pooling."""
-    scale = config.get("pixels", "auto")
+    scale = str(config.get("pixels", "auto"))
     if scale == "auto":
         scale = _known_scale(tensors["features.0.weight"])
     return _assemble(tensors, _counted(tensors, "features.", 0, gap=2), *pixels(scale))
