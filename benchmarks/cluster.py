@@ -81,8 +81,8 @@ def opening() -> Callable[..., object]:
 def driver(address: str, count: int) -> tuple[float, float]:
     """Seconds until a worker is there, and the driver's own CPU seconds a job."""
     from stylecli.batch import ray_pool
-    from stylecli.batch.inputs import Source
     from stylecli.batch.plan import Job
+    from stylecli.batch.sources import Source
     from stylecli.settings.shared import Compute
 
     one, deaf = Job(1, "adain", {"content": (Source("a.jpg"),)}, None, "b.jpg", "jpg"), Deaf()

@@ -15,11 +15,12 @@ from stylecli import methods
 from stylecli.batch import gpu_pool
 from stylecli.batch.animations import folders_as_clips, marked
 from stylecli.batch.concurrency import choose
-from stylecli.batch.inputs import PICTURES, SOUNDS, VIDEOS, Source, expand
+from stylecli.batch.inputs import PICTURES, SOUNDS, VIDEOS, expand
 from stylecli.batch.ledger import folder_written, opened, tidy
 from stylecli.batch.plan import Inputs, Job, guard, plan
 from stylecli.batch.runner import Audience, Paced, Past, Report, run
 from stylecli.batch.sheets import make_sheet, plan_sheets, wants_singles
+from stylecli.batch.sources import Source
 from stylecli.batch.watching import arriving
 from stylecli.batch.work import Work
 from stylecli.errors import ExitCode, InputError, UsageError, WeightsError

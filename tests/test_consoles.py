@@ -13,7 +13,8 @@ from conftest import Result, complaint
 from PIL import Image
 
 import stylecli
-from stylecli.batch.inputs import expand, forget_pipes
+from stylecli.batch.inputs import expand
+from stylecli.batch.sources import forget_pipes
 from stylecli.errors import InputError, OutputError
 
 ROOT = Path(stylecli.__file__).parents[1]

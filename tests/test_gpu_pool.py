@@ -15,8 +15,8 @@ from test_runner import JOBS
 
 from stylecli.batch import gpu_pool
 from stylecli.batch.gpu_pool import dealt
-from stylecli.batch.inputs import Source
 from stylecli.batch.plan import Job
+from stylecli.batch.sources import Source
 
 Cli = Callable[..., Result]
 WORDS = ("--style", "s.png", "--alpha", "0.5", "--alpha", "1", "--threads", "2", "--jobs", "1")

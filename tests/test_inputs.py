@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylecli.batch.inputs import STDIN, Source, expand, natural
+from stylecli.batch.inputs import expand, natural
+from stylecli.batch.sources import STDIN, Source
 from stylecli.errors import InputError, StyleCliError, UsageError
 
 

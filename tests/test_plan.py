@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylecli.batch.inputs import Source
 from stylecli.batch.names import fill
 from stylecli.batch.plan import Job, plan
+from stylecli.batch.sources import Source
 from stylecli.errors import UsageError
 from stylecli.settings.fields import Settings, option
 from stylecli.settings.shared import Outputs

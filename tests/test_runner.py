@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from stylecli.batch.failures import explain
-from stylecli.batch.inputs import Source
 from stylecli.batch.plan import Job
 from stylecli.batch.runner import Outcome, Report, run
+from stylecli.batch.sources import Source
 from stylecli.errors import ExitCode, InputError, MemoryLimitError, StyleCliError, WeightsError
 from stylecli.progress import Listener, silent
 

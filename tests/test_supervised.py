@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only there a pr
 
 PLAN = """
 import os, signal, sys, threading, time
-from stylecli.batch.inputs import Source
+from stylecli.batch.sources import Source
 from stylecli.batch.plan import Job
 from stylecli.batch.runner import Outcome, run
 from stylecli.batch.supervised import possible, supervised

@@ -5,7 +5,8 @@ from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
 
-from stylecli.batch.inputs import VIDEOS, Source, pictures_of
+from stylecli.batch.inputs import VIDEOS, pictures_of
+from stylecli.batch.sources import Source
 from stylecli.errors import UsageError
 from stylecli.files import regular
 from stylecli.remote import Remote, place

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from stylecli.batch.inputs import Source
 from stylecli.batch.outputs import check_free
 from stylecli.batch.plan import STDOUT, Job
 from stylecli.batch.record import Record
+from stylecli.batch.sources import Source
 from stylecli.files import binary_stdout
 from stylecli.method import Result
 from stylecli.remote import place

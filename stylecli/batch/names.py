@@ -5,7 +5,7 @@ import re
 import string
 from collections.abc import Callable, Mapping, Sequence
 
-from stylecli.batch.inputs import Source
+from stylecli.batch.sources import Source
 from stylecli.errors import UsageError
 from stylecli.files import cut
 from stylecli.settings.fields import Settings

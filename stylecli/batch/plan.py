@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from stylecli.batch.inputs import Source, expand
+from stylecli.batch.inputs import expand
 from stylecli.batch.names import default_template, fill
+from stylecli.batch.sources import Source
 from stylecli.errors import UsageError
 from stylecli.files import is_stream, present
 from stylecli.remote import Remote, place

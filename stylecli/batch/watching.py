@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from stylecli.batch.inputs import Source, expand
+from stylecli.batch.inputs import expand
+from stylecli.batch.sources import Source
 from stylecli.errors import UsageError
 
 QUIET = 0.5

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from stylecli.batch import codecs, moving
 from stylecli.batch.failures import out_of_memory
-from stylecli.batch.inputs import Source
 from stylecli.batch.outputs import begin, noted
 from stylecli.batch.picture_cache import PictureCache
 from stylecli.batch.plan import STDOUT, Job
 from stylecli.batch.record import Record, hashed
 from stylecli.batch.runner import Made, Outcome
+from stylecli.batch.sources import Source
 from stylecli.errors import InputError
 from stylecli.method import Method, Past, Request
 from stylecli.progress import Listener

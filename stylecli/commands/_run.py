@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from stylecli.batch.inputs import forget_pipes
 from stylecli.batch.plan import STDOUT, Job
 from stylecli.batch.runner import Audience, Past
+from stylecli.batch.sources import forget_pipes
 from stylecli.commands._report import Reporter, line
 from stylecli.errors import ExitCode, UsageError, printable
 from stylecli.settings.fields import Settings

@@ -5,8 +5,8 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from stylecli.batch.inputs import STDIN, Source
 from stylecli.batch.plan import STDOUT, Job
+from stylecli.batch.sources import STDIN, Source
 from stylecli.commands._report import Reporter, complain
 from stylecli.errors import ExitCode, StyleCliError, UsageError
 from stylecli.settings.shared import Compute, Contents, Files, Reporting

@@ -5,9 +5,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylecli.batch.inputs import Source
+from stylecli.batch.inputs import recorded
 from stylecli.batch.plan import Job, guard
 from stylecli.batch.record import ENCODING, Record, loads
+from stylecli.batch.sources import Source
 from stylecli.commands._options import from_settings
 from stylecli.commands._report import Reporter
 from stylecli.commands._run import run_jobs
@@ -85,7 +86,7 @@ def _same(stored: dict[str, object], urls: bool) -> Source:
     """
     path = str(stored["path"])
     try:
-        source = Source.recorded(path, float(str(stored.get("share", 1))), urls=urls)
+        source = recorded(path, float(str(stored.get("share", 1))), urls=urls)
     except InputError as error:
         hint = error.hint if "://" in path else "replay runs where the file was made, with its inputs in place"
         raise InputError(error.message, hint) from error

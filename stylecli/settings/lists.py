@@ -6,7 +6,6 @@ from stylecli.errors import UsageError
 
 MOST = 10_000
 LARGEST_SEED = 2**32 - 1
-LATENTS = (".safetensors", ".npz", ".npy", ".pt", ".pth")
 _RANGE = re.compile(r"(\d{1,12})(?:-(\d{1,12}))?", re.ASCII)
 _ROW = re.compile(r"(.+\.(?:safetensors|np[yz]|pth?))(?:\[(\d{1,6})\])?", re.ASCII)
 NAMED_LAYERS = {"coarse": (4, 8), "middle": (16, 32), "fine": (64, 2**16)}

@@ -138,8 +138,7 @@ class _Machine:
     def _list(self, _: None) -> None:
         self.stack.append(self._above_mark())
 
-    def _frozenset(self, _: None) -> None:
-        self.stack.append(self._above_mark())
+    _frozenset = _list
 
     def _dict(self, _: None) -> None:
         items = self._above_mark()
@@ -152,8 +151,7 @@ class _Machine:
     def _appends(self, _: None) -> None:
         self._extend(self._above_mark())
 
-    def _additems(self, _: None) -> None:
-        self._extend(self._above_mark())
+    _additems = _appends
 
     def _setitem(self, _: None) -> None:
         value, key = self.stack.pop(), self.stack.pop()
@@ -203,8 +201,7 @@ class _Machine:
         arguments, what = self.stack.pop(), self.stack.pop()
         self._call(what, arguments)
 
-    def _newobj(self, _: None) -> None:
-        self._reduce(None)
+    _newobj = _reduce
 
     def _newobj_ex(self, _: None) -> None:
         keywords, arguments, what = (self.stack.pop() for _ in range(3))

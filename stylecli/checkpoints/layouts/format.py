@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from stylecli.checkpoints.header import OURS
+from stylecli.errors import WeightsError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -66,6 +67,19 @@ class Format:
 def own(network: str, required: Mapping[str, Shape], convert: Converter) -> Format:
     """The row of what `save_network` writes."""
     return Format(OURS[network], network, required, convert, (r"sample\..+",))
+
+
+def taken(tensors: Mapping[str, Tensor], name: str, shape: Shape | None = None) -> Tensor:
+    """One of the tensors.
+
+    Raises:
+        WeightsError: There is none, or it has another shape.
+    """
+    if name not in tensors:
+        raise WeightsError(f"{name} is missing", "the file is incomplete, or of another version")
+    if shape and not _fits(tensors[name].shape, shape):
+        raise WeightsError(f"{name} is {list(tensors[name].shape)}, not {_shown(shape)}")
+    return tensors[name]
 
 
 def _fits(shape: tuple[int, ...], wanted: Shape) -> bool:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from stylecli.checkpoints.layouts.format import Options
 from stylecli.checkpoints.layouts.strict_state import ConsumedState
-from stylecli.checkpoints.layouts.stylegan2 import as_layer, check_size, read_config
+from stylecli.checkpoints.layouts.stylegan2 import as_layer, check_size
 from stylecli.errors import WeightsError
 from stylecli.nets.lucidrains import LucidrainsConfig
 
@@ -21,13 +21,6 @@ State = dict[str, Tensor]
 LR_MULTIPLIER = 0.1
 KNOWN = r"(0\.2\d|1\.\d)(\.\d+)?"
 """Versions whose generators were compared."""
-
-
-def ours(tensors: State, options: Options) -> tuple[LucidrainsConfig, State]:
-    """What `save_network` wrote."""
-    config = read_config(LucidrainsConfig, options)
-    check_size(config.size, options)
-    return config, tensors
 
 
 def lucidrains(tensors: State, options: Options) -> tuple[LucidrainsConfig, State]:

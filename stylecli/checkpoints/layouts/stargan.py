@@ -9,11 +9,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from stylecli.checkpoints.layouts.feed_forward import SIGNED, Layers, counted
-from stylecli.checkpoints.layouts.format import Options
+from stylecli.checkpoints.layouts.format import Options, taken
+from stylecli.checkpoints.layouts.layers import SIGNED, Layers, counted
 from stylecli.checkpoints.layouts.strict_state import ConsumedState
 from stylecli.errors import WeightsError
 from stylecli.nets.feed_forward import FeedForwardConfig, Step
@@ -66,7 +65,7 @@ def clovaai(tensors: State, options: Options) -> tuple[StarGANConfig, State]:
     fan = {name.removeprefix("fan."): state.pop(name) for name in [*state] if name.startswith("fan.")}
     if fan:
         state |= {f"fan.{name}": value for name, value in wing(fan, {})[1].items()}
-    shape: Callable[[str, int], int] = lambda name, axis: _shape(state, name)[axis]
+    shape: Callable[[str, int], int] = lambda name, axis: taken(state, name).shape[axis]
     domains = _count(state, r"mapping\.unshared\.(\d+)\.0\.weight")
     config = StarGANConfig(
         2 ** (blocks + 2),
@@ -147,12 +146,6 @@ def _labels(said: object, domains: int) -> tuple[str, ...]:
 
 def _count(state: State, pattern: str) -> int:
     return sum(bool(re.fullmatch(pattern, name)) for name in state)
-
-
-def _shape(state: State, name: str) -> torch.Size:
-    if name not in state:
-        raise WeightsError(f"{name} is missing", "the file is incomplete, or of another version")
-    return state[name].shape
 
 
 def _possible(config: StarGANConfig) -> bool:

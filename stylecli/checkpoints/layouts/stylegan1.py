@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stylecli.checkpoints.layouts.format import Options
 from stylecli.checkpoints.layouts.strict_state import ConsumedState
-from stylecli.checkpoints.layouts.stylegan2 import LR_MULTIPLIER, check_size, read_config
+from stylecli.checkpoints.layouts.stylegan2 import LR_MULTIPLIER, check_size
 from stylecli.errors import UsageError, WeightsError
 from stylecli.nets.stylegan1 import StyleGAN1Config
 from stylecli.nets.upfirdn import BINOMIAL
@@ -19,13 +19,6 @@ from stylecli.nets.upfirdn import BINOMIAL
 State = dict[str, Tensor]
 FUSED = 128
 """From this size on, both codes double with a transposed convolution whose weights are laid out for it."""
-
-
-def ours(tensors: State, options: Options) -> tuple[StyleGAN1Config, State]:
-    """What `save_network` wrote."""
-    config = read_config(StyleGAN1Config, options)
-    check_size(2 ** (len(config.widths) + 1), options)
-    return config, tensors
 
 
 def rosinality(tensors: State, options: Options) -> tuple[StyleGAN1Config, State]:

@@ -65,11 +65,15 @@ def check_size(size: int, options: Options) -> None:
         raise WeightsError(f"makes pictures of {size} px, not {options['size']}", "leave out --size")
 
 
-def ours(tensors: State, options: Options) -> tuple[StyleGAN2Config, State]:
-    """What `save_network` wrote."""
-    config = read_config(StyleGAN2Config, options)
-    check_size(config.size, options)
-    return config, tensors
+def ours(kind: type[StyleConfig]) -> Converter:
+    """What `save_network` wrote of a generator whose config is of `kind`."""
+
+    def convert(tensors: State, options: Options) -> tuple[StyleConfig, State]:
+        config = read_config(kind, options)
+        check_size(config.size, options)
+        return config, tensors
+
+    return convert
 
 
 def rosinality(tensors: State, options: Options) -> tuple[StyleGAN2Config, State]:

@@ -2,12 +2,15 @@
 
 from stylecli.checkpoints.layouts import lucidrains, stargan, stylegan1, stylegan2
 from stylecli.checkpoints.layouts.format import Format, own
+from stylecli.nets.lucidrains import LucidrainsConfig
+from stylecli.nets.stylegan1 import StyleGAN1Config
+from stylecli.nets.stylegan2 import StyleGAN2Config
 
 FORMATS = (
     own(
         "stylegan2",
         {"const": (None, 4, None), "layers.0.strength": (), "rgbs.0.weight": (3, None, 1, 1)},
-        stylegan2.ours,
+        stylegan2.ours(StyleGAN2Config),
     ),
     Format(
         "StyleGAN 2, rosinality, with a mean latent",
@@ -57,12 +60,12 @@ FORMATS = (
     own(
         "lucidrains",
         {"const": (None, 4, None), "layers.1.noise_weight": (None,), "rgbs.0.weight": (3, None, 1, 1)},
-        lucidrains.ours,
+        stylegan2.ours(LucidrainsConfig),
     ),
     own(
         "stylegan1",
         {"const": (None, 4, 4), "layers.0.noise_weight": (None,), "rgb.weight": (3, None, 1, 1)},
-        stylegan1.ours,
+        stylegan2.ours(StyleGAN1Config),
     ),
     Format(
         "StyleGAN 1, rosinality",

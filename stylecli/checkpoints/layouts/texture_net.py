@@ -5,11 +5,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stylecli.checkpoints.layouts.format import Options
+from stylecli.checkpoints.layouts.format import Options, taken
 from stylecli.errors import WeightsError
 from stylecli.nets.texture_net import TextureConfig
 
 Converted = tuple[TextureConfig, dict[str, Tensor]]
+CONVOLUTION = (None,) * 4
 MOST_SCALES = 10
 WIDEST = 1024
 """Channels; a file from a stranger must not decide how much is built."""
@@ -57,7 +58,7 @@ def readable(tensors: dict[str, Tensor], config: Options) -> Converted:
     if "widths" in config:
         return ours(tensors, config)
     scales = _scales(tensors, "branch{}.conv1.weight")
-    channels = _taken(tensors, "branch1.conv1.weight").shape[1]
+    channels = taken(tensors, "branch1.conv1.weight", CONVOLUTION).shape[1]
     # Nets with a picture among their inputs are the style nets.
     content = channels - 3
     return _built(tensors, scales, norm="instance", joined="both", content=content, wrapped_border=content > 0), tensors
@@ -128,10 +129,13 @@ def _beyond(tensor: Tensor, count: int) -> Tensor:
 def _built(
     state: dict[str, Tensor], scales: int, norm: str, joined: str, content: int = 0, wrapped_border: bool = False
 ) -> TextureConfig:
-    first = _taken(state, "branch1.conv1.weight")
-    widths = (first.shape[0], *(_taken(state, f"level{k}.conv1.weight").shape[0] for k in range(2, scales + 1)))
+    first = taken(state, "branch1.conv1.weight", CONVOLUTION)
+    widths = (
+        first.shape[0],
+        *(taken(state, f"level{k}.conv1.weight", CONVOLUTION).shape[0] for k in range(2, scales + 1)),
+    )
     count = _scales(state, "branch1.conv{}.weight")
-    kernels = tuple(_taken(state, f"branch1.conv{index}.weight").shape[-1] for index in range(1, count + 1))
+    kernels = tuple(taken(state, f"branch1.conv{index}.weight", CONVOLUTION).shape[-1] for index in range(1, count + 1))
     return TextureConfig(
         widths,
         first.shape[0],
@@ -150,11 +154,3 @@ def _scales(tensors: dict[str, Tensor], name: str) -> int:
     if not 1 <= count <= MOST_SCALES:
         raise WeightsError(f"{name.format(1)} is missing")
     return count
-
-
-def _taken(tensors: dict[str, Tensor], name: str) -> Tensor:
-    if name not in tensors:
-        raise WeightsError(f"{name} is missing")
-    if tensors[name].ndim != 4:
-        raise WeightsError(f"{name} is {list(tensors[name].shape)}, not a convolution")
-    return tensors[name]

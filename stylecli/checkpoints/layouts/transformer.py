@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from stylecli.checkpoints.layouts.format import Options
+from stylecli.checkpoints.layouts.format import Options, taken
 from stylecli.errors import WeightsError
 from stylecli.nets.transformer import TransformerConfig
 
@@ -81,8 +81,7 @@ def tensorflow(tensors: dict[str, Tensor], config: Options) -> Converted:
     state: dict[str, Tensor] = {}
     for index, layer in enumerate(shape.layers()):
         weight, shift, scale = (
-            _taken(tensors, f"Variable_{number}" if number else "Variable")
-            for number in range(3 * index, 3 * index + 3)
+            taken(tensors, f"Variable_{number}" if number else "Variable") for number in range(3 * index, 3 * index + 3)
         )
         if weight.ndim != 4:
             raise WeightsError(f"the filters of layer {index} are {list(weight.shape)}")
@@ -102,16 +101,16 @@ def _translated(
     """Config from the shapes, then every tensor of ours from theirs; what is left over belongs to no layer."""
     count = sum(bool(re.fullmatch(convolution, key)) for key in tensors)
     # Three on the way down, three on the way up, two a block.
-    shape = tuple(_taken(tensors, names(f"down{level}")[0] + "weight").shape[0] for level in (1, 2, 3))
+    shape = tuple(taken(tensors, names(f"down{level}")[0] + "weight").shape[0] for level in (1, 2, 3))
     config = build(widths=shape, blocks=((count - 6) // 2,))
     state, used = {}, set()
     for layer in config.layers():
         conv, norm = names(layer.name)
         for kind in ("weight",) if config.tensorflow else ("weight", "bias"):
-            state[f"convs.{layer.name}.{kind}"] = _taken(tensors, f"{conv}{kind}")
+            state[f"convs.{layer.name}.{kind}"] = taken(tensors, f"{conv}{kind}")
             used.add(f"{conv}{kind}")
         for row, kind in (("gamma", "weight"), ("beta", "bias")) if layer.normed else ():
-            state[f"norms.{layer.name}.{row}"] = _taken(tensors, f"{norm}{kind}")[None]
+            state[f"norms.{layer.name}.{row}"] = taken(tensors, f"{norm}{kind}")[None]
             used.add(f"{norm}{kind}")
     if extra := next((key for key in tensors if key not in used), None):
         raise WeightsError(f"{extra} belongs to no layer")
@@ -134,9 +133,3 @@ def _lengstrom_names(layer: str) -> tuple[str, str]:
     else:
         start = "conv4." if layer == "out" else f"{layer.replace('down', 'conv')}."
     return f"{start}conv.", f"{start}norm."
-
-
-def _taken(tensors: dict[str, Tensor], name: str) -> Tensor:
-    if name not in tensors:
-        raise WeightsError(f"{name} is missing")
-    return tensors[name]

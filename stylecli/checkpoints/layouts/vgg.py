@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stylecli.checkpoints.layouts.format import Options
+from stylecli.checkpoints.layouts.format import Options, taken
 from stylecli.errors import WeightsError
 from stylecli.nets.vgg import LPIPS_LAYERS, VGGConfig
 
@@ -90,7 +90,7 @@ def distilled(tensors: dict[str, Tensor], config: Options) -> Converted:
     also = [f"{theirs}.{kind}" for theirs in mapped.values() for kind in ("weight", "bias")]
     built, state = _assemble(tensors, names, *_first(tensors, "conv0"), also=("conv0.weight", "conv0.bias", *also))
     for layer, theirs in mapped.items():
-        state |= {f"maps.{layer}.{kind}": _taken(tensors, f"{theirs}.{kind}") for kind in ("weight", "bias")}
+        state |= {f"maps.{layer}.{kind}": taken(tensors, f"{theirs}.{kind}") for kind in ("weight", "bias")}
     maps = tuple((layer, tensors[f"{theirs}.weight"].shape[0]) for layer, theirs in mapped.items())
     return replace(built, padding="reflect", maps=maps), state
 
@@ -127,10 +127,10 @@ def _assemble(
     for name, theirs in names.items():
         if name.endswith("_1"):
             widths.append([])
-        weight = _taken(tensors, f"{theirs}.weight", (None, channels, 3, 3))
+        weight = taken(tensors, f"{theirs}.weight", (None, channels, 3, 3))
         channels = weight.shape[0]
         widths[-1].append(channels)
-        state |= {f"convs.{name}.weight": weight, f"convs.{name}.bias": _taken(tensors, f"{theirs}.bias", (channels,))}
+        state |= {f"convs.{name}.weight": weight, f"convs.{name}.bias": taken(tensors, f"{theirs}.bias", (channels,))}
     known = {*also, *(f"{theirs}.{kind}" for theirs in names.values() for kind in ("weight", "bias"))}
     if extra := next((key for key in tensors if key not in known), None):
         raise WeightsError(f"{extra} belongs to no layer")
@@ -138,17 +138,7 @@ def _assemble(
 
 
 def _first(tensors: dict[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
-    return _taken(tensors, f"{name}.weight", (3, 3, 1, 1))[:, :, 0, 0], _taken(tensors, f"{name}.bias", (3,))
-
-
-def _taken(tensors: dict[str, Tensor], name: str, shape: tuple[int | None, ...] | None = None) -> Tensor:
-    if name not in tensors:
-        raise WeightsError(f"{name} is missing")
-    found = tensors[name].shape
-    if shape and (len(found) != len(shape) or any(w not in (None, f) for f, w in zip(found, shape, strict=True))):
-        wanted = ", ".join("any" if extent is None else str(extent) for extent in shape)
-        raise WeightsError(f"{name} is {list(found)}, not [{wanted}]")
-    return tensors[name]
+    return taken(tensors, f"{name}.weight", (3, 3, 1, 1))[:, :, 0, 0], taken(tensors, f"{name}.bias", (3,))
 
 
 def _known_scale(first: Tensor) -> str:
