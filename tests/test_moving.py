@@ -218,6 +218,21 @@ def test_bad_input(cli: Cli, picture: Callable[..., Path]):
     assert not Path("b.mp4").exists()
 
 
+def test_bombs_and_lists_of_files(cli: Cli):
+    images = [Image.fromarray(levels) for levels in moving_files.pan(2, (30, 44))]
+    images[0].save("a.gif", save_all=True, append_images=images[1:])
+    data = bytearray(Path("a.gif").read_bytes())
+    data[6:10] = b"\x20\x4e\x20\x4e"
+    Path("bomb.gif").write_bytes(data)
+    said = complaint(cli("fast", "bomb.gif", *FAST, "-o", "b.mp4"), 1)
+    assert said == "bomb.gif: frames of 20,000x20,000 pixels"
+    Path("list.ts").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n/etc/passwd\n#EXT-X-ENDLIST\n")
+    assert "list.ts: " in complaint(cli("fast", "list.ts", *FAST, "-o", "b.mp4"), 1)
+    moving_files.write("a.mp4", moving_files.pan(3, (32, 48)))
+    Path("concat.avi").write_text("ffconcat version 1.0\nfile a.mp4\n")
+    assert "concat.avi: " in complaint(cli("fast", "concat.avi", *FAST, "-o", "b.mp4"), 1)
+
+
 def test_one_frame(cli: Cli):
     moving_files.write("a.mp4", moving_files.pan(1, (32, 48)), sound=True)
     done = cli("fast", "a.mp4", *FAST, "-o", "b.mp4")

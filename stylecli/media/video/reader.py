@@ -55,14 +55,23 @@ def open_clip(
     else:
         clip = _by_ffmpeg(source, name)
     height, width = clip.size
-    if height * width > LARGEST:
-        raise InputError(f"{name}: frames of {width:,}x{height:,} pixels", f"at most {LARGEST:,} pixels can be read")
+    check_size(height, width, name)
     # As floats, beside its levels.
     if most and 15 * height * width > max(most, ALLOWANCE):
         raise MemoryLimitError(
             f"{name}: frames of {width}x{height} take more than that", "allow more with --max-memory"
         )
     return clip
+
+
+def check_size(height: int, width: int, name: str) -> None:
+    """Refuses frames that no camera makes.
+
+    Raises:
+        InputError: They are too large.
+    """
+    if height * width > LARGEST:
+        raise InputError(f"{name}: frames of {width:,}x{height:,} pixels", f"at most {LARGEST:,} pixels can be read")
 
 
 def head(source: str | bytes, name: str) -> bytes:
@@ -118,6 +127,9 @@ def pictures_in(container: Av, name: str) -> Av:
     stream = found[0]
     if stream.codec_context is None:
         raise InputError(f"{name}: its codec is not known", READABLE)
+    check_size(stream.codec_context.height, stream.codec_context.width, name)
+    # Frames may become larger on the way.
+    stream.codec_context.options = {"max_pixels": str(LARGEST)}
     stream.thread_type = "AUTO"
     return stream
 
