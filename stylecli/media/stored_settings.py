@@ -20,6 +20,9 @@ KEYWORD = "stylecli"
 MOST = 2**24
 """Bytes of settings in a box."""
 
+PICTURES = frozenset([b"avif", b"avis", b"heic", b"heix", b"hevc", b"mif1", b"msf1"])
+"""Brands of pictures in the boxes of MP4."""
+
 IN_COMMENT = "stylecli:"
 """Before the settings, in a sound's comment."""
 
@@ -74,7 +77,7 @@ def _of_clip(path: str | Path) -> str | None:
         with open(path, "rb", opener=regular) as file:
             head = file.read(12)
             if head[4:8] == b"ftyp":
-                return _in_boxes(file) or ""
+                return _in_boxes(file) or (None if head[8:12] in PICTURES else "")
             if not (head[:4] == b"\x1aE\xdf\xa3" or head[:4] + head[8:12] == b"RIFFAVI "):
                 return None
     except (OSError, ValueError):
