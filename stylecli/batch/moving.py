@@ -52,6 +52,9 @@ AHEAD = 2
 SMOOTH = 0.9
 """Share of the statistics before that is kept at full steadiness; it falls as the root."""
 
+LARGE = 2**22
+"""Pixels of a frame beyond which one is painted at a time, by all threads: memory stays that of one picture."""
+
 ROOM = 2**30
 """Bytes of free memory that a frame should find before another one is painted beside it."""
 
@@ -308,6 +311,8 @@ class Painting:
 
         traits, device = self.method.traits, self.method.device
         if not (traits.short and traits.threads) or device.torch.type != "cpu" or device.max_memory or device.tight:
+            return 1
+        if self.clip.size[0] * self.clip.size[1] > LARGE:
             return 1
         room = int(virtual_memory().available) // ROOM // device.jobs
         return max(1, min(get_num_threads(), room))
