@@ -15,12 +15,16 @@ By default it spins for many: on a machine with other work, longer than the work
 """
 
 
-def main() -> None:
-    """Runs the command line and leaves with its exit code."""
+def main(warm: bool = False) -> None:
+    """Runs the command line and leaves with its exit code; in a process that is `warm`, for one that is not."""
     prepare_streams()
     if "OMP_WAIT_POLICY" not in os.environ:
         # Read once, when PyTorch is loaded.
         os.environ.update({name: count for name, count in WAITING.items() if name not in os.environ})
+    from stylecli.handover import handed_over
+
+    if not warm and (code := handed_over(sys.argv[1:])) is not None:
+        sys.exit(code)
     from stylecli.cli import run
 
     sys.exit(run())

@@ -32,13 +32,17 @@ STEP = 0.05
 _PR_SET_PDEATHSIG = 1
 
 
+fresh = False
+"""PyTorch is loaded, but has done nothing yet: it has no threads."""
+
+
 def possible() -> bool:
     """Whether a process can be split off here: on Linux, from a program without threads, with streams of its own."""
     try:
         own = (sys.stdout.fileno(), sys.stdin.fileno()) == (1, 0)
     except (OSError, ValueError, AttributeError):
         own = False
-    alone = threading.active_count() == 1 and "torch" not in sys.modules
+    alone = threading.active_count() == 1 and (fresh or "torch" not in sys.modules)
     return own and alone and sys.platform == "linux"
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stylecli.checkpoints import kept
 from stylecli.checkpoints.registry import ENTRIES, Entry
 from stylecli.errors import UsageError, WeightsError
 from stylecli.files import is_stream, regular
@@ -195,6 +196,8 @@ def sha256(path: Path) -> str:
             digest.update(f"{name} {sha256(part)}\n".encode())
         return digest.hexdigest()
     try:
+        if known := kept.digest(path):
+            return known
         with open(path, "rb", opener=regular) as file:
             while chunk := file.read(2**20):
                 digest.update(chunk)

@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from stylecli.budget import TENSOR, Budget, OverBudgetError
+from stylecli.checkpoints import kept
 from stylecli.checkpoints.containers.flatten import LONGEST, flatten
 from stylecli.checkpoints.containers.nvidia import understood
 from stylecli.checkpoints.containers.onnx_files import read_onnx
@@ -78,6 +79,8 @@ def read_tensors(path: Path) -> Contents:
     if path.is_dir():
         return _folder(path)
     with reading(path):
+        if known := kept.contents(path):
+            return known
         with open(path, "rb", opener=regular) as file:
             head = file.read(HEAD)
             if not head:

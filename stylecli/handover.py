@@ -1,0 +1,158 @@
+"""Hands a command over to a process that is warm, see `stylecli.warm`: it starts at once, not after two seconds.
+
+The other process gets the words, the environment, the working folder and the very streams of this one, and its exit
+code is ours. Nothing is handed over to a process of another user or version, with other limits, or with an environment
+that would have changed how libraries were loaded; nor where nobody answers within a second. The command then runs by
+itself.
+"""
+
+import json
+import os
+import signal
+import socket
+import stat
+import struct
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+AT_HOME = ("doctor", "train", "warm", "weights")
+"""First words of what is never handed over: it is quick, long, or about this very process."""
+
+LOADED_WITH = (
+    "CUDA",
+    "GOMP",
+    "KMP",
+    "LANG",
+    "LC_",
+    "LD_",
+    "MALLOC",
+    "MKL",
+    "OMP",
+    "OPENBLAS",
+    "PYTHON",
+    "PYTORCH",
+    "TORCH",
+)
+"""Beginnings of environment variables that are read when libraries are loaded."""
+
+PATIENCE = 1.0
+"""Seconds to wait for an answer."""
+
+PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGWINCH")
+GO, ENDED = b"g", struct.Struct("!ci")
+
+
+def possible() -> bool:
+    """Whether processes of this system can hand streams to each other."""
+    return hasattr(socket, "AF_UNIX") and hasattr(socket, "send_fds") and hasattr(os, "fork")
+
+
+def place() -> Path:
+    """Where the socket is, or would be: in a folder of the user's alone."""
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    return Path(base, "stylecli", "warm") if base else Path(tempfile.gettempdir(), f"stylecli-{os.getuid()}", "warm")
+
+
+def private(folder: Path) -> bool:
+    """Whether a folder belongs to this user, and nobody else may look into it."""
+    try:
+        about = os.lstat(folder)
+    except OSError:
+        return False
+    return stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() and not about.st_mode & 0o077
+
+
+def likeness() -> list[object]:
+    """What must be the same in a process that a command is handed over to."""
+    import resource
+
+    from stylecli import __version__
+
+    package = Path(__file__).parent
+    newest = max(
+        entry.stat().st_mtime_ns
+        for folder, _, _ in os.walk(package)
+        for entry in os.scandir(folder)
+        if entry.name.endswith(".py")
+    )
+    limits = [resource.getrlimit(each) for each in (resource.RLIMIT_AS, resource.RLIMIT_DATA, resource.RLIMIT_FSIZE)]
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    loaded = sorted(pair for pair in os.environ.items() if pair[0].startswith(LOADED_WITH))
+    told = [__version__, sys.executable, str(package), newest, sys.flags, loaded, limits, cores, os.nice(0)]
+    same: list[object] = json.loads(json.dumps(told))
+    return same
+
+
+def send(line: socket.socket, message: dict[str, object], streams: Sequence[int] = ()) -> None:
+    """Sends a message, and streams along with it.
+
+    Raises:
+        OSError: The other end is gone.
+    """
+    body = json.dumps(message).encode()
+    data = struct.pack("!I", len(body)) + body
+    sent = socket.send_fds(line, [data], list(streams)) if streams else 0
+    line.sendall(data[sent:])
+
+
+def asked(request: dict[str, object]) -> socket.socket | None:
+    """The connection to a warm process that has accepted a request; None where there is none, or it has not."""
+    path = place()
+    if not private(path.parent) or not path.exists():
+        return None
+    line = socket.socket(socket.AF_UNIX)
+    try:
+        line.settimeout(PATIENCE)
+        line.connect(str(path))
+        if hasattr(socket, "SO_PEERCRED"):
+            about = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            if struct.unpack("3i", about)[1] != os.getuid():
+                raise PermissionError
+        send(line, request | {"likeness": likeness()})
+        if line.recv(1) == GO:
+            line.settimeout(None)
+            return line
+    except OSError:
+        pass
+    line.close()
+    return None
+
+
+def handed_over(words: Sequence[str]) -> int | None:
+    """The exit code of a command that a warm process has done; None where this one has to do it."""
+    if not words or words[0] in AT_HOME or words[0].startswith("-") or not possible() or not place().exists():
+        return None
+    if (line := asked({})) is None:
+        return None
+    mask = os.umask(0)
+    os.umask(mask)
+    request: dict[str, object] = {"words": list(words), "environment": dict(os.environ), "mask": mask}
+    with line, suppress(OSError):
+        here = os.open(".", os.O_RDONLY)
+        for name in PASSED_ON:
+            signal.signal(getattr(signal, name), lambda number, _: line.send(bytes([number])))
+        signal.signal(signal.SIGTSTP, lambda *_: _pause(line))
+        # Only now: streams that wait with a process that is stuck would stay open.
+        send(line, request, (0, 1, 2, here))
+        answer = b""
+        while len(answer) < ENDED.size and (part := line.recv(ENDED.size - len(answer))):
+            answer += part
+        if len(answer) == ENDED.size:
+            kind, code = ENDED.unpack(answer)
+            if kind == b"s":
+                # Ended by a signal, and so does this one, for whoever looks at that.
+                signal.signal(code, signal.SIG_DFL)
+                os.kill(os.getpid(), code)
+            return int(code)
+    print("the warm process ended before the command did\nhint: run it again", file=sys.stderr)
+    return 1
+
+
+def _pause(line: socket.socket) -> None:
+    """Ctrl-Z stops both; whoever lets this process go on lets the other one too."""
+    line.send(bytes([signal.SIGSTOP]))
+    os.kill(os.getpid(), signal.SIGSTOP)
+    line.send(bytes([signal.SIGCONT]))
