@@ -116,6 +116,7 @@ class _Watch:
                     self._tell(what, place, said)
         return at
 
+    # Any: `what` came through the pipe with `said`, and tells its type.
     def _tell(self, what: str, place: int, said: Any) -> None:
         match what:
             case "say" | "made":

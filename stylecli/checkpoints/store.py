@@ -8,7 +8,6 @@ import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from stylecli.checkpoints import kept
 from stylecli.checkpoints.registry import ENTRIES, Entry
@@ -87,9 +86,8 @@ def complete(incomplete: str) -> list[str]:
 
 def complete_styles(incomplete: str) -> list[str]:
     """Styles of embedded nets that begin so, for shell completion."""
-    styles = [
-        each["name"] for path in sorted(embedded().glob("*.safetensors")) for each in about(path).get("styles", [])
-    ]
+    told = [about(path).get("styles") for path in sorted(embedded().glob("*.safetensors"))]
+    styles = [str(each["name"]) for rows in told if isinstance(rows, list) for each in rows]
     return [name for name in styles if name.startswith(incomplete)]
 
 
@@ -221,7 +219,7 @@ def check_digest(path: Path, expected: str) -> str:
     return digest
 
 
-def about(path: Path) -> dict[str, Any]:
+def about(path: Path) -> dict[str, object]:
     """What one of our own files says of itself, without loading it; empty for all others."""
     try:
         with open(path, "rb", opener=regular) as file:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -48,8 +47,8 @@ class Contents:
     tensors: dict[str, Tensor]
     metadata: dict[str, str] = field(default_factory=dict)
     container: str = "safetensors"
-    tree: Any = None
-    told: dict[str, Any] = field(default_factory=dict)
+    tree: object = None
+    told: dict[str, object] = field(default_factory=dict)
     budget: Budget = field(default_factory=lambda: Budget.of(0))
 
 
@@ -159,7 +158,7 @@ def _safetensors(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
         raise WeightsError(f"damaged: {text}", "fetch it again") from error
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> None:
+def _unique(pairs: list[tuple[str, object]]) -> None:
     if len({name for name, _ in pairs}) < len(pairs):
         ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise WeightsError(f"damaged: {ascii(twice)[:60]} is there twice")
@@ -175,7 +174,7 @@ def _pickle(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
     return _opened(tree, container, budget)
 
 
-def _opened(tree: Any, container: str, budget: Budget) -> Contents:
+def _opened(tree: object, container: str, budget: Budget) -> Contents:
     tree, told = understood(tree, budget)
     if isinstance(tree, dict) and isinstance(version := tree.get("version"), str):
         told = {"version": version, **told}
@@ -190,7 +189,7 @@ def _tar(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
 def _torch7(path: Path, mapping: mmap.mmap, budget: Budget) -> Contents:
     tree = read_torch7(mapping, budget)
     options = tree.get("opt") if isinstance(tree, dict) else None
-    told = {"modules": modules_of(tree, budget), "opt": options if isinstance(options, dict) else {}}
+    told: dict[str, object] = {"modules": modules_of(tree, budget), "opt": options if isinstance(options, dict) else {}}
     return Contents(flatten(tree, budget), container="Torch 7", tree=tree, told=told, budget=budget)
 
 
