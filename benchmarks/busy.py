@@ -29,8 +29,8 @@ COMMANDS = {
     "fast": ["fast", CONTENT, "--style", "udnie", "--size", "1024"],
     "gatys": ["gatys", CONTENT, "--style", STYLE, "--size", "384", "--steps", "12"],
     "texture": ["texture", STYLE, "--out-size", "256x256", "--steps", "20"],
-    "stylegan": ["stylegan", "sample", "--seeds", "0-63"],
-    "stargan": ["stargan", "ref", CONTENT, "--ref", STYLE],
+    "stylegan": ["stylegan", "sample", "--seeds", "0-63", "--grid"],
+    "stargan": ["stargan", "latent", CONTENT, "--domain", "ukiyo_e", "--size", "256"],
     "audio": ["audio", "{sound}", "--style", "{noise}", "--steps", "40"],
 }
 

@@ -134,8 +134,9 @@ def compare(what: str, path: Path, pictures: list[Path], folder: Path) -> Row:
     """One row of the table: median seconds a picture, files in and out, after one to warm up."""
     net = build(path)[2]
     assert isinstance(net, TransformerNet)
-    style = len(net.config.styles) - 1
-    mix = torch.eye(style + 1)[style:]
+    # Rows of strokes of another size lie behind the styles themselves.
+    style = max(index for index, name in enumerate(net.config.styles) if "@" not in name)
+    mix = torch.eye(len(net.config.styles))[style : style + 1]
     save_onnx(net, folder / "net.onnx")
     sides = {
         "plain": plain_side(net, style),

@@ -5,6 +5,8 @@ in texture networks (Ulyanov et al. 2016, arXiv 1603.03417), noise breaks that. 
 of the picture, and known at every pixel before a network runs, so that tiles see what the whole picture sees.
 """
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
@@ -13,6 +15,8 @@ PERIODS = (4, 8, 16, 32)
 """Distances in pixels between the independent values of each octave; all octaves are equally loud."""
 DEVIATION = 0.2
 ROWS = 256
+KEPT = 2**23
+"""Pixels up to which the noise of a size is kept for the next picture."""
 
 
 def noise_like(rgb: Tensor, seed: int = 0, shift: Tensor | None = None) -> Tensor:
@@ -24,18 +28,26 @@ def noise_like(rgb: Tensor, seed: int = 0, shift: Tensor | None = None) -> Tenso
         shift: As `method.Past` has it: what moves through a clip takes its noise along.
     """
     count, _, height, width = rgb.shape
-    made = torch.empty(count, 1, height, width, dtype=torch.uint8)
-    for picture, plane in enumerate(made[:, 0]):
-        generator = Generator().manual_seed(seed + picture)
+    make = _plane if height * width <= KEPT else _plane.__wrapped__
+    made = torch.stack([make(height, width, seed + picture)[None] for picture in range(count)])
+    made = made if shift is None else _moved(made, shift)
+    return made.to(rgb.device) if rgb.dtype == torch.uint8 else made.to(rgb.device, rgb.dtype).div_(255)
+
+
+@lru_cache(2)
+def _plane(height: int, width: int, seed: int) -> Tensor:
+    """The noise of one picture as levels [H, W], which is not to be changed: a folder has pictures of one size."""
+    with torch.inference_mode(False):
+        generator = Generator().manual_seed(seed)
         lattices = [(p, torch.randn(height // p + 2, width // p + 2, generator=generator)) for p in PERIODS]
+        plane = torch.empty(height, width, dtype=torch.uint8)
         for top in range(0, height, ROWS):
             rows = torch.arange(top, min(top + ROWS, height))
             octaves = [_between(_between(lattice, rows, p, 0), torch.arange(width), p, 1) for p, lattice in lattices]
             # A value between four independent ones has 4/9 of their variance, on the mean.
             loud = DEVIATION * 1.5 / len(PERIODS) ** 0.5
             plane[top : top + ROWS] = torch.stack(octaves).sum(0).mul_(loud).add_(0.5).clamp_(0, 1).mul_(255).round_()
-    made = made if shift is None else _moved(made, shift)
-    return made.to(rgb.device) if rgb.dtype == torch.uint8 else made.to(rgb.device, rgb.dtype).div_(255)
+    return plane
 
 
 def _moved(noise: Tensor, shift: Tensor) -> Tensor:
