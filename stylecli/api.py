@@ -9,7 +9,7 @@ Keywords are the options of the command of that name, or one `settings` object t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from stylecli import methods
 from stylecli.batch.work import even
 from stylecli.errors import Stopped, UsageError
-from stylecli.method import Request, Result, one_each
+from stylecli.method import Method, Request, Result, one_each
 from stylecli.progress import Listener, silent
 from stylecli.settings.fields import Settings
 from stylecli.settings.shared import Machine
@@ -71,32 +71,91 @@ def stylize(
         WeightsError: Weights that are missing or wrong.
         Stopped: Ctrl-C, a `KeyboardInterrupt`; its `result` is the best picture so far.
     """
-    from PIL.Image import fromarray
-    from torch import Tensor
+    one_each(_several(styles), shares, masks)
+    return session(method, content, styles, settings=settings, masks=masks, **options).at(shares=shares)
 
-    from stylecli.media.images import quantize
+
+def session(
+    method: str,
+    /,
+    content: "Input | None" = None,
+    styles: "Input | Sequence[Input]" = (),
+    *,
+    settings: Settings | None = None,
+    masks: "Sequence[Tensor] | None" = None,
+    **options: object,
+) -> "Session":
+    """Opens a method, with pictures, for several results: what does not change is computed once.
+
+        with api.session("adain", "photo.jpg", ["wave.jpg", "scream.jpg"]) as painted:
+            weak, strong = painted.at(alpha=0.3), painted.at(alpha=0.9, shares=[1, 3])
+
+    Arguments and errors are those of `stylize`.
+    """
+    from torch import Tensor
 
     asked, listener, device = _asked(method, settings, options)
     several = _several(styles)
-    one_each(several, shares, masks)
+    one_each(several, None, masks)
     opened = methods.opened(method, asked, device)
-    pictures = {role: _pixels(path) for role, path in asked.pictures().items()}
     given: Mapping[str, Sequence[object]] = {"content": [content], "style": several}
-    request: Request[Settings, object] = Request(
-        asked,
-        None if content is None else _pixels(content),
-        [_pixels(style) for style in several],
-        list(shares or [1.0] * len(several)) if masks else even(shares) if shares else None,
-        masks,
-        pictures,
-        {role: [str(x) if isinstance(x, str | Path) else role for x in some] for role, some in given.items()},
-        listener,
+    names = {role: [str(x) if isinstance(x, str | Path) else role for x in some] for role, some in given.items()}
+    return Session(
+        opened,
+        Request(
+            asked,
+            None if content is None else _pixels(content),
+            [_pixels(style) for style in several],
+            None,
+            masks,
+            {role: _pixels(path) for role, path in asked.pictures().items()},
+            names,
+            listener,
+        ),
+        isinstance(content, Tensor),
     )
-    result = opened(request)
-    made = result.picture if isinstance(content, Tensor) else fromarray(quantize(result.picture, 8))
-    if result.interrupted:
-        raise Stopped(made)
-    return made
+
+
+class Session:
+    """An open method and its pictures; made by `session`.
+
+    Attributes:
+        settings: Those that hold where `at` says nothing else.
+    """
+
+    def __init__(self, method: Method[Settings, object], request: Request[Settings, object], tensors: bool) -> None:
+        self.settings = request.settings
+        self._method, self._request, self._tensors = method, request, tensors
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing stays open: what is kept goes with the session."""
+
+    def at(self, *, shares: Sequence[float] | None = None, **options: object) -> "Image | Tensor":
+        """The result with some options changed: those that a command may be given several times, such as `alpha`.
+
+        Raises:
+            UsageError: Another option, or a bad value.
+            Stopped: Ctrl-C; its `result` is the best picture so far.
+        """
+        from PIL.Image import fromarray
+
+        from stylecli.media.images import quantize
+
+        swept = [field.name for field in fields(self.settings) if field.metadata.get("sweep")]
+        if fixed := next((name for name in options if name not in swept), None):
+            raise UsageError(f"{fixed}: is fixed for a session", f"`at` changes {', '.join(swept)}")
+        request = self._request
+        one_each(request.styles, shares, None)
+        settings = build(type(self.settings), {**vars(self.settings), **options}) if options else self.settings
+        weighted = list(shares or [1.0] * len(request.styles)) if request.masks else even(shares) if shares else None
+        result = self._method(replace(request, settings=settings, shares=weighted))
+        made = result.picture if self._tensors else fromarray(quantize(result.picture, 8))
+        if result.interrupted:
+            raise Stopped(made)
+        return made
 
 
 def gatys(

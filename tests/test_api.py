@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keywords
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 
 from stylecli import api
 from stylecli.errors import InputError, Stopped, UsageError
+from stylecli.nets.transport import Transport
 from stylecli.settings.gatys import GatysSettings
 
 
@@ -79,3 +81,20 @@ def test_ctrl_c(gatys: FakeGatys):
 def test_only_methods_are_functions():
     with pytest.raises(AttributeError, match="no attribute 'monet'"):
         api.monet  # noqa: B018
+
+
+def test_a_session_computes_once_what_does_not_change(monkeypatch: pytest.MonkeyPatch):
+    generator = torch.Generator().manual_seed(0)
+    content, *styles = (torch.rand(3, 40, 48, generator=generator) for _ in range(3))
+    seen: list[object] = []
+    see, style = Transport.see, Transport.style
+    monkeypatch.setattr(Transport, "see", lambda net, x: seen.append("content") or see(net, x))
+    monkeypatch.setattr(Transport, "style", lambda net, x: seen.append("style") or style(net, x))
+    with api.session("adain", content, styles, device="cpu") as painted:
+        changes: list[dict[str, Any]] = [{"alpha": 0.3}, {"alpha": 0.9}, {"alpha": 0.9, "shares": [1, 3]}]
+        made = [painted.at(**each) for each in changes]
+        with pytest.raises(UsageError, match="size: is fixed"):
+            painted.at(size=20)
+    assert sorted(seen) == ["content", "style", "style"]
+    for each, change in zip(made, changes, strict=True):
+        assert torch.equal(each, api.adain(content, styles, device="cpu", **change))

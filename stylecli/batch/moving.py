@@ -21,6 +21,7 @@ from tempfile import gettempdir
 from threading import Thread
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from stylecli.batch.clip_coding import AHEAD, Coder
 from stylecli.batch.plan import STDOUT, Job
 from stylecli.errors import InputError, UsageError
 from stylecli.files import cut
@@ -38,16 +39,12 @@ if TYPE_CHECKING:
     from stylecli.batch.record import Record
     from stylecli.batch.runner import Made
     from stylecli.media.video.clip import Clip, Frame, Part
-    from stylecli.media.video.codecs import Coding, Encoder, Packet
     from stylecli.media.video.motion import Motion
     from stylecli.media.video.segments import Segments
 
 T = TypeVar("T")
 PIECE, SLOW_PIECE = 64, 8
 """Frames of a piece of a method that takes seconds a frame, or minutes."""
-
-AHEAD = 2
-"""Frames that wait between two stages."""
 
 SMOOTH = 0.9
 """Share of the statistics before that is kept at full steadiness; it falls as the root."""
@@ -148,7 +145,7 @@ class Painting:
         if segments.made:
             self._go_on(segments)
             self.notes[f"{self.job.title}: goes on behind {kept:,} frames that were there"] = None
-        coder = _Coder(segments, self.outputs, self.job, self.clip, self.part)
+        coder = Coder(segments, self.outputs, self.job, self.clip, self.part)
         try:
             done = self._painted(coder, kept)
         except BaseException:
@@ -194,7 +191,7 @@ class Painting:
             state |= {f"recall {name} {index:03}": each for name, some in known for index, each in enumerate(some)}
         return state
 
-    def _painted(self, coder: "_Coder", kept: int) -> int:
+    def _painted(self, coder: Coder, kept: int) -> int:
         """Paints what is not there yet; the count of all frames."""
         workers = self._workers()
         method, ready = self._sharing(workers)
@@ -283,7 +280,7 @@ class Painting:
             request, settings=self.over_time.settings(request.settings, time, self.end), shares=shares
         )
 
-    def _settled(self, coder: "_Coder", way: "_Way", future: "Future[_Painted]", done: int) -> int:
+    def _settled(self, coder: Coder, way: "_Way", future: "Future[_Painted]", done: int) -> int:
         """Takes what was painted of a frame, carries the one before on, and has it coded."""
         painted, frame = future.result(), way.frame
         levels, self.window = painted.levels, painted.result.window
@@ -325,7 +322,7 @@ class Painting:
         method.device = dataclasses.replace(method.device, jobs=method.device.jobs * workers)
         return method, partial(set_num_threads, max(1, get_num_threads() // workers))
 
-    def _write(self, segments: "Segments", coder: "_Coder") -> tuple[str, ...]:
+    def _write(self, segments: "Segments", coder: Coder) -> tuple[str, ...]:
         from stylecli.media.video.writer import assemble
 
         sound = self.job.main.held if self.clip.sounds else None
@@ -366,93 +363,6 @@ class _Painted:
     result: Result
     levels: "np.ndarray"
     alpha: "np.ndarray | None"
-
-
-class _Coder:
-    """Codes frames in a thread, and keeps every piece that is whole."""
-
-    def __init__(self, segments: "Segments", outputs: MovingOutputs, job: Job, clip: "Clip", part: "Part") -> None:
-        self.segments, self.outputs, self.job, self.clip, self.part = segments, outputs, job, clip, part
-        self.pool = ThreadPoolExecutor(1)
-        self.waiting: deque[Future[None]] = deque()
-        self.kept, self.count = segments.frames, 0
-        self.encoder: Encoder | None = None
-        self.packets: list[Packet] = []
-        self.notes: list[str] = []
-        self.known: Coding | None = None
-        if segments.made:
-            height, width = segments.state()["size"].tolist()
-            self._knows((height, width))
-
-    @property
-    def coding(self) -> "Coding":
-        """How frames are coded."""
-        assert self.known is not None
-        return self.known
-
-    def _knows(self, size: tuple[int, int]) -> None:
-        from stylecli.media.video.codecs import Coding, codec_for
-
-        clip, job = self.clip, self.job
-        self.known = Coding(
-            codec_for(job.format, self.outputs.codec),
-            size,
-            self.part.step(clip),
-            (self.part.fps or clip.rate) / self.part.every,
-            self.outputs.quality,
-            clip.alpha,
-            clip.colors,
-            clip.aspect,
-        )
-        if self.known.coded != size:
-            height, width = self.known.coded
-            note = f"{job.output}: {width}x{height}, for {self.known.codec} has even sides"
-            self.notes.append(note)
-        if clip.alpha and not self.known.transparent and job.format != "gif" and clip.tags is not None:
-            self.notes.append(f"{job.output}: transparent parts drawn on white, {self.known.codec} has no alpha")
-
-    def add(
-        self,
-        frame: "Frame",
-        levels: "np.ndarray",
-        alpha: "np.ndarray | None",
-        state: Callable[[], dict[str, "Tensor"]] | None,
-    ) -> None:
-        """Codes a frame; a piece ends with it where there is a `state` to keep."""
-        if self.known is None:
-            self._knows((levels.shape[0], levels.shape[1]))
-        self.waiting.append(self.pool.submit(self._coded, frame, levels, alpha, state))
-        while len(self.waiting) > AHEAD:
-            self.waiting.popleft().result()
-
-    def end(self) -> None:
-        """Keeps what is left as the last piece."""
-        if self.count or self.waiting:
-            self.waiting.append(self.pool.submit(self._kept, dict))
-        while self.waiting:
-            self.waiting.popleft().result()
-
-    def _coded(
-        self,
-        frame: "Frame",
-        levels: "np.ndarray",
-        alpha: "np.ndarray | None",
-        state: Callable[[], dict[str, "Tensor"]] | None,
-    ) -> None:
-        from stylecli.media.video.codecs import Encoder
-
-        self.encoder = self.encoder or Encoder(self.coding)
-        self.packets += self.encoder.add(_laid(levels, alpha, self.coding.transparent), frame.time, frame.duration)
-        self.count += 1
-        if state:
-            self._kept(state)
-
-    def _kept(self, state: Callable[[], dict[str, "Tensor"]]) -> None:
-        if self.encoder is None:
-            return
-        self.packets += self.encoder.end()
-        self.segments.add(self.packets, self.count, state())
-        self.encoder, self.packets, self.count = None, [], 0
 
 
 class _Ahead(Generic[T]):
@@ -520,16 +430,3 @@ def _planes(values: "np.ndarray") -> "Tensor":
     from torch import from_numpy
 
     return from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1), dtype=np.float32)).clamp_(0, 1)
-
-
-def _laid(levels: "np.ndarray", alpha: "np.ndarray | None", transparent: bool) -> "np.ndarray":
-    """[H, W, 4] where alpha is kept, else [H, W, 3], on white where there is alpha."""
-    import numpy as np
-
-    if transparent:
-        full = np.full(levels.shape[:2], 255, np.uint8) if alpha is None else alpha
-        return np.dstack([levels, full])
-    if alpha is None:
-        return levels
-    share = alpha[..., None] / np.float32(255)
-    return np.asarray(np.rint(levels * share + 255 * (1 - share)).astype(np.uint8))
