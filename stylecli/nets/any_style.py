@@ -262,13 +262,16 @@ class AnyStyle(nn.Module):
     def see(self, x: Tensor) -> Seen:
         """What is computed of a content once, whatever the styles and alphas; `x` as for `paint`."""
         fitted = self.fit(x)
-        rgb, centered, _ = self._apart(fitted)
+        parts = self.apart(fitted)
+        rgb, centered, _ = parts
         shown = rgb if centered is None else torch.addcmul(rgb, self.grain, centered)
-        return self.seen(fitted, [each.float() for each in self.encode(shown)], (x.shape[2], x.shape[3]))
+        return self.seen(parts, [each.float() for each in self.encode(shown)], (x.shape[2], x.shape[3]))
 
-    def seen(self, x: Tensor, features: Sequence[Tensor], size: tuple[int, int]) -> Seen:
-        """What `see` gives of `features` of `x`, which had `size` before `fit`."""
-        rgb, centered, masks = self._apart(x)
+    def seen(
+        self, parts: tuple[Tensor, Tensor | None, Tensor], features: Sequence[Tensor], size: tuple[int, int]
+    ) -> Seen:
+        """What `see` gives of `features` of a content, which is `apart` and had `size` before `fit`."""
+        rgb, centered, masks = parts
         presence = self._presence(masks)
         named = {
             moments_name(level, k): (feature, there)
@@ -282,7 +285,7 @@ class AnyStyle(nn.Module):
         asked = {name: feature for name, (feature, _) in named.items()}
         return Seen(tuple(features), presence, asked, shares or None, rgb, centered, size)
 
-    def _apart(self, x: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+    def apart(self, x: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
         """Colors, noise with mean 0 and deviation 1, and masks of what is `prepared`."""
         rgb, noise, masks = x.split([3, int(self.noisy), x.shape[1] - 3 - int(self.noisy)], 1)
         return rgb, (noise - 0.5) / DEVIATION if self.noisy else None, masks

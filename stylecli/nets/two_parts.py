@@ -57,7 +57,7 @@ def drawing(
         parts = x.split([count * stride**2 for count, stride in zip(counts, strides, strict=True)], 1)
         content, *features = (_unpacked(part, stride) for part, stride in zip(parts, strides, strict=True))
         height, width = (int((~line.isnan()).sum()) for line in (content[0, 0, :, 0], content[0, 0, 0]))
-        seen = net.seen(content[:, :, :height, :width], features, (height, width))
+        seen = net.seen(net.apart(content[:, :, :height, :width]), features, (height, width))
         if not known:
             known.append(net.changes(seen, own, styles, alpha))
         return net.drawn(seen, known[0], styles, alpha)
