@@ -39,6 +39,7 @@ MAY_BE_LOADED = ("PIL", "av", "imagecodecs", "librosa", "numpy", "rich", "safete
 LEFT_OUT = ("stylecli.__main__", "stylecli.training", "stylecli.warm")
 LONGEST_REQUEST = 2**24
 SLOWEST_REQUEST = 5.0
+CLOSED = -1
 
 
 @dataclass
@@ -106,8 +107,13 @@ class Server:
 
     def _accept(self) -> None:
         line, _ = self.listener.accept()
-        news, tell = os.pipe()
-        pid = os.fork()
+        try:
+            news, tell = os.pipe()
+            pid = os.fork()
+        except OSError:
+            # No more processes, or files: the other end does it by itself.
+            line.close()
+            return
         if not pid:
             self._child(line, tell)
         os.close(tell)
@@ -125,22 +131,25 @@ class Server:
             return
         self.events.unregister(child.news)
         os.close(child.news)
+        child.news = CLOSED
         if child.heard:
             self.done += 1
             with suppress(ValueError, OSError):
                 self._learn(json.loads(child.heard[1:]))
 
     def _signal(self, child: Child) -> None:
+        if child.pid not in self.children:
+            # It ended in the same moment, and its line is closed.
+            return
         try:
             numbers = child.line.recv(64)
         except OSError:
             numbers = b""
         if not numbers:
             self.events.unregister(child.line)
-        if child.pid in self.children:
-            for number in numbers or bytes([signal.SIGKILL]):
-                with suppress(OSError):
-                    os.kill(child.pid, number)
+        for number in numbers or bytes([signal.SIGKILL]):
+            with suppress(OSError):
+                os.kill(child.pid, number)
 
     def _reap(self, heard: int) -> None:
         os.read(heard, 2**10)
@@ -195,7 +204,8 @@ class Server:
             self.listener.close()
             for other in self.children.values():
                 other.line.close()
-                os.close(other.news)
+                if other.news != CLOSED:
+                    os.close(other.news)
             line.settimeout(SLOWEST_REQUEST)
             request, _ = _received(line)
             same = request.get("likeness") == self.likeness
