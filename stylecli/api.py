@@ -148,7 +148,6 @@ class Session:
         if fixed := next((name for name in options if name not in swept), None):
             raise UsageError(f"{fixed}: is fixed for a session", f"`at` changes {', '.join(swept)}")
         request = self._request
-        one_each(request.styles, shares, None)
         settings = build(type(self.settings), {**vars(self.settings), **options}) if options else self.settings
         weighted = list(shares or [1.0] * len(request.styles)) if request.masks else even(shares) if shares else None
         result = self._method(replace(request, settings=settings, shares=weighted))

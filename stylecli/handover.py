@@ -6,17 +6,19 @@ that would have changed how libraries were loaded; nor where nobody answers with
 itself.
 """
 
-import json
 import os
 import signal
-import socket
 import stat
 import struct
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+# The rest is imported once there is a process to talk to: every command comes by here.
+if TYPE_CHECKING:
+    import socket
 
 AT_HOME = ("doctor", "train", "warm", "weights")
 """First words of what is never handed over: it is quick, long, or about this very process."""
@@ -47,13 +49,16 @@ GO, ENDED = b"g", struct.Struct("!ci")
 
 def possible() -> bool:
     """Whether processes of this system can hand streams to each other."""
+    import socket
+
     return hasattr(socket, "AF_UNIX") and hasattr(socket, "send_fds") and hasattr(os, "fork")
 
 
 def place() -> Path:
     """Where the socket is, or would be: in a folder of the user's alone."""
     base = os.environ.get("XDG_RUNTIME_DIR")
-    return Path(base, "stylecli", "warm") if base else Path(tempfile.gettempdir(), f"stylecli-{os.getuid()}", "warm")
+    folder = Path(base, "stylecli") if base else Path(os.environ.get("TMPDIR", "/tmp"), f"stylecli-{os.getuid()}")
+    return folder / "warm"
 
 
 def private(folder: Path) -> bool:
@@ -67,17 +72,13 @@ def private(folder: Path) -> bool:
 
 def likeness() -> list[object]:
     """What must be the same in a process that a command is handed over to."""
+    import json
     import resource
 
     from stylecli import __version__
 
     package = Path(__file__).parent
-    newest = max(
-        entry.stat().st_mtime_ns
-        for folder, _, _ in os.walk(package)
-        for entry in os.scandir(folder)
-        if entry.name.endswith(".py")
-    )
+    newest = max(path.stat().st_mtime_ns for path in package.rglob("*.py"))
     limits = [resource.getrlimit(each) for each in (resource.RLIMIT_AS, resource.RLIMIT_DATA, resource.RLIMIT_FSIZE)]
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     loaded = sorted(pair for pair in os.environ.items() if pair[0].startswith(LOADED_WITH))
@@ -86,23 +87,28 @@ def likeness() -> list[object]:
     return same
 
 
-def send(line: socket.socket, message: dict[str, object], streams: Sequence[int] = ()) -> None:
+def send(line: "socket.socket", message: dict[str, object], streams: Sequence[int] = ()) -> None:
     """Sends a message, and streams along with it.
 
     Raises:
         OSError: The other end is gone.
     """
+    import json
+    import socket
+
     body = json.dumps(message).encode()
     data = struct.pack("!I", len(body)) + body
     sent = socket.send_fds(line, [data], list(streams)) if streams else 0
     line.sendall(data[sent:])
 
 
-def asked(request: dict[str, object]) -> socket.socket | None:
+def asked(request: dict[str, object]) -> "socket.socket | None":
     """The connection to a warm process that has accepted a request; None where there is none, or it has not."""
     path = place()
     if not private(path.parent) or not path.exists():
         return None
+    import socket
+
     line = socket.socket(socket.AF_UNIX)
     try:
         line.settimeout(PATIENCE)
@@ -123,9 +129,9 @@ def asked(request: dict[str, object]) -> socket.socket | None:
 
 def handed_over(words: Sequence[str]) -> int | None:
     """The exit code of a command that a warm process has done; None where this one has to do it."""
-    if not words or words[0] in AT_HOME or words[0].startswith("-") or not possible() or not place().exists():
+    if not words or words[0] in AT_HOME or words[0].startswith("-") or not hasattr(os, "fork"):
         return None
-    if (line := asked({})) is None:
+    if not place().exists() or not possible() or (line := asked({})) is None:
         return None
     mask = os.umask(0)
     os.umask(mask)
@@ -151,7 +157,7 @@ def handed_over(words: Sequence[str]) -> int | None:
     return 1
 
 
-def _pause(line: socket.socket) -> None:
+def _pause(line: "socket.socket") -> None:
     """Ctrl-Z stops both; whoever lets this process go on lets the other one too."""
     line.send(bytes([signal.SIGSTOP]))
     os.kill(os.getpid(), signal.SIGSTOP)

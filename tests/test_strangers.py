@@ -163,7 +163,7 @@ def test_a_record_of_a_stranger_may_be_good(cli: Cli, folder: Path):
     [
         (at("/dev/zero"), "not a regular file"),
         (at("fifo"), "not a regular file"),
-        (at("in"), "in: has changed since"),
+        (at("in"), "not a regular file"),
         (at("@list.txt"), "no such file"),
         (at("in/*.png"), "no such file"),
         (at("nul\0"), "damaged or of another version"),

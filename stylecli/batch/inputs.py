@@ -65,8 +65,8 @@ def expand(
     return list(found.values())
 
 
-def recorded(path: str, share: float = 1.0, *, urls: bool = False) -> Source:
-    """The one that a record names, which may be a stranger's: a file or stdin, no list, folder or pattern.
+def recorded(path: str, share: float = 1.0, *, urls: bool = False, frames: bool = False) -> Source:
+    """The one that a record names, which may be a stranger's: a file or stdin, no list; for a clip also `frames` of it.
 
     Raises:
         InputError: It is no regular file, or a URL and `urls` is not set.
@@ -74,7 +74,7 @@ def recorded(path: str, share: float = 1.0, *, urls: bool = False) -> Source:
     if path in (STDIN, "/dev/stdin"):
         return Source(STDIN, data=read_stdin(), share=share)
     named = place(path)
-    if files := numbered(named) or pictures_of(named):
+    if frames and (files := numbered(named) or pictures_of(named)):
         return Source(path, share=share, moving=True, frames=files)
     if isinstance(named, Remote) and not urls:
         raise InputError(f"{path}: the record names a URL", "--allow-urls fetches it, if you trust the file")

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from stylecli.batch.inputs import recorded
@@ -71,14 +72,18 @@ def command(replay: Replay, compute: Machine, reporting: Reporting) -> ExitCode:
     if reporting.verbose:
         for role, some in record.inputs.items():
             Reporter(reporting).say(f"{replay.made}: reads {role} {', '.join(str(one['path']) for one in some)}")
-    inputs = {role: tuple(_same(one, replay.allow_urls) for one in some) for role, some in record.inputs.items()}
+    same = partial(_same, urls=replay.allow_urls)
+    inputs = {
+        role: tuple(same(one, frames=moves and role == "content") for one in some)
+        for role, some in record.inputs.items()
+    }
     inputs |= {"content": tuple(dataclasses.replace(one, moving=True) for one in inputs["content"])} if moves else {}
     job = Job(1, record.method, inputs, made, output, encoding["format"])
     guard([job, dataclasses.replace(job, inputs={"made": (Source(replay.made),)})], outputs)
     return run_jobs([job], outputs, machine, reporting, weights=record.weights)
 
 
-def _same(stored: dict[str, object], urls: bool) -> Source:
+def _same(stored: dict[str, object], urls: bool, frames: bool) -> Source:
     """An input of the record, as it was then.
 
     Raises:
@@ -86,7 +91,7 @@ def _same(stored: dict[str, object], urls: bool) -> Source:
     """
     path = str(stored["path"])
     try:
-        source = recorded(path, float(str(stored.get("share", 1))), urls=urls)
+        source = recorded(path, float(str(stored.get("share", 1))), urls=urls, frames=frames)
     except InputError as error:
         hint = error.hint if "://" in path else "replay runs where the file was made, with its inputs in place"
         raise InputError(error.message, hint) from error

@@ -35,14 +35,13 @@ class Frames:
 
     def istft(self, spectrum: Tensor, length: int | None = None) -> Tensor:
         """The wave [C, length] whose transform is nearest to `spectrum`; by default (frames - 1) hop samples long."""
-        window = torch.hann_window(self.n_fft, dtype=spectrum.real.dtype, device=spectrum.device)
-        return torch.istft(spectrum, self.n_fft, self.hop, window=window, length=length)
+        return torch.istft(spectrum, self.n_fft, self.hop, window=self.window(spectrum.real), length=length)
 
     def transformed(self, wave: Tensor) -> Tensor:
         """`stft` with frames before frequencies, [C, 1 + T // hop, n_fft / 2 + 1], which lie so in memory."""
         half = self.n_fft // 2
         cut = torch.nn.functional.pad(wave, (half, half)).unfold(1, self.n_fft, self.hop)
-        spectrum: Tensor = torch.fft.rfft(cut * self._window(wave))
+        spectrum: Tensor = torch.fft.rfft(cut * self.window(wave))
         return spectrum
 
     def log_magnitudes(self, wave: Tensor, loud: float) -> Tensor:
@@ -52,7 +51,7 @@ class Frames:
 
     def added(self, spectrum: Tensor, length: int) -> Tensor:
         """Sum [C, length] of the windowed inverses of frames [C, N, n_fft / 2 + 1], each where it was cut."""
-        parts = torch.fft.irfft(spectrum, self.n_fft).mul_(self._window(spectrum.real))
+        parts = torch.fft.irfft(spectrum, self.n_fft).mul_(self.window(spectrum.real))
         channels, count, _ = parts.shape
         pieces = self.n_fft // self.hop
         made = parts.new_zeros(channels, count + pieces - 1, self.hop)
@@ -62,7 +61,8 @@ class Frames:
         wave = made.flatten(1)[:, half : half + length]
         return torch.nn.functional.pad(wave, (0, length - wave.shape[1]))
 
-    def _window(self, like: Tensor) -> Tensor:
+    def window(self, like: Tensor) -> Tensor:
+        """What a frame is multiplied by, [n_fft], in the type of `like`."""
         return torch.hann_window(self.n_fft, dtype=like.dtype, device=like.device)
 
 
@@ -125,8 +125,7 @@ def griffin_lim(
 
 def _evenly(frames: Frames, like: Tensor, length: int) -> Tensor:
     """What the windows of as many frames as `like` [C, N, F] has add up to when they are applied twice, [length]."""
-    window = torch.hann_window(frames.n_fft, dtype=like.dtype, device=like.device)
-    each = torch.fft.rfft(window).expand(1, like.shape[1], -1)
+    each = torch.fft.rfft(frames.window(like)).expand(1, like.shape[1], -1)
     return frames.added(each, length)[0].clamp_min(1e-11)
 
 

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from stylecli.errors import InputError, OutputError
+from stylecli.errors import OutputError
 from stylecli.files import atomic_write, output_error
 from stylecli.media.stored_settings import KEYWORD, STATED_TAG, mp4_box
 from stylecli.media.video.clip import Clip, Part
@@ -300,12 +300,3 @@ def _indexed(image: Image.Image, palette: Image.Image) -> Image.Image:
     if image.mode == "RGBA":
         made.paste(255, mask=image.getchannel("A").point(lambda alpha: 255 * (alpha < 128)))
     return made
-
-
-def check_sound(clip: Clip, source: str | bytes) -> str | bytes | None:
-    """The file of a clip's sound, None where it has none."""
-    if not clip.sounds:
-        return None
-    with suppress(InputError), opened(source, clip.name):
-        return source
-    return None
