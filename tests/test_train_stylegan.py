@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from stylecli import api
 from stylecli.checkpoints.load import describe, prove
 from stylecli.device import resolve
-from stylecli.errors import StyleCliError
+from stylecli.errors import StyleCliError, WeightsError
 from stylecli.losses.generators import (
     discriminator_loss,
     frechet_distance,
@@ -133,6 +134,21 @@ def test_a_resumed_training_is_the_whole_one(pictures: str, tmp_path: Path):
     first, second = (api.stylegan("sample", weights=str(path)).pictures for path in (whole, halves))
     assert torch.equal(first, second)
     assert (tmp_path / "whole" / "sample_000004.jpg").is_file()
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_a_generator_goes_on_when_its_discriminator_has_caught_up(
+    version: str, pictures: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    first = run(options(pictures, tmp_path / "first", version=version))
+    begun = api.stylegan("sample", weights=str(first), psi=1).pictures
+    monkeypatch.setattr(stylegan, "ALONE", 2)
+    second = options(pictures, tmp_path / "second", version=version, start=str(first), steps=2)
+    made = [api.stylegan("sample", weights=str(run(replace(second, steps=steps))), psi=1).pictures for steps in (2, 4)]
+    assert torch.equal(begun, made[0])
+    assert not torch.equal(begun, made[1])
+    with pytest.raises(WeightsError, match="another shape"):
+        run(replace(second, w_dim=10, output=str(tmp_path / "third")))
 
 
 @pytest.mark.parametrize("version", ["1", "2"])

@@ -16,6 +16,9 @@ class TrainStyleganSettings(Training):
 
     content: tuple[str, ...] = argument(option((), "folders of pictures, with all below them", unit="dir"))
     output: str = option("runs/stylegan", "folder for snapshots, samples, losses and weights", unit="folder")
+    start: str = option(
+        "", "weights to start from, of the same shape: a name, or a file; the discriminator is new", unit="file"
+    )
     by_folder: bool = option(False, "conditional: each folder right below those given is a class")
     version: str = option("2", "StyleGAN 2, or 1 (at its final size from the start)", choices=("1", "2"))
     size: str = option("64", "height and width of the pictures", unit="px", choices=SIZES)

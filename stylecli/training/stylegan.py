@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from stylecli.checkpoints.layouts.stylegan2 import stored_config
-from stylecli.checkpoints.load import load_vgg
+from stylecli.checkpoints.load import converted, fill, load_vgg
 from stylecli.checkpoints.save import save_network
 from stylecli.checkpoints.store import resolve
 from stylecli.device import Device, sent
@@ -64,6 +64,9 @@ SPAN = 200_000
 
 MOST = 0.8
 """Share of pictures that are changed in each way at most: above it, changes are learned too (there, section 2.2)."""
+
+ALONE = 500
+"""Steps in which a new discriminator learns alone beside a generator that was learned before."""
 
 LAYERS = ("relu3_1", "relu4_1", "relu5_1")
 """Whose means over positions the Fréchet distance compares."""
@@ -108,7 +111,7 @@ class StyleganTask:
 
     Raises:
         InputError: No pictures.
-        WeightsError: No encoder to measure with.
+        WeightsError: No encoder to measure with, or weights to start from of another shape.
     """
 
     def __init__(self, settings: TrainStyleganSettings, device: Device) -> None:
@@ -141,6 +144,9 @@ class StyleganTask:
         for name, buffer in pair.generator.named_buffers():
             if name.startswith("noise_"):
                 buffer.normal_()
+        if settings.start:
+            path, kind = resolve(settings.start), StyleGAN1Config if first else StyleGAN2Config
+            fill(pair.generator, converted(path, f"stylegan{settings.version}", kind)[1], str(path))
         self.model = pair.to(memory_format=torch.channels_last).to(self.device)
         self.features = load_vgg(resolve(settings.encoder), LAYERS).to(self.device) if settings.samples else None
         self.wanted, self.floor = torch.empty(0), 0.0
@@ -189,6 +195,8 @@ class StyleganTask:
             losses["r1"] = gradient_penalty(logits, real) * (self.r1_weight / 2 * s.r1_every)
         yield "discriminator", losses
         critic.requires_grad_(False)
+        if s.start and step <= ALONE:
+            return
         with self.half():
             wanted = critic(changed(made), label)
         losses = {"generator": generator_loss(wanted.float())}
