@@ -113,9 +113,11 @@ class Gatys(Method[GatysSettings, Tensor]):
             styles = [match(style, request.main) for style in styles]
         return self.descended(request, styles)
 
-    def descended(self, request: Request[GatysSettings, Tensor], styles: Sequence[Tensor | Look]) -> Result:
-        """The result for styles that are pictures, or what is known of some."""
-        run = _Run(self, request, styles)
+    def descended(
+        self, request: Request[GatysSettings, Tensor], styles: Sequence[Tensor | Look], ratio: float = math.sqrt(2)
+    ) -> Result:
+        """The result for styles that are pictures, or what is known of some; each size is `ratio` times the last."""
+        run = _Run(self, request, styles, ratio)
         try:
             run.all_scales()
         except KeyboardInterrupt:
@@ -144,6 +146,7 @@ class _Run:
     method: Gatys
     request: Request[GatysSettings, Tensor]
     styles: Sequence[Tensor | Look]
+    ratio: float
 
     def __post_init__(self) -> None:
         self.settings, self.content = self.request.settings, self.request.main
@@ -207,7 +210,7 @@ class _Run:
         final = self.settings.size or (max(shape) if self.recipe.long_side else min(shape))
         sizes = [final]
         if self.settings.min_size and self.before is None:
-            while (coarser := round(final / math.sqrt(2) ** len(sizes))) >= self.settings.min_size:
+            while (coarser := round(final / self.ratio ** len(sizes))) >= self.settings.min_size:
                 sizes.append(coarser)
         return sizes[::-1]
 

@@ -1,8 +1,9 @@
 """From one pass to optimization: steps of `gatys` that start from the picture of a network.
 
-The objective is that of `gatys` with its defaults, and the descent begins where the network ended, at the size of its
-picture: what a network got right it keeps, and a few steps mend the touch. A style at less than full strength counts
-that much less here too.
+The objective is that of `gatys` with its defaults, and the descent begins where the network ended: what a network got
+right it keeps, and a few steps mend the touch. Half of them are made at half the size, where they cost a quarter and
+move what is large, if the styles are pictures, which can be shown at that size too; the others at that of the picture.
+A style at less than full strength counts that much less here too.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,9 @@ from stylecli.losses.statistics import Statistics
 from stylecli.media.resize import resize
 from stylecli.method import Request, Result
 from stylecli.settings.gatys import GatysSettings
+
+SMALLEST = 128
+"""Short side of the half size that is worth it."""
 
 R = TypeVar("R")
 """Settings of the network's method."""
@@ -54,7 +58,7 @@ class Refiner:
             result: A network's, whole: its image is [3, H, W] in [0, 1], or uint8, as the new one is.
             request: What the network was asked; of its content, of any size, the part that the image shows is taken.
             styles: Pictures [3, h, w] of any size, or what is known of them.
-            steps: At the size of the image; none give `result` itself.
+            steps: In all; none give `result` itself.
             jobs: How many of them share memory.
             alpha: Strength of the style.
             style_size: Short side of the style pictures, and
@@ -78,9 +82,13 @@ class Refiner:
             if picture.shape[1:] != start.shape[1:]:
                 picture = resize(picture, (height, width))
             known = self.settings
+            half = round(min(height, width) / 2)
+            early = steps // 2 if half >= SMALLEST and all(isinstance(style, Tensor) for style in styles) else 0
             settings = replace(
                 known,
-                steps=steps,
+                min_size=half if early else 0,
+                first_steps=early or None,
+                steps=steps - early,
                 style_size=style_size,
                 style_scale=style_scale,
                 style_weight=alpha * known.style_weight,
@@ -94,7 +102,7 @@ class Refiner:
                 pictures={"init": start},
                 listener=request.listener,
             )
-            made = self.gatys.descended(asked, looks)
+            made = self.gatys.descended(asked, looks, ratio=2)
         image = made.picture if result.picture.is_floating_point() else made.picture.mul(255).round().byte()
         return replace(result, image=image, losses=made.losses, interrupted=made.interrupted)
 
