@@ -9,16 +9,18 @@ Keywords are the options of the command of that name, or one `settings` object t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylecli import methods
+from stylecli.batch.sources import Source
 from stylecli.batch.work import even
 from stylecli.errors import Stopped, UsageError
-from stylecli.method import Method, Request, Result, one_each
+from stylecli.method import Request, Result, one_each
 from stylecli.progress import Listener, silent
+from stylecli.sessions import Session
 from stylecli.settings.fields import Settings
 from stylecli.settings.shared import Machine
 from stylecli.settings.training import Training
@@ -84,11 +86,14 @@ def session(
     settings: Settings | None = None,
     masks: "Sequence[Tensor] | None" = None,
     **options: object,
-) -> "Session":
+) -> Session:
     """Opens a method, with pictures, for several results: what does not change is computed once.
 
         with api.session("adain", "photo.jpg", ["wave.jpg", "scream.jpg"]) as painted:
             weak, strong = painted.at(alpha=0.3), painted.at(alpha=0.9, shares=[1, 3])
+            quick = painted.preview(384).at(alpha=0.5)
+            painted.save("painted.jpg", alpha=0.5)  # as the command does, with its record
+            painted.command(alpha=0.5)  # that command
 
     Arguments and errors are those of `stylize`.
     """
@@ -98,63 +103,23 @@ def session(
     several = _several(styles)
     one_each(several, None, masks)
     opened = methods.opened(method, asked, device)
-    given: Mapping[str, Sequence[object]] = {"content": [content], "style": several}
+    given: Mapping[str, Sequence[object]] = {"content": [] if content is None else [content], "style": several}
     names = {role: [str(x) if isinstance(x, str | Path) else role for x in some] for role, some in given.items()}
-    return Session(
-        opened,
-        Request(
-            asked,
-            None if content is None else _pixels(content),
-            [_pixels(style) for style in several],
-            None,
-            masks,
-            {role: _pixels(path) for role, path in asked.pictures().items()},
-            names,
-            listener,
-        ),
-        isinstance(content, Tensor),
+    request = Request(
+        asked,
+        None if content is None else _pixels(content),
+        [_pixels(style) for style in several],
+        None,
+        masks,
+        {role: _pixels(path) for role, path in asked.pictures().items()},
+        names,
+        listener,
     )
-
-
-class Session:
-    """An open method and its pictures; made by `session`.
-
-    Attributes:
-        settings: Those that hold where `at` says nothing else.
-    """
-
-    def __init__(self, method: Method[Settings, object], request: Request[Settings, object], tensors: bool) -> None:
-        self.settings = request.settings
-        self._method, self._request, self._tensors = method, request, tensors
-
-    def __enter__(self) -> "Session":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing stays open: what is kept goes with the session."""
-
-    def at(self, *, shares: Sequence[float] | None = None, **options: object) -> "Image | Tensor":
-        """The result with some options changed: those that a command may be given several times, such as `alpha`.
-
-        Raises:
-            UsageError: Another option, or a bad value.
-            Stopped: Ctrl-C; its `result` is the best picture so far.
-        """
-        from PIL.Image import fromarray
-
-        from stylecli.media.images import quantize
-
-        swept = [field.name for field in fields(self.settings) if field.metadata.get("sweep")]
-        if fixed := next((name for name in options if name not in swept), None):
-            raise UsageError(f"{fixed}: is fixed for a session", f"`at` changes {', '.join(swept)}")
-        request = self._request
-        settings = build(type(self.settings), {**vars(self.settings), **options}) if options else self.settings
-        weighted = list(shares or [1.0] * len(request.styles)) if request.masks else even(shares) if shares else None
-        result = self._method(replace(request, settings=settings, shares=weighted))
-        made = result.picture if self._tensors else fromarray(quantize(result.picture, 8))
-        if result.interrupted:
-            raise Stopped(made)
-        return made
+    named = masks is None and all(isinstance(x, str | Path) for some in given.values() for x in some)
+    files = {role: tuple(map(Source, names[role])) for role in names if names[role]} if named else None
+    made = Session(method, opened, request, tensors=isinstance(content, Tensor), files=files)
+    made.precision = str(options.get("precision", "auto"))
+    return made
 
 
 def gatys(

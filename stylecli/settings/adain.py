@@ -1,7 +1,7 @@
 """Settings of `adain`, any style in one pass (Huang, Belongie 2017)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from stylecli.settings.fields import option
@@ -52,3 +52,11 @@ class AdainSettings(Refined):
     def short_side(self) -> int | None:
         """See `Settings`: references resize by rules of their own."""
         return self.size if self.recipe == "stylecli" else None
+
+    def result_side(self) -> int | None:
+        """See `Settings`."""
+        return self.size
+
+    def scaled(self, scale: float) -> "AdainSettings":
+        """See `Settings`."""
+        return replace(self, size=None, style_size=self.style_size and max(1, round(self.style_size * scale)))

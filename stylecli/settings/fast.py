@@ -56,6 +56,14 @@ class FastSettings(Refined):
         """See `Settings`: references resize by rules of their own."""
         return self.size if self.recipe == "stylecli" else None
 
+    def result_side(self) -> int | None:
+        """See `Settings`."""
+        return self.size
+
+    def scaled(self, scale: float) -> "FastSettings":
+        """See `Settings`."""
+        return replace(self, size=None)
+
     @property
     def shares(self) -> dict[str, float]:
         """Each style's share in the mixture, summing to 1; empty when no style is named.

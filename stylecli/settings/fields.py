@@ -1,12 +1,13 @@
 """How a settings dataclass says what its options are: the one source of defaults, help, units and sources."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import ClassVar, TypeVar
 
 from stylecli.settings.values import check
 
 T = TypeVar("T")
+S = TypeVar("S", bound="Settings")
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,19 @@ class Settings:
     def short_side(self) -> int | None:
         """The size that contents get by our own rules of resizing, where the settings ask for one."""
         return None
+
+    def result_side(self) -> int | None:
+        """The short side of the result by whatever rule, where the settings ask for one."""
+        return None
+
+    def scaled(self: S, scale: float) -> S:
+        """The same look for a content that has become `scale` times as large, and is the size of the result now."""
+        return self
+
+    @classmethod
+    def playable(cls) -> tuple[str, ...]:
+        """Options that may change from one result of an open method to the next."""
+        return tuple(each.name for each in fields(cls) if each.metadata.get("sweep"))
 
     def pictures(self) -> Mapping[str, str]:
         """Pictures that options name, by role."""

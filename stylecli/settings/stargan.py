@@ -84,6 +84,11 @@ class StarganRefSettings(Translation, Refined):
         None, "with --animate: frames from one reference to the next; default: 24", minimum=1, maximum=1000
     )
 
+    @classmethod
+    def playable(cls) -> tuple[str, ...]:
+        """See `Settings`."""
+        return (*super().playable(), "domain")
+
 
 @dataclass(frozen=True)
 class StarganLatentSettings(Translation):

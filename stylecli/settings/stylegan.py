@@ -72,6 +72,11 @@ class OfSeeds(Generator):
         super().__post_init__()
         lists.sources(self.seeds, "--seeds")
 
+    @classmethod
+    def playable(cls) -> tuple[str, ...]:
+        """See `Settings`."""
+        return "seeds", "psi", "noise", "class_"
+
     def latent_files(self) -> list[str]:
         """See `Generator`."""
         return lists.paths(self.seeds)
