@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import socket
 
-AT_HOME = ("doctor", "train", "warm", "weights")
+AT_HOME = ("doctor", "serve", "train", "warm", "weights")
 """First words of what is never handed over: it is quick, long, or about this very process."""
 
 LOADED_WITH = (

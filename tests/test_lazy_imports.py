@@ -9,7 +9,21 @@ from pathlib import Path
 import pytest
 from conftest import Result
 
-HEAVY = ("torch", "numpy", "PIL", "scipy", "librosa", "soundfile", "imagecodecs", "safetensors", "fsspec", "ray")
+HEAVY = (
+    "torch",
+    "numpy",
+    "PIL",
+    "scipy",
+    "librosa",
+    "soundfile",
+    "imagecodecs",
+    "safetensors",
+    "fsspec",
+    "ray",
+    "starlette",
+    "textual",
+    "uvicorn",
+)
 CODE = """
 import contextlib, io, json, sys
 with contextlib.redirect_stdout(io.StringIO()):

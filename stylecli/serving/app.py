@@ -70,6 +70,7 @@ class Service:
             Route("/", self.page),
             Route("/openapi.json", self.description),
             Route("/api/methods", self.methods),
+            Route("/api/example", self.example),
             Route("/api/pictures", self.take, methods=["POST"]),
             Route("/api/pictures/{number}", self.shown, methods=["GET"]),
             Route("/api/pictures/{number}", self.drop, methods=["DELETE"]),
@@ -92,6 +93,10 @@ class Service:
         """The page: one file, which loads nothing else."""
         text = (files("stylecli.serving") / "page.html").read_text("utf-8")
         return Response(text, media_type="text/html", headers={"content-security-policy": _policy(text)})
+
+    async def example(self, request: Request) -> Response:
+        """A picture to begin with."""
+        return Response((files("stylecli") / "examples/harbor.jpg").read_bytes(), media_type="image/jpeg")
 
     async def description(self, request: Request) -> Response:
         """The interface, in OpenAPI."""

@@ -98,6 +98,9 @@ def described(serving: Serving) -> Schema:
     made: Schema = {"description": "the picture, or with `Accept: text/event-stream` what happens on the way to it"}
     paths: Schema = {
         "/api/methods": {"get": _does("What there is to choose from", {"200": _json("methods, styles, limits")})},
+        "/api/example": {
+            "get": _does("A picture to begin with", {"200": {"description": "a JPEG", "content": {"image/jpeg": {}}}})
+        },
         "/api/pictures": {"post": upload},
         "/api/pictures/{id}": {
             "get": shown,
