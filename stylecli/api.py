@@ -105,7 +105,7 @@ def session(
     opened = methods.opened(method, asked, device)
     given: Mapping[str, Sequence[object]] = {"content": [] if content is None else [content], "style": several}
     names = {role: [str(x) if isinstance(x, str | Path) else role for x in some] for role, some in given.items()}
-    request = Request(
+    request: Request[Settings, object] = Request(
         asked,
         None if content is None else _pixels(content),
         [_pixels(style) for style in several],
