@@ -30,7 +30,8 @@ from stylecli.checkpoints.onnx import save_onnx
 from stylecli.checkpoints.save import save_network
 from stylecli.device import resolve
 from stylecli.nets.noise import noise_like
-from stylecli.nets.transformer import Layer, TransformerConfig, TransformerNet
+from stylecli.nets.transformer import TransformerNet
+from stylecli.nets.transformer_config import Layer, TransformerConfig
 from stylecli.progress import silent
 from stylecli.runs import plan_files
 from stylecli.settings.fast import FastSettings

@@ -163,7 +163,8 @@ def tiny_fast(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A transformation net of random weights that knows two styles and the photo, and gets noise."""
     from stylecli.checkpoints.layouts.format import stored_config
     from stylecli.checkpoints.save import save_network
-    from stylecli.nets.transformer import TransformerConfig, TransformerNet
+    from stylecli.nets.transformer import TransformerNet
+    from stylecli.nets.transformer_config import TransformerConfig
     from stylecli.settings.gatys import GatysSettings, parse_layers
 
     torch.manual_seed(0)

@@ -18,7 +18,8 @@ from stylecli.checkpoints.load import build
 from stylecli.checkpoints.save import save_network
 from stylecli.errors import WeightsError
 from stylecli.nets.noise import noise_like
-from stylecli.nets.transformer import TransformerConfig, TransformerNet
+from stylecli.nets.transformer import TransformerNet
+from stylecli.nets.transformer_config import TransformerConfig
 
 runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed")

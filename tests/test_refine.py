@@ -77,7 +77,8 @@ def test_styles_that_a_net_knows_by_name(cli: Cli, picture: Callable[..., Path],
 def test_a_net_without_looks_is_told_what_to_do(cli: Cli, picture: Callable[..., Path], tmp_path: Path):
     from stylecli.checkpoints.layouts.format import stored_config
     from stylecli.checkpoints.save import save_network
-    from stylecli.nets.transformer import TransformerConfig, TransformerNet
+    from stylecli.nets.transformer import TransformerNet
+    from stylecli.nets.transformer_config import TransformerConfig
 
     net = TransformerNet(TransformerConfig(("wave",), (4, 6, 8), (1,), pixels=1.0))
     save_network(net, tmp_path / "old.safetensors", network="transformer", config=stored_config(net.config), about={})

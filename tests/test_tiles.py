@@ -10,7 +10,8 @@ from torch import nn
 
 from stylecli.media.tiles import stream
 from stylecli.nets.adain import AdaIN, MirrorDecoder
-from stylecli.nets.any_style import AnyStyle, mix
+from stylecli.nets.any_style import AnyStyle
+from stylecli.nets.style_changes import mix
 from stylecli.nets.transport import Transport, TransportConfig
 from stylecli.nets.two_parts import drawing, seeing
 from stylecli.nets.vgg import VGG, VGGConfig

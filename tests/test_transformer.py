@@ -17,7 +17,8 @@ from stylecli.checkpoints.load import build, describe, prove
 from stylecli.checkpoints.save import save_network
 from stylecli.errors import UsageError, WeightsError
 from stylecli.media.tiles import stream
-from stylecli.nets.transformer import TransformerConfig, TransformerNet
+from stylecli.nets.transformer import TransformerNet
+from stylecli.nets.transformer_config import TransformerConfig
 
 State = dict[str, Tensor]
 OURS = TransformerConfig(("identity", "wave", "scream"), (4, 6, 8), (2, 1), 2, pixels=1.0)

@@ -28,8 +28,9 @@ from stylecli.media import color
 from stylecli.media.resize import resize, resize_8bit, short_side
 from stylecli.method import Method, Past, Recall, Request, Result, Traits
 from stylecli.nets.adain import DEEPEST, AdaIN, MirrorDecoder
-from stylecli.nets.any_style import AnyStyle, Decoding, Seen, Style, mix
+from stylecli.nets.any_style import AnyStyle
 from stylecli.nets.segments import Moments, recalled
+from stylecli.nets.style_changes import Decoding, Seen, Style, mix
 from stylecli.nets.transport import Transport
 from stylecli.nets.two_parts import drawing, seeing, values_per_pixel
 from stylecli.nets.vgg import VGG

@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from stylecli.backends.gatys import Look
+from stylecli.backends.coarse_to_fine import Look
 from stylecli.backends.refine import Refiner
 from stylecli.backends.tiling import as_floats, as_stored, in_tiles, tile_side
 from stylecli.checkpoints import store
@@ -25,7 +25,8 @@ from stylecli.media import color
 from stylecli.media.resize import resize, short_side
 from stylecli.method import Method, Past, Request, Result, Traits
 from stylecli.nets.segments import recalled
-from stylecli.nets.transformer import IDENTITY, TransformerConfig, TransformerNet
+from stylecli.nets.transformer import TransformerNet
+from stylecli.nets.transformer_config import IDENTITY, TransformerConfig
 from stylecli.progress import Listener
 from stylecli.settings.fast import FastSettings
 from stylecli.settings.gatys import parse_layers

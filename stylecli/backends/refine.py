@@ -13,7 +13,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from stylecli.backends.gatys import Gatys, Look
+from stylecli.backends.coarse_to_fine import Look
+from stylecli.backends.gatys import Gatys
 from stylecli.checkpoints.store import resolve, sha256
 from stylecli.device import Device
 from stylecli.losses.statistics import Statistics

@@ -29,15 +29,12 @@ from stylecli.media.resize import resize, resize_seamless, short_side
 from stylecli.method import Method, Request, Result, Traits
 from stylecli.nets.vgg import check_fits, subsampling
 from stylecli.optimise.descent import Average, Descent, Path, descend
-from stylecli.optimise.objective import Objective
+from stylecli.optimise.objective import PASS_BYTES, Objective
 from stylecli.optimise.octaves import Octaves, halved
 from stylecli.optimise.style_terms import Matching, style_terms
 from stylecli.progress import Step
 from stylecli.settings.gatys import parse_layers
 from stylecli.settings.texture import TextureSettings
-
-PASS_BYTES = 18
-"""Peak memory of a forward and backward pass, in bytes for each kept feature value; as in `gatys`."""
 
 PERIOD = 16
 """Sides of seamless textures while they are made: what pooling divides, so that it wraps around too."""

@@ -16,7 +16,8 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylecli.nets.any_style import AnyStyle, Decoding
+from stylecli.nets.any_style import AnyStyle
+from stylecli.nets.style_changes import Decoding
 from stylecli.nets.vgg import VGG
 
 DEEPEST = "relu4_1"

@@ -10,8 +10,6 @@ those of the region, as in the authors' Torch code. Where no style is, the conte
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,142 +18,23 @@ from torch import Tensor, nn
 from stylecli.device import together
 from stylecli.nets.noise import DEVIATION, noise_like
 from stylecli.nets.segments import Ask, Moments, Segment, measured, moments
-
-Modulation = Sequence[tuple[Tensor, Tensor]]
-"""(gamma, beta) of each modulated layer of a decoder, [N, C, 1, 1] or a map."""
-
+from stylecli.nets.style_changes import (
+    Changes,
+    Decoding,
+    Modulation,
+    Seen,
+    Style,
+    Target,
+    affine,
+    applied,
+    cut,
+    moments_name,
+    moved,
+    summed,
+)
 
 STRENGTHS = 8
 """At which a style's decoder is kept."""
-
-
-class Target(NamedTuple):
-    """Mean [N, C, 1, 1] that a level gets, and spread: deviations [N, C, 1, 1] or a covariance [N, C, C]."""
-
-    mean: Tensor
-    spread: Tensor
-
-
-@dataclass(frozen=True)
-class Style:
-    """What a style picture becomes.
-
-    Attributes:
-        targets: One a level of the encoder, and one of the colors for networks that finish with them.
-        modulation: (gamma, beta) of each modulated layer of the decoder, [N, C, 1, 1]; empty where there is none.
-        kept: What a decoder made of it, by strength: it need not be made again for the next content.
-    """
-
-    targets: tuple[Target, ...]
-    modulation: tuple[tuple[Tensor, Tensor], ...] = ()
-    kept: dict[float, "Decoding"] = field(default_factory=dict)
-
-
-@dataclass
-class Decoding:
-    """(gamma, beta) of each layer at some strength, and what the decoder folded of them, by layer."""
-
-    modulation: Modulation
-    folded: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
-
-
-class Changes(NamedTuple):
-    """What a content's features and colors are to become.
-
-    Attributes:
-        levels: (gain, shift) of each style at each level, see `_moved`; what `_affine` makes of it where that is all.
-        colors: What the result's colors get, of each style.
-    """
-
-    levels: Sequence[Sequence[tuple[Tensor, Tensor]]]
-    colors: Sequence[Target]
-
-
-class Seen(NamedTuple):
-    """A content on its way.
-
-    Attributes:
-        features: One a level.
-        presence: By subsampling, how much of each style there is.
-        asked: Features by name, whose moments over the whole content are needed.
-        shares: Presence by the same names, for masks.
-        rgb: The content.
-        noise: [N, 1, H, W] with mean 0 and deviation 1, for networks that see noise.
-        size: Its height and width before `fit`.
-    """
-
-    features: tuple[Tensor, ...]
-    presence: Mapping[int, Sequence[Tensor | float]]
-    asked: Mapping[str, Tensor]
-    shares: Mapping[str, Tensor] | None
-    rgb: Tensor
-    noise: Tensor | None
-    size: tuple[int, int]
-
-    def present(self) -> list[Tensor | float]:
-        """How much of each style there is in each pixel of the result."""
-        return _cut(self.presence[1], self.size)
-
-
-def mix(styles: Sequence[Style], shares: Sequence[float]) -> Style:
-    """One style of several; `shares` sum to one. AdaIN is linear in its target, so this is the mixture of AdaINs."""
-    if len(styles) == 1:
-        return styles[0]
-    return Style(
-        tuple(Target(*_mixed([style.targets[i] for style in styles], shares)) for i in range(len(styles[0].targets))),
-        tuple(_mixed([style.modulation[i] for style in styles], shares) for i in range(len(styles[0].modulation))),
-    )
-
-
-def _mixed(pairs: Sequence[tuple[Tensor, Tensor]], shares: Sequence[float]) -> tuple[Tensor, Tensor]:
-    return _sum([pair[0] for pair in pairs], shares), _sum([pair[1] for pair in pairs], shares)
-
-
-def _sum(parts: Sequence[Tensor], factors: Sequence[Tensor | float]) -> Tensor:
-    """`sum_k factors_k parts_k`."""
-    return torch.stack([part * factor for part, factor in zip(parts, factors, strict=True)]).sum(0)
-
-
-def _moved(
-    x: Tensor, changes: Sequence[tuple[Tensor, Tensor]], presence: Sequence[Tensor | float], alpha: Tensor | float
-) -> Tensor:
-    """`x + alpha sum_k presence_k (gain_k x + shift_k)` for `changes` of (gain, shift)."""
-    gain, shift = changes[0]
-    if gain.ndim == 4:
-        parts = [there * torch.addcmul(shift, gain, x) for (gain, shift), there in zip(changes, presence, strict=True)]
-        return x + alpha * torch.stack(parts).sum(0)
-    n, channels, height, width = x.shape
-    rows = x.permute(0, 2, 3, 1).reshape(n, -1, channels)
-    moved = rows
-    for (gain, shift), there in zip(changes, presence, strict=True):
-        share = (
-            alpha * there if not isinstance(there, Tensor) else (alpha * there).permute(0, 2, 3, 1).reshape(n, -1, 1)
-        )
-        moved = moved + share * torch.baddbmm(shift[:, :, :, 0].mT, rows, gain.mT)
-    return moved.reshape(n, height, width, channels).permute(0, 3, 1, 2)
-
-
-def _affine(gain: Tensor, shift: Tensor, alpha: Tensor | float) -> tuple[Tensor, Tensor]:
-    """(M [N, C, C], b [N, 1, C]) with M x + b = x + alpha (gain x + shift)."""
-    strength = alpha.reshape(-1, 1, 1) if isinstance(alpha, Tensor) else alpha
-    matrix = torch.eye(gain.shape[-1], dtype=gain.dtype, device=gain.device) + strength * gain
-    return matrix, strength * shift[:, :, :, 0].mT
-
-
-def _applied(x: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
-    """M x + b of every pixel: one product, with nothing of the size of the features beside it."""
-    n, channels, height, width = x.shape
-    rows = torch.baddbmm(offset, x.permute(0, 2, 3, 1).reshape(n, -1, channels), matrix.mT)
-    return rows.reshape(n, height, width, channels).permute(0, 3, 1, 2)
-
-
-def _cut(presence: Sequence[Tensor | float], size: tuple[int, int]) -> list[Tensor | float]:
-    return [each[:, :, : size[0], : size[1]] if isinstance(each, Tensor) else each for each in presence]
-
-
-def moments_name(level: int | str, style: int) -> str:
-    """What moments of the content at a level, or of its colors, are called where `style` is."""
-    return f"level {level}, style {style}"
 
 
 class AnyStyle(nn.Module):
@@ -280,7 +159,7 @@ class AnyStyle(nn.Module):
         }
         if self.finishes:
             inside = rgb[:, :, : size[0], : size[1]]
-            named |= {moments_name("colors", k): (inside, there) for k, there in enumerate(_cut(presence[1], size))}
+            named |= {moments_name("colors", k): (inside, there) for k, there in enumerate(cut(presence[1], size))}
         shares = {name: there for name, (_, there) in named.items() if isinstance(there, Tensor)}
         asked = {name: feature for name, (feature, _) in named.items()}
         return Seen(tuple(features), presence, asked, shares or None, rgb, centered, size)
@@ -303,7 +182,7 @@ class AnyStyle(nn.Module):
             for k, style in enumerate(styles)
         ]
         if self.full and not seen.shares:
-            made = [_affine(*change, near) for change in made]
+            made = [affine(*change, near) for change in made]
         if self.finishes:
             made += [self.between(now("colors", k), style.targets[-1], near) for k, style in enumerate(styles)]
         back = together([part for pair in made for part in pair], device)
@@ -318,7 +197,7 @@ class AnyStyle(nn.Module):
         """The content that was `seen`, in `styles`; to be finished."""
         whole = self.full and not seen.shares
         painted = [
-            _applied(x, *some[0]) if whole else _moved(x, some, seen.presence[stride], alpha)
+            applied(x, *some[0]) if whole else moved(x, some, seen.presence[stride], alpha)
             for x, some, stride in zip(seen.features, changes.levels, self.levels, strict=True)
         ]
         height, width = seen.size
@@ -349,7 +228,7 @@ class AnyStyle(nn.Module):
             changes = [
                 self._change(self.target(drawn[name]), wanted) for name, wanted in zip(names, colors, strict=True)
             ]
-            return _moved(image, changes, presence, 1.0) if shares else _applied(image, *_affine(*changes[0], 1.0))
+            return moved(image, changes, presence, 1.0) if shares else applied(image, *affine(*changes[0], 1.0))
 
     def _at_home(self, found: Sequence[Moments]) -> list[Moments]:
         """Moments where they are reckoned with: matrices on the CPU, whose roots no GPU finds as fast."""
@@ -368,8 +247,8 @@ class AnyStyle(nn.Module):
         made = Decoding(
             [
                 (
-                    alpha * _sum([style.modulation[layer][0] for style in styles], seen.presence[stride]),
-                    alpha * _sum([style.modulation[layer][1] for style in styles], seen.presence[stride]),
+                    alpha * summed([style.modulation[layer][0] for style in styles], seen.presence[stride]),
+                    alpha * summed([style.modulation[layer][1] for style in styles], seen.presence[stride]),
                 )
                 for layer, stride in enumerate(self.modulated)
             ]

@@ -20,8 +20,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylecli.nets.any_style import AnyStyle, Changes, Decoding, Seen, Style
+from stylecli.nets.any_style import AnyStyle
 from stylecli.nets.segments import Ask, Segment, measured
+from stylecli.nets.style_changes import Changes, Decoding, Seen, Style
 
 STRIDE = 4
 SMALLEST = 5

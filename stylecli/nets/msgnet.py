@@ -21,8 +21,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecli.errors import UsageError
-from stylecli.nets.any_style import AnyStyle, Changes, Decoding, Seen, Style, Target
+from stylecli.nets.any_style import AnyStyle
 from stylecli.nets.segments import Ask, Moments, Segment, measured
+from stylecli.nets.style_changes import Changes, Decoding, Seen, Style, Target
 
 SMALLEST = 5
 """Pixels a side that every reflected border takes."""

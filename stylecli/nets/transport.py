@@ -27,9 +27,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecli.device import cast
-from stylecli.nets.any_style import AnyStyle, Decoding, Modulation, Style, Target
+from stylecli.nets.any_style import AnyStyle
 from stylecli.nets.gaussians import transport
 from stylecli.nets.segments import Moments, moments
+from stylecli.nets.style_changes import Decoding, Modulation, Style, Target
 from stylecli.nets.subpixel import interleaved, phases
 from stylecli.nets.vgg import VGG, VGGConfig
 

@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylecli.nets.any_style import AnyStyle, Changes, Style, moments_name
+from stylecli.nets.any_style import AnyStyle
 from stylecli.nets.segments import Ask, Moments, Segment
+from stylecli.nets.style_changes import Changes, Style, moments_name
 
 
 def values_per_pixel(net: AnyStyle, channels: int) -> float:

@@ -8,6 +8,9 @@ from torch import Tensor
 
 from stylecli.nets.vgg import VGG
 
+PASS_BYTES = 18
+"""Peak memory of a forward and backward pass, in bytes for each kept feature value; measured."""
+
 
 class Term(NamedTuple):
     """One weighted loss.

@@ -28,7 +28,8 @@ from stylecli.device import Device, pinned, sent
 from stylecli.errors import UsageError
 from stylecli.losses.statistics import mean_and_second
 from stylecli.nets.noise import noise_like
-from stylecli.nets.transformer import IDENTITY, Norm, TransformerConfig, TransformerNet
+from stylecli.nets.transformer import Norm, TransformerNet
+from stylecli.nets.transformer_config import IDENTITY, TransformerConfig
 from stylecli.nets.vgg import VGG
 from stylecli.progress import Listener
 from stylecli.settings.gatys import GatysSettings, parse_layers

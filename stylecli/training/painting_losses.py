@@ -23,7 +23,7 @@ from stylecli.errors import InputError, UsageError
 from stylecli.losses.content import nine_point
 from stylecli.media.images import read_picture
 from stylecli.media.resize import resize, short_side
-from stylecli.nets.transformer import IDENTITY
+from stylecli.nets.transformer_config import IDENTITY
 from stylecli.settings.train_fast import TrainFastSettings
 from stylecli.training.data import Crops, find_pictures
 from stylecli.training.recipes import recipe

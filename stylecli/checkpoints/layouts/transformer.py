@@ -8,7 +8,7 @@ from torch import Tensor
 
 from stylecli.checkpoints.layouts.format import Options, taken
 from stylecli.errors import WeightsError
-from stylecli.nets.transformer import TransformerConfig
+from stylecli.nets.transformer_config import TransformerConfig
 
 Converted = tuple[TransformerConfig, dict[str, Tensor]]
 LARGEST = 100
