@@ -18,7 +18,7 @@ from stylecli.nets.noise import noise_like
 from stylecli.settings.gatys import GatysSettings
 
 pytest.importorskip("cv2")
-from stylecli.media.video import motion
+from stylecli.media.video import carrying, motion
 
 Cli = Callable[..., Result]
 FAST = ("--style", "great_wave", "--device", "cpu", "--threads", 1, "--codec", "ffv1")
@@ -71,8 +71,7 @@ def test_what_is_uncovered_leaves_no_trail():
     assert not found.cut
     assert found.trust[45:75, 31:38].mean() < 0.1
     assert found.trust[5:35].mean() > 0.9
-    drawn, trust, slow = motion.moved(frames[0], found, (120, 160))
-    made = motion.carried(frames[1], drawn, trust, slow, 0.9)
+    made = carrying.carried(frames[1], frames[0], found, (120, 160), strength=0.9, turn=1)
     assert np.abs(made[45:75, 31:38].astype(int) - frames[1][45:75, 31:38]).mean() < 8
     assert motion.between(frames[0], 255 - moving_files.pan(1, (120, 160), seed=8)[0]).cut
 

@@ -124,6 +124,7 @@ class Painting:
     before: "tuple[np.ndarray, np.ndarray] | None" = None
     shift: "np.ndarray | None" = None
     window: tuple[int, int, int, int] | None = None
+    turn: int = 0
 
     def __post_init__(self) -> None:
         self.part = part_of(self.outputs, self.job)
@@ -170,6 +171,7 @@ class Painting:
     def _go_on(self, segments: "Segments") -> None:
         """Where the last whole piece ended."""
         state = segments.state()
+        self.turn = int(state["turn"])
         if self.outputs.steady:
             self.recall = Recall(SMOOTH * self.outputs.steady**0.5)
             for key, each in sorted(state.items()):
@@ -180,10 +182,10 @@ class Painting:
             self.before = state["content"].numpy(), state["result"].numpy()
             self.shift = state["shift"].numpy() if "shift" in state else None
 
-    def _state(self, way: "_Way", content: "np.ndarray", result: "np.ndarray") -> dict[str, "Tensor"]:
+    def _state(self, way: "_Way", content: "np.ndarray", result: "np.ndarray", turn: int) -> dict[str, "Tensor"]:
         from torch import from_numpy, tensor
 
-        state = {"size": tensor(result.shape[:2])}
+        state = {"size": tensor(result.shape[:2]), "turn": tensor(turn)}
         if self.outputs.steady:
             state |= {"content": from_numpy(content), "result": from_numpy(result)}
             state |= {"shift": from_numpy(way.shift)} if way.shift is not None else {}
@@ -239,7 +241,7 @@ class Painting:
             before = frame.color
 
     def _moved(self, motion: "Motion") -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
-        from stylecli.media.video.motion import moved
+        from stylecli.media.video.carrying import moved
 
         assert self.before is not None
         return moved(self.before[1], motion, self.clip.size, self.window)
@@ -284,15 +286,17 @@ class Painting:
         """Takes what was painted of a frame, carries the one before on, and has it coded."""
         painted, frame = future.result(), way.frame
         levels, self.window = painted.levels, painted.result.window
+        self.turn = self.turn + 1 if way.motion else 0
         if way.motion and self.before and self.before[1].shape == levels.shape:
-            from stylecli.media.video.motion import carried
+            from stylecli.media.video.carrying import carried
 
-            levels = carried(levels, *self._moved(way.motion), self.outputs.steady)
+            size, window, strength = self.clip.size, self.window, self.outputs.steady
+            levels = carried(levels, self.before[1], way.motion, size, window, strength=strength, turn=self.turn)
         self.before = frame.color, levels
         self.losses = painted.result.losses
         self.notes |= dict.fromkeys(painted.result.notes)
         done += 1
-        state = partial(self._state, way, frame.color, levels) if done % self.piece == 0 else None
+        state = partial(self._state, way, frame.color, levels, self.turn) if done % self.piece == 0 else None
         coder.add(frame, levels, painted.alpha, state)
         seconds = time.monotonic() - self.start
         self.told = Step(

@@ -1,4 +1,4 @@
-"""What moved from one frame to the next, and the result of the frame before, moved along with it.
+"""What moved from one frame to the next, and where the frame before shows what is seen now.
 
 Optical flow is DIS (Kroeger et al. 2016, arXiv 1603.03590) in both directions. The frame before is trusted where
 
@@ -6,11 +6,6 @@ Optical flow is DIS (Kroeger et al. 2016, arXiv 1603.03590) in both directions. 
 
 and where, moved by w, it looks as this one does: what is uncovered, what changes its light, and what is new shows no
 trail. A cut is where hardly anything of a frame is found in the one before.
-
-    out_t = out + m (before moved - out),    m = trust (s + s (1 - s) exp(-|w|^2 / 2)),    s: strength
-
-What hardly moves is painted nearly alike from frame to frame and changes slowly: it takes more frames to be steady, and
-they are not drawn anew between pixels. What moves by more would be blurred by as many.
 """
 
 from dataclasses import dataclass
@@ -32,9 +27,6 @@ LOOKS = 12.0
 
 AROUND = 0.04
 """Deviation of what counts as around a pixel, in parts of the short side."""
-
-STILL = 0.12
-"""Pixels of flow that are none: what stands still is not drawn anew."""
 
 Cv = Any
 
@@ -79,11 +71,11 @@ def between(before: np.ndarray, now: np.ndarray) -> Motion:
     small = [cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (before, now)]
     grays = [cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in small]
     flow, back = _flow(grays[1], grays[0]), _flow(grays[0], grays[1])
-    there = _grid(size[1], size[0]) + flow
+    there = grid(size[1], size[0]) + flow
     returned = flow + cv2.remap(back, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     lengths = (flow**2).sum(2) + (cv2.remap(back, there, None, cv2.INTER_LINEAR) ** 2).sum(2)
     consistent = (returned**2).sum(2) < 0.01 * lengths + 0.5
-    inside = ((there >= -0.5) & (there <= _pair([size[0] - 0.5, size[1] - 0.5]))).all(2)
+    inside = ((there >= -0.5) & (there <= pair([size[0] - 0.5, size[1] - 0.5]))).all(2)
     seen = cv2.remap(small[0], there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     apart = cv2.GaussianBlur(np.abs(seen.astype(np.float32) - small[1]).max(2), (0, 0), 1.0)
     alike = np.exp(-((apart / LOOKS) ** 2))
@@ -100,12 +92,14 @@ def _flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return made
 
 
-def _pair(values: list[float]) -> np.ndarray:
+def pair(values: list[float]) -> np.ndarray:
+    """Across and down, as flow has them."""
     return np.array(values, np.float32)
 
 
 @cache
-def _grid(height: int, width: int) -> np.ndarray:
+def grid(height: int, width: int) -> np.ndarray:
+    """The place of each pixel, [H, W, 2]."""
     rows, columns = np.mgrid[:height, :width]
     return np.stack([columns, rows], axis=-1).astype(np.float32)
 
@@ -121,45 +115,10 @@ def shifted(before: np.ndarray | None, motion: Motion) -> np.ndarray:
     """
     cv2 = opencv()
     height, width = motion.trust.shape
-    step = motion.flow / _pair([width, height])
+    step = motion.flow / pair([width, height])
     if before is not None:
-        there = _grid(height, width) + motion.flow
+        there = grid(height, width) + motion.flow
         step += cv2.remap(before, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     trust = motion.trust[..., None]
     around = cv2.GaussianBlur(np.dstack([step * trust, trust]), (0, 0), AROUND * min(height, width))
     return np.asarray(step * trust + (1 - trust) * around[..., :2] / (around[..., 2:] + 1e-4), np.float32)
-
-
-def moved(
-    before: np.ndarray, motion: Motion, content: tuple[int, int], window: tuple[int, int, int, int] | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The result before where the scene is now [H, W, 3], how far it is trusted, and how slow it is [H, W].
-
-    Args:
-        before: It.
-        motion: Of the content.
-        content: Height and width of the content.
-        window: The part of the content that results show: top, left, height, width; None for all of it.
-    """
-    cv2 = opencv()
-    height, width = before.shape[:2]
-    top, left, high, wide = window or (0, 0, *content)
-    down, across = motion.flow.shape[0] / content[0], motion.flow.shape[1] / content[1]
-    # Results may have another size than the content, and show a part of it.
-    grid = _grid(height, width)
-    steps = _pair([wide / width * across, high / height * down])
-    places = (grid + 0.5) * steps + _pair([left * across - 0.5, top * down - 0.5])
-    flow = cv2.remap(motion.flow, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) / steps
-    trust = cv2.remap(motion.trust, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    flow[(flow**2).sum(2) < STILL**2] = 0
-    drawn = cv2.remap(
-        before.astype(np.float32), grid + flow, None, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT_101
-    )
-    return drawn, trust, np.exp(-(flow**2).sum(2) / 2)
-
-
-def carried(made: np.ndarray, drawn: np.ndarray, trust: np.ndarray, slow: np.ndarray, strength: float) -> np.ndarray:
-    """A result [H, W, 3] uint8 with what is kept of the one before, as `moved` gives that."""
-    share = (strength * trust * (1 + (1 - strength) * slow))[..., None]
-    mixed = made + share * (drawn - made)
-    return np.asarray(np.rint(mixed).clip(0, 255).astype(np.uint8))

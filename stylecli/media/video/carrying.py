@@ -1,0 +1,142 @@
+"""The result of the frame before, moved along with the scene and carried on.
+
+Light and color are averaged, strokes are not: the mean of two brushes is blurred. They are kept as they are, moved, and
+painted anew in turns: at every frame another part of the picture, its spots scattered, takes the strokes of this frame.
+
+    low_t  = low + m (low moved - low),     m = trust (s + s (1 - s) exp(-|w|^2 / 2))
+    band_t = g (band + k (band moved - band)),     k = DUE m where it is a pixel's turn, else 1 where it is trusted
+
+s is the strength, w the flow, `low` and `band` what filters of Gaussians leave; g gives each band the energy that it
+has around a pixel of this frame, for what is moved between pixels, and mixed, has less. A turn comes every
+1 + `FRAMES` s frames. What hardly moves is not drawn anew between pixels.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from stylecli.media.video.motion import Motion, grid, opencv, pair
+
+STILL = 0.12
+"""Pixels of flow that are none: what stands still is not drawn anew."""
+
+FRAMES = 12
+"""From one turn of a pixel to the next, at full strength."""
+
+SPOT = 6.0
+"""Deviation in pixels of the spots that have their turn together."""
+
+BANDS = (1.0, 2.0, 4.0)
+"""Deviations of the Gaussians between bands."""
+
+DUE = 0.6
+"""Share of m that is kept where it is a pixel's turn: turns come softly."""
+
+SURE, UNSURE = 0.5, 0.1
+"""Trust from which on strokes are kept, and below which they are not."""
+
+GAIN = 2.0
+"""What energy is restored by at most."""
+
+ROWS, REACH = 512, 64
+"""Rows that are carried on at once, and how far filters see: memory is that of levels, not of floats."""
+
+
+def moved(
+    before: np.ndarray,
+    motion: Motion,
+    content: tuple[int, int],
+    window: tuple[int, int, int, int] | None = None,
+    rows: slice = slice(None),
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The result before where the scene is now [H, W, 3] uint8, how far it is trusted, and how slow it is [H, W].
+
+    Args:
+        before: It, uint8.
+        motion: Of the content.
+        content: Height and width of the content.
+        window: The part of the content that results show: top, left, height, width; None for all of it.
+        rows: Those that are wanted.
+    """
+    cv2 = opencv()
+    height, width = before.shape[:2]
+    top, left, high, wide = window or (0, 0, *content)
+    down, across = motion.flow.shape[0] / content[0], motion.flow.shape[1] / content[1]
+    # Results may have another size than the content, and show a part of it.
+    first, last, _ = rows.indices(height)
+    here = grid(last - first, width) + pair([0, first])
+    steps = pair([wide / width * across, high / height * down])
+    places = (here + 0.5) * steps + pair([left * across - 0.5, top * down - 0.5])
+    flow = cv2.remap(motion.flow, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) / steps
+    trust = cv2.remap(motion.trust, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    flow[(flow**2).sum(2) < STILL**2] = 0
+    drawn = cv2.remap(before, here + flow, None, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT_101)
+    return drawn, trust, np.exp(-(flow**2).sum(2) / 2)
+
+
+def carried(
+    made: np.ndarray,
+    before: np.ndarray,
+    motion: Motion,
+    content: tuple[int, int],
+    window: tuple[int, int, int, int] | None = None,
+    *,
+    strength: float,
+    turn: int,
+) -> np.ndarray:
+    """A result [H, W, 3] uint8 with what is kept of the one `before`; see `moved`.
+
+    Args:
+        made: It.
+        before: The one before.
+        motion: Of the content.
+        content: Its height and width.
+        window: What results show of it.
+        strength: 0 to 1.
+        turn: Frames since the scene began.
+    """
+    done = np.empty_like(made)
+    height = len(made)
+    every = 1 + FRAMES * strength
+    spots = _spots(*made.shape[:2])
+    for first in range(0, height, ROWS):
+        top, last = max(first - REACH, 0), min(first + ROWS + REACH, height)
+        rows = slice(top, last)
+        drawn, trust, slow = moved(before, motion, content, window, rows)
+        share = strength * trust * (1 + (1 - strength) * slow)
+        due = (turn / every - spots[rows] / np.float32(256)) % 1 < 1 / every
+        kept = np.where(due, DUE * share, np.maximum(share, ((trust - UNSURE) / (SURE - UNSURE)).clip(0, 1)))
+        mixed = _mixed(made[rows], drawn, share, kept)
+        done[first : first + ROWS] = mixed[first - top : first - top + ROWS]
+    return done
+
+
+def _mixed(made: np.ndarray, drawn: np.ndarray, share: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    cv2 = opencv()
+    ours, theirs, kept = made.astype(np.float32), drawn.astype(np.float32), kept[..., None].astype(np.float32)
+    whole = np.zeros_like(ours)
+    for deviation in BANDS:
+        ours_low, theirs_low = (cv2.GaussianBlur(each, (0, 0), deviation) for each in (ours, theirs))
+        band, other = ours - ours_low, theirs - theirs_low
+        mixed = band + kept * (other - band)
+        wanted, there = (_energy(each, deviation) for each in (band, mixed))
+        whole += mixed * np.sqrt((wanted + 0.1) / (there + 0.1)).clip(1 / GAIN, GAIN)[..., None]
+        ours, theirs = ours_low, theirs_low
+    whole += ours + share[..., None] * (theirs - ours)
+    return np.asarray(np.rint(whole).clip(0, 255).astype(np.uint8))
+
+
+def _energy(band: np.ndarray, deviation: float) -> np.ndarray:
+    made: np.ndarray = opencv().GaussianBlur(np.square(band).mean(2), (0, 0), 2 * deviation)
+    return made
+
+
+@lru_cache(2)
+def _spots(height: int, width: int) -> np.ndarray:
+    """When each pixel has its turn [H, W] uint8: smooth noise, as much of it at every level."""
+    cv2 = opencv()
+    noise = np.random.default_rng(0).standard_normal((height, width), np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), SPOT, borderType=cv2.BORDER_REFLECT)
+    levels = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX, cv2.CV_8U)
+    made: np.ndarray = cv2.equalizeHist(levels)
+    return made
