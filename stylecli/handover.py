@@ -129,7 +129,8 @@ def asked(request: dict[str, object]) -> "socket.socket | None":
 
 def handed_over(words: Sequence[str]) -> int | None:
     """The exit code of a command that a warm process has done; None where this one has to do it."""
-    if not words or words[0] in AT_HOME or words[0].startswith("-") or not hasattr(os, "fork"):
+    # What is played reads the keys of a terminal that is its own.
+    if not words or words[0] in AT_HOME or "--live" in words or words[0].startswith("-") or not hasattr(os, "fork"):
         return None
     if not place().exists() or not possible() or (line := asked({})) is None:
         return None

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from stylecli.batch.plan import Inputs, plan
 from stylecli.batch.work import Work, even
 from stylecli.errors import Stopped, UsageError
+from stylecli.files import present
 from stylecli.method import Method, Request, one_each
 from stylecli.progress import Listener, silent
+from stylecli.remote import place
 from stylecli.settings.fields import Settings
-from stylecli.settings.moving import MovingOutputs
 from stylecli.settings.shared import Files
 from stylecli.settings.values import build
 from stylecli.settings.words import words
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
     from stylecli.batch.sources import Source
     from stylecli.media.images import Picture
+
+
+MOST_NAMES = 1000
 
 
 class Session:
@@ -141,15 +145,38 @@ class Session:
             InputError: A file of the session is gone.
             OutputError: It cannot be written.
         """
+        named = None if output is None else str(output)
+        outputs = Files(output=named, format=format, quality=quality, overwrite=overwrite)
+        return self.write(outputs, numbered=False, shares=shares, listener=listener, **options)
+
+    def write(
+        self,
+        outputs: Files,
+        *,
+        numbered: bool = False,
+        shares: Sequence[float] | None = None,
+        listener: Listener = silent,
+        **options: object,
+    ) -> str:
+        """As `save`, with all that a command may say of its files; `numbered`: under another name where one is there.
+
+        Raises:
+            UsageError: As `save`.
+            InputError: Likewise.
+            OutputError: Likewise.
+        """
         from torch import get_num_threads
 
         settings, inputs = self.changed(**options), self._weighted(shares)
-        kind = MovingOutputs if inputs else Files
-        named = None if output is None else str(output)
-        outputs = kind(output=named, format=format, quality=quality, overwrite=overwrite)
         stems = [] if inputs else [stem(self.method, settings)]
         axes: Sequence[Sequence[Inputs]] = [[{role: some}] for role, some in inputs.items()]
-        (job,) = plan(self.method, axes, [settings], outputs, stems=stems)
+        loose = replace(outputs, overwrite=True) if numbered else outputs
+        (job,) = plan(self.method, axes, [settings], loose, stems=stems)
+        if numbered and not outputs.overwrite:
+            path = place(job.output)
+            names = (f"{path.stem}_{count}{path.suffix}" for count in range(2, MOST_NAMES))
+            free = (str(each) for each in (path, *map(path.with_name, names)) if not present([each]))
+            job = replace(job, output=next(free, job.output))
         used = {**self._opened.device.told(), "precision": self.precision, "threads": get_num_threads()}
         Work(self._opened, outputs, used)(job, listener)
         return job.output

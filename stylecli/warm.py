@@ -36,7 +36,7 @@ from stylecli.errors import StyleCliError
 MAY_BE_LOADED = ("PIL", "av", "imagecodecs", "librosa", "numpy", "rich", "safetensors", "scipy", "soundfile", "soxr")
 """Packages whose modules are loaded here when a command has needed them: they start no threads."""
 
-LEFT_OUT = ("stylecli.__main__", "stylecli.serving", "stylecli.training", "stylecli.warm")
+LEFT_OUT = ("stylecli.__main__", "stylecli.live", "stylecli.serving", "stylecli.training", "stylecli.warm")
 LONGEST_REQUEST = 2**24
 SLOWEST_REQUEST = 5.0
 CLOSED = -1

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
+from stylecli.commands._live import play
 from stylecli.commands._options import from_settings
 from stylecli.commands._run import run
 from stylecli.errors import ExitCode, printable
 from stylecli.settings.fast import Blending, FastContents, FastSettings
+from stylecli.settings.live import Live
 from stylecli.settings.moving import MovingOutputs
 from stylecli.settings.shared import Compute, Reporting
 
@@ -16,6 +19,7 @@ def command(
     contents: FastContents,
     blending: Blending,
     grid: tuple[FastSettings, ...],
+    live: Live,
     outputs: MovingOutputs,
     compute: Compute,
     reporting: Reporting,
@@ -28,23 +32,45 @@ def command(
       stylecli fast --list-styles --preview
       stylecli fast photo.jpg --style great_wave --style the_scream
       stylecli fast photo.jpg --style great_wave --alpha 0:1:5 -o sweep/
+      stylecli fast photo.jpg --live
       stylecli fast photos/ -r --style great_wave:0.3 --style udnie:0.7 --blend -o out/
     """
     if contents.list_styles:
         return _list(grid[0].weights, as_json=reporting.json, preview=contents.preview)
-    return run("fast", contents, None, blending.arranged(grid), outputs, compute, reporting)
+    jobs = blending.arranged(grid)
+    if live.live:
+        return _play(contents, jobs, outputs, compute, reporting)
+    return run("fast", contents, None, jobs, outputs, compute, reporting)
 
 
-def _list(weights: str, *, as_json: bool, preview: bool) -> ExitCode:
+def _play(
+    contents: FastContents,
+    grid: tuple[FastSettings, ...],
+    outputs: MovingOutputs,
+    compute: Compute,
+    reporting: Reporting,
+) -> ExitCode:
+    """Begins with the style that was named, or the first one of the net."""
+    names = [row["name"] for row in _rows(grid[0].weights)]
+    begun = grid[0] if grid[0].style or not names else replace(grid[0], style=(names[0],))
+    return play("fast", contents, None, [begun], outputs, compute, reporting, names=names)
+
+
+def _rows(weights: str) -> list[dict[str, str]]:
     from stylecli.checkpoints.header import styles_of
     from stylecli.checkpoints.store import resolve
 
     rows = styles_of(resolve(weights))
-    if rows is None:
-        # Only PyTorch can open what others wrote.
-        from stylecli.backends.fast import styles
+    if rows is not None:
+        return rows
+    # Only PyTorch can open what others wrote.
+    from stylecli.backends.fast import styles
 
-        rows = styles(weights)
+    return styles(weights)
+
+
+def _list(weights: str, *, as_json: bool, preview: bool) -> ExitCode:
+    rows = _rows(weights)
     pictures: Iterator[str] = iter(())
     if preview and not as_json:
         from stylecli.commands._previews import previews

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from stylecli.commands._options import from_settings
 from stylecli.errors import ExitCode, printable
 from stylecli.settings.shared import Reporting
-from stylecli.settings.stargan import StarganDomainsSettings
+from stylecli.settings.stargan import Named, StarganDomainsSettings
 
 
 @from_settings
@@ -17,12 +17,17 @@ def command(settings: StarganDomainsSettings, reporting: Reporting) -> ExitCode:
       stylecli stargan domains
       stylecli stargan domains --weights 100000_nets_ema.ckpt --domains cat,dog,wild
     """
-    for index, name in enumerate(_names(settings)):
+    for index, name in enumerate(names(settings)):
         print(json.dumps({"index": index, "domain": name}) if reporting.json else printable(name))
     return ExitCode.DONE
 
 
-def _names(settings: StarganDomainsSettings) -> Sequence[str]:
+def names(settings: Named) -> Sequence[str]:
+    """What the domains of a network are called, in their order.
+
+    Raises:
+        WeightsError: It is missing, of another family, or unsafe.
+    """
     from stylecli.checkpoints.header import domains_of
     from stylecli.checkpoints.store import resolve
 
@@ -31,6 +36,6 @@ def _names(settings: StarganDomainsSettings) -> Sequence[str]:
     if not said and (found := domains_of(path)) is not None:
         return found
     # Only PyTorch can open what others wrote, and tell whether names fit it.
-    from stylecli.backends.stargan import names
+    from stylecli.backends import stargan
 
-    return names(settings)
+    return stargan.names(settings)

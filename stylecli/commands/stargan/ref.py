@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+from stylecli.commands._live import play
 from stylecli.commands._options import from_settings
 from stylecli.commands._report import Reporter
 from stylecli.commands._run import run, run_jobs
+from stylecli.commands.stargan.domains import names
 from stylecli.errors import ExitCode
+from stylecli.settings.live import Live
 from stylecli.settings.shared import Compute, Contents, Reporting
 from stylecli.settings.stargan import ReferenceOutputs, References, StarganRefSettings
 
@@ -17,6 +20,7 @@ def command(
     contents: Contents,
     references: References,
     grid: tuple[StarganRefSettings, ...],
+    live: Live,
     outputs: ReferenceOutputs,
     compute: Compute,
     reporting: Reporting,
@@ -37,6 +41,8 @@ def command(
     from stylecli.runs import plan_files
 
     still = tuple(replace(one, frames=None) for one in grid)
+    if live.live:
+        return play("stargan ref", contents, references, still, outputs, compute, reporting, domains=names(grid[0]))
     if contents.watch:
         return run("stargan ref", contents, references, still, outputs, compute, reporting)
     jobs = plan_files("stargan ref", contents, references, still, outputs, say=Reporter(reporting).say)

@@ -4,16 +4,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from stylecli.batch.inputs import expand
+from stylecli.commands._live import play
 from stylecli.commands._options import from_settings
 from stylecli.commands._run import run
 from stylecli.errors import ExitCode
 from stylecli.settings import lists
+from stylecli.settings.live import Live
 from stylecli.settings.shared import Compute, Files, Reporting
 from stylecli.settings.stylegan import StyleganSampleSettings
 
 
 @from_settings
-def command(settings: StyleganSampleSettings, outputs: Files, compute: Compute, reporting: Reporting) -> ExitCode:
+def command(
+    settings: StyleganSampleSettings, live: Live, outputs: Files, compute: Compute, reporting: Reporting
+) -> ExitCode:
     """Pictures of seeds or saved latents, one by one or on a sheet.
 
     \b
@@ -22,9 +26,16 @@ def command(settings: StyleganSampleSettings, outputs: Files, compute: Compute, 
       stylecli stylegan sample --seeds 3 --psi 0:1:6 --grid -o psi.png
       stylecli stylegan sample --seeds face.safetensors --noise random
     """
+    if live.live:
+        return play("stylegan sample", None, None, [_first(settings)], outputs, compute, reporting)
     wanted = [("stylegan_sheet", settings)] if settings.grid else _singles(settings)
     stems, grid = zip(*wanted, strict=True)
     return run("stylegan sample", None, None, grid, outputs, compute, reporting, stems=stems)
+
+
+def _first(settings: StyleganSampleSettings) -> StyleganSampleSettings:
+    """Of the first picture alone."""
+    return replace(_singles(settings)[0][1], grid=False)
 
 
 def _singles(settings: StyleganSampleSettings) -> list[tuple[str, StyleganSampleSettings]]:
