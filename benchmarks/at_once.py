@@ -1,12 +1,14 @@
-"""How soon a picture is there when something is moved: the time from drag to picture in the page of `stylecli serve`.
+"""How soon a picture is there when something is moved: in the page of `stylecli serve`, and in the terminal, `--live`.
 
-    python benchmarks/at_once.py [--count 100] [--json out.json]
+    python benchmarks/at_once.py [--count 100] [--only page,live] [--json out.json]
 
-The page runs in a real Chromium (`tests/browser.py` says which), with the example picture at 384 px; the slider of the
-strength goes to another place each time, and the clock stops when the browser is about to show what came. The peer is
-the same command from the shell, from start to file.
+The example picture at 384 px, its strength elsewhere each time. The page runs in a real Chromium (`tests/browser.py`
+says which); the clock stops when the browser is about to show what came. The terminal is one of 120 x 45 characters
+that takes half blocks and shows them to nobody; the clock stops when the lines have been drawn. The peer is the same
+command from the shell, from start to file.
 """
 
+import asyncio
 import subprocess
 import sys
 import tempfile
@@ -50,19 +52,52 @@ def dragged(count: int) -> Iterator[tuple[str, list[float]]]:
         yield "adain", [drag(page, 5 + index * 37 % 91) for index in range(count)]
 
 
-def rows(count: int) -> Iterator[Row]:
+async def pressed(method: str, count: int) -> list[float]:
+    """Seconds from each key to its picture."""
+    from stylecli.batch.sources import Source
+    from stylecli.commands._live import opened_for
+    from stylecli.live.app import Live
+    from stylecli.live.half_blocks import HalfBlocks
+    from stylecli.settings.adain import AdainSettings
+    from stylecli.settings.fast import FastSettings
+    from stylecli.settings.shared import Compute
+
+    files = {"content": (Source(CONTENT),), **({"style": (Source(STYLE),)} if method == "adain" else {})}
+    settings = AdainSettings() if method == "adain" else FastSettings(style=("great_wave",))
+    play = opened_for(method, settings, files, Compute(device="cpu"), names=["great_wave"] * (method == "fast"))
+    app, times = Live(play, lambda asked, listener: ("", []), HalfBlocks), []
+    async with app.run_test(size=(120, 45)):
+        while app.drawn < app.wanted or app.sweeping:
+            await asyncio.sleep(0.05)
+        for index in range(count):
+            start = time.perf_counter()
+            app.simulate_key("left" if index // 20 % 2 == 0 else "right")
+            while app.drawn == app.wanted:
+                await asyncio.sleep(0)
+            while app.drawn < app.wanted:
+                await asyncio.sleep(0.001)
+            times.append(time.perf_counter() - start)
+    return times
+
+
+def rows(count: int, faces: list[str]) -> Iterator[Row]:
     """The medians; the worst is in the note."""
-    for method, times in dragged(count):
+    found = [("page", "drag", *each) for each in dragged(count)] if "page" in faces else []
+    found += [("live", "key", each, asyncio.run(pressed(each, count))) for each in COMMANDS] if "live" in faces else []
+    for face, what, method, times in found:
         note = f"worst of {count}: {max(times):.3f} s"
-        yield Row(f"page, {method}, drag to picture, 384 px", "the command", command(method), median(times), note=note)
+        yield Row(
+            f"{face}, {method}, {what} to picture, 384 px", "the command", command(method), median(times), note=note
+        )
 
 
 def main() -> None:
     """Prints the rows, see `table`."""
     options = parser(__doc__)
     options.add_argument("--count", type=int, default=100)
+    options.add_argument("--only", default="page,live")
     args = options.parse_args()
-    finish(rows(args.count), args)
+    finish(rows(args.count, args.only.split(",")), args)
 
 
 if __name__ == "__main__":

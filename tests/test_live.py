@@ -15,11 +15,10 @@ from PIL.Image import Image, open
 pytest.importorskip("textual", reason="needs stylecli[live]")
 pytest.importorskip("textual_image", reason="needs stylecli[live]")
 
-from textual_image.widget import HalfcellImage
-
 from stylecli.batch.sources import Source
 from stylecli.commands import _live
 from stylecli.live.app import Live
+from stylecli.live.half_blocks import HalfBlocks
 from stylecli.media.stored_settings import read_settings
 from stylecli.settings.adain import AdainSettings
 from stylecli.settings.fast import FastSettings
@@ -42,10 +41,9 @@ class Player:
     def __init__(self, method: str, settings: Settings, **more: Any) -> None:
         files = {role: tuple(map(Source, more.pop(role, ()))) for role in ("content", "style")}
         found = {role: some for role, some in files.items() if some}
-        given = {"names": (), "domains": (), "styles": None, **more}
-        self.play = _live._opened(method, settings, found, CPU, **given)
+        self.play = _live.opened_for(method, settings, found, CPU, **more)
         self.saved: list[list[str]] = []
-        self.app = Live(self.play, self._save, HalfcellImage)
+        self.app = Live(self.play, self._save, HalfBlocks)
 
     def _save(self, asked: Any, listener: Any) -> tuple[str, list[str]]:
         how = MovingOutputs() if self.play.contents else Files()

@@ -69,7 +69,10 @@ def play(
             for role in ("content", "style")
         }
     Reporter(reporting).say("loading weights ...")
-    state, saved = _opened(method, grid[0], found, compute, names, domains, styles), list[tuple[str, Sequence[str]]]()
+    state, saved = (
+        opened_for(method, grid[0], found, compute, names=names, domains=domains, styles=styles),
+        list[tuple[str, Sequence[str]]](),
+    )
     from stylecli.live.app import Live
 
     def save(asked: "Asked", listener: "Callable[[Step], None]") -> tuple[str, Sequence[str]]:
@@ -105,15 +108,22 @@ def _check(contents: Contents | None, outputs: Files, compute: Compute, reportin
         raise UsageError(f"{wrong}: not with --live", "leave one of them out")
 
 
-def _opened(
+def opened_for(
     method: str,
     settings: Settings,
     found: Inputs,
     compute: Machine,
-    names: Sequence[str],
-    domains: Sequence[str],
-    styles: Weighted | None,
+    *,
+    names: Sequence[str] = (),
+    domains: Sequence[str] = (),
+    styles: Weighted | None = None,
 ) -> "Play":
+    """What is played: a method that is open, and the pictures found for it.
+
+    Raises:
+        WeightsError: Its weights are missing or wrong.
+        UsageError: A device that this machine does not have.
+    """
     from stylecli import methods
     from stylecli.device import resolve
     from stylecli.live.play import Play

@@ -16,10 +16,13 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Center, Horizontal, Vertical
 from textual.widgets import Footer, Label, Static
+from textual_image.renderable import HalfcellImage
+from textual_image.renderable import Image as Best
 from textual_image.widget import Image
 
 from stylecli.batch.failures import explain
 from stylecli.errors import printable
+from stylecli.live.half_blocks import HalfBlocks
 from stylecli.live.play import COLORS, POINTS, Asked, Play
 from stylecli.progress import Step
 from stylecli.sessions import Session
@@ -49,9 +52,10 @@ class Live(App[None]):
     Screen { layout: vertical; }
     #stage { height: 1fr; align: center middle; }
     #picture { width: auto; height: auto; max-width: 100%; max-height: 100%; }
-    #strip { height: 7; align: center middle; }
-    .point { width: 1fr; height: 7; align: center top; }
-    .point .small { width: auto; height: 5; }
+    #strip { height: 16%; min-height: 6; max-height: 14; margin: 1 1 0 1; }
+    .point { width: 1fr; height: 100%; }
+    .point Center { height: 1fr; align: center bottom; }
+    .point .small { width: auto; height: auto; max-width: 95%; max-height: 100%; }
     .point Label { width: 100%; text-align: center; color: $text-muted; }
     .point.here Label { color: $text-accent; text-style: bold underline; }
     #told { height: 1; padding: 0 1; text-style: bold; }
@@ -81,11 +85,13 @@ class Live(App[None]):
         Binding("q,escape", "quit", "quit", key_display="q"),
     ]
 
-    def __init__(self, play: Play, save: Save, widget: type = Image) -> None:
+    def __init__(self, play: Play, save: Save, widget: type[HalfBlocks] | None = None) -> None:
         super().__init__()
-        self.play, self._save, self._widget = play, save, widget
+        self.play, self._save = play, save
+        self._widget = widget or (HalfBlocks if Best is HalfcellImage else Image)
         self.wanted = self.shown = self.drawn = 0
         self._threads = {name: ThreadPoolExecutor(1, thread_name_prefix=name) for name in ("picture", "strip", "save")}
+        self.sweeping = True
         self._painting = self._saving = False
         self._previews: dict[tuple[int, int], Session] = {}
         self._strip: tuple[object, ...] = ()
@@ -98,7 +104,8 @@ class Live(App[None]):
         with Horizontal(id="strip"):
             for level in self.play.levels():
                 with Vertical(classes="point"):
-                    yield self._widget(classes="small")
+                    with Center():
+                        yield self._widget(classes="small")
                     yield Label(f"{level:.2f}")
         yield Static(id="told", markup=False)
         yield Static(id="said", markup=False)
@@ -160,7 +167,7 @@ class Live(App[None]):
             if self.wanted != now or not made:
                 return
             widget.image = made  # type: ignore[attr-defined]
-        self._strip = like
+        self._strip, self.sweeping = like, False
 
     async def _computed(self, thread: str, side: int, asked: Asked) -> Picture | None:
         loop = asyncio.get_running_loop()
