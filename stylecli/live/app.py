@@ -70,6 +70,8 @@ class Live(App[None]):
         Binding("shift+right,l", f"stronger({FINE})", show=False),
         Binding("home", "end(0)", show=False),
         Binding("end", "end(1)", show=False),
+        Binding("s", "save", "save"),
+        Binding("q,escape", "quit", "quit", key_display="q"),
         Binding("up", "next(-1)", "style or seed", key_display="↑↓"),
         Binding("down", "next(1)", show=False),
         Binding("m", "mix", "mix"),
@@ -81,8 +83,6 @@ class Live(App[None]):
         Binding("plus", "scale(1.25)", "strokes", key_display="+ -"),
         Binding("tab", "content(1)", show=False, priority=True),
         Binding("shift+tab", "content(-1)", show=False, priority=True),
-        Binding("s", "save", "save"),
-        Binding("q,escape", "quit", "quit", key_display="q"),
     ]
 
     def __init__(self, play: Play, save: Save, widget: type[HalfBlocks] | None = None) -> None:
