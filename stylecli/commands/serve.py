@@ -24,7 +24,7 @@ def command(serving: Serving, compute: Machine) -> ExitCode:
     """Serve a page: drop a picture, choose a style or drop one, move the slider, save. Ctrl-C ends it.
 
     It listens to this machine alone, and serves who has the token in the address that it prints (STYLECLI_TOKEN sets
-    one for scripts). Nothing but pictures that were uploaded can be read by it, all of it stays in memory, and the page
+    one for scripts). Nothing but pictures that were uploaded can be read by it, nothing stays on the disk, and the page
     loads nothing from elsewhere. /openapi.json describes the interface.
 
     \b
