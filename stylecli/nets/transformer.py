@@ -38,6 +38,9 @@ from stylecli.nets.segments import Ask, Segment, measured
 from stylecli.nets.subpixel import interleaved, paired, phases
 from stylecli.nets.transformer_config import Layer, TransformerConfig
 
+BAND = 16
+"""Rows that stay in a processor's cache between the norm and the ReLU."""
+
 
 class Norm(nn.Module):
     """(gamma, beta) [S, C] of S styles; of a batch norm also the running statistics."""
@@ -168,9 +171,10 @@ class TransformerNet(nn.Module):
 
         def run(x: Tensor, ask: Ask) -> Tensor:
             x, (height, width) = x * self.config.pixels, size
-            for layer in layers:
-                x = self._convolved(layer, x, (height % 2, width % 2))
-                x = _relu(self._norm(layer.name, x, mix, ask))
+            framed = False
+            for layer, after in zip(layers, (*layers[1:], None), strict=True):
+                x = self._convolved(layer, x, (height % 2, width % 2), framed=framed)
+                x, framed = self._active(layer.name, x, mix, ask, after.size // 2 if after else 0)
                 height, width = ((side + layer.stride - 1) // layer.stride for side in (height, width))
             return x.to(kept or x.dtype)
 
@@ -178,8 +182,8 @@ class TransformerNet(nn.Module):
 
     def _block(self, name: str, x: Tensor, ask: Ask, *, mix: Tensor, kept: torch.dtype | None = None) -> Tensor:
         x = x if kept is None else x.float()
-        y = _relu(self._norm(f"{name}a", self._convolved(self.plan[f"{name}a"], x), mix, ask))
-        y = self._norm(f"{name}b", self._convolved(self.plan[f"{name}b"], y), mix, ask)
+        y, framed = self._active(f"{name}a", self._convolved(self.plan[f"{name}a"], x), mix, ask, 1)
+        y = self._norm(f"{name}b", self._convolved(self.plan[f"{name}b"], y, framed=framed), mix, ask)
         y = y + x if torch.is_grad_enabled() else y.add_(x)
         return y.to(kept or y.dtype)
 
@@ -192,16 +196,17 @@ class TransformerNet(nn.Module):
             fine *= 2 if layer.enlarge else 1
 
         def run(x: Tensor, ask: Ask) -> Tensor:
-            x = x.float() if x.dtype == torch.float16 else x
-            for layer in layers:
+            x, framed = x.float() if x.dtype == torch.float16 else x, False
+            for layer, after in zip(layers, (*layers[1:], None), strict=True):
                 if layer.name.startswith("block"):
                     x = self._block(layer.name[:-1], x, ask, mix=mix) if layer.name.endswith("a") else x
                     continue
-                x = self._enlarged(layer, x) if layer.enlarge else self._convolved(layer, x)
-                if layer.normed:
+                x = self._enlarged(layer, x) if layer.enlarge else self._convolved(layer, x, framed=framed)
+                if after:
+                    border = after.size // 2 if after.name == "out" and not after.enlarge else 0
+                    x, framed = self._active(layer.name, x, mix, ask, border)
+                elif layer.normed:
                     x = self._norm(layer.name, x, mix, ask)
-                if layer.name != "out":
-                    x = _relu(x)
             return (torch.tanh(x) * 150 + 127.5) / 255 if self.config.tensorflow else x / self.config.pixels
 
         return Segment(run, -(-reach // shrink) + 1, 1, (shrink, 1), lambda extent: extent * shrink)
@@ -213,21 +218,40 @@ class TransformerNet(nn.Module):
             mean, variance = norm.mean, norm.variance
             x = F.batch_norm(x, mean, variance, None, None, self.training, 0.1, epsilon)  # type: ignore[arg-type]
             return _scaled(x, gamma, beta)
-        own = ask({name: x})[name]
-        scale = gamma * (own.covariance + epsilon).rsqrt()
-        return _scaled(x, scale, beta - own.mean * scale)
+        return _scaled(x, *self._gain(name, x, mix, ask))
 
-    def _convolved(self, layer: Layer, x: Tensor, odd: tuple[int, int] = (1, 1)) -> Tensor:
-        """The convolution of `layer`, with its borders; `odd`: whether the whole picture's height and width are."""
+    def _gain(self, name: str, x: Tensor, mix: Tensor, ask: Ask) -> tuple[Tensor, Tensor]:
+        """(factor, summand) of an instance norm."""
+        gamma, beta = self.norms[name].mixed(mix)  # type: ignore[operator]
+        own = ask({name: x})[name]
+        scale = gamma * (own.covariance + self.config.epsilon).rsqrt()
+        return scale, beta - own.mean * scale
+
+    def _active(self, name: str, x: Tensor, mix: Tensor, ask: Ask, border: int) -> tuple[Tensor, bool]:
+        """(norm and ReLU of `x`, whether the `border` that the next convolution reflects is around it already)."""
+        plain = self.config.tensorflow or self.config.norm == "batch" or torch.is_grad_enabled() or not x.is_cpu
+        if plain or not 0 < border < min(x.shape[2:]):
+            return _relu(self._norm(name, x, mix, ask)), False
+        return _framed(x, *self._gain(name, x, mix, ask), border), True
+
+    def _convolved(self, layer: Layer, x: Tensor, odd: tuple[int, int] = (1, 1), *, framed: bool = False) -> Tensor:
+        """The convolution of `layer`.
+
+        Args:
+            layer: Of the plan.
+            x: Its features.
+            odd: Whether the whole picture's height and width are.
+            framed: Its borders are around them already.
+        """
         conv, half = self.convs[layer.name], layer.size // 2
         weight, bias, stride = conv.weight, conv.bias, layer.stride
         assert isinstance(weight, Tensor)
         assert bias is None or isinstance(bias, Tensor)
-        if layer.name == "out":
-            x = F.pad(x, (half,) * 4, "constant" if self.config.tensorflow else "reflect")
-            return interleaved(F.conv2d(x, *paired(weight, bias), 2))
-        if not self.config.tensorflow:
-            return F.conv2d(F.pad(x, (half,) * 4, "reflect"), weight, bias, stride)
+        if layer.name == "out" or not self.config.tensorflow:
+            x = x if framed else F.pad(x, (half,) * 4, "constant" if self.config.tensorflow else "reflect")
+            if layer.name == "out":
+                return interleaved(F.conv2d(x, *paired(weight, bias), 2))
+            return F.conv2d(x, weight, bias, stride)
         if stride == 1:
             return F.conv2d(x, weight, bias, padding=half)
         # SAME: an even side needs one line of zeros less, the first one. Cut off, not left out: ONNX can follow that.
@@ -251,6 +275,29 @@ class TransformerNet(nn.Module):
 
 def _relu(x: Tensor) -> Tensor:
     return F.relu(x, inplace=not torch.is_grad_enabled())
+
+
+def _framed(x: Tensor, scale: Tensor, shift: Tensor, border: int) -> Tensor:
+    """ReLU of x scale + shift with `border` pixels reflected around it, some rows after the others.
+
+    What costs is not the arithmetic but the way to memory, which features of large pictures go once here in place of
+    three times.
+    """
+    count, channels, height, width = x.shape
+    scale, shift = scale.to(x), shift.to(x)
+    size = (count, channels, height + 2 * border, width + 2 * border)
+    y = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
+    inside = slice(border, -border)
+    for from_, to in zip(x.split(BAND, 2), y[:, :, inside, inside].split(BAND, 2), strict=True):
+        torch.addcmul(shift, from_, scale, out=to).relu_()
+    below, right = height + border - 1, width + border - 1
+    for away in range(1, border + 1):
+        y[:, :, border - away, inside] = y[:, :, border + away, inside]
+        y[:, :, below + away, inside] = y[:, :, below - away, inside]
+    for away in range(1, border + 1):
+        y[:, :, :, border - away] = y[:, :, :, border + away]
+        y[:, :, :, right + away] = y[:, :, :, right - away]
+    return y
 
 
 def _scaled(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
