@@ -9,6 +9,7 @@ command from the shell, from start to file.
 """
 
 import asyncio
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from table import Row, finish, parser
+from stylecli.__main__ import WAITING
+
+# As the command does, before PyTorch is loaded.
+os.environ.update({name: count for name, count in WAITING.items() if name not in os.environ})
+
+from table import Row, finish, parser  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
