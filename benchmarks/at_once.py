@@ -23,7 +23,7 @@ from stylecli.__main__ import WAITING
 # As the command does, before PyTorch is loaded.
 os.environ.update({name: count for name, count in WAITING.items() if name not in os.environ})
 
-from table import Row, finish, parser  # noqa: E402
+from table import Row, finish, parser
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
