@@ -316,6 +316,12 @@ def test_styles_over_time(cli: Cli):
         for place, style in ((0, (one,)), (1, mixed), (2, (other,))):
             assert cli(method, "a.png", "--style", *style, *still).exit_code == 0
             assert np.abs(made[place].astype(int) - np.asarray(Image.open("x.png"))).max() <= 1
-    assert "3 times for 2 styles" in complaint(
-        cli("adain", "a.mkv", "--style", "s.png@0s,t.png@1s,s.png@2s", *words), 2
-    )
+    assert cli("adain", "a.mkv", "--style", "s.png@0s,t.png@0.5s,s.png@1s", *words).exit_code == 0
+    again = moving_files.read("b.mkv")
+    assert np.array_equal(again[0], again[2])
+    assert not np.array_equal(again[0], again[1])
+    assert cli("replay", "b.mkv", "-o", "c.mkv").exit_code == 0
+    assert Path("b.mkv").read_bytes() == Path("c.mkv").read_bytes()
+    mixed = ("--style", "s.png", "--style", "t.png", "--blend", "--over-time")
+    assert "3 times for 2 styles" in complaint(cli("adain", "a.mkv", *mixed, "style=0s,1s,2s", *words), 2)
+    assert "not a style and a time" in complaint(cli("adain", "a.mkv", *mixed, "style=x#0s", *words), 2)

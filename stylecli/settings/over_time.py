@@ -1,7 +1,8 @@
 """Strength and style that change along a clip: `--alpha 0..1`, `--alpha 0@0s,1@2s`, `--style a.jpg@0s,b.jpg@4s`.
 
 On the way to the settings these become one text, `alpha=0@0,1@2;style=0,4`, which a clip's record keeps: the strength
-at some times, and when each of the styles, in their order, stands alone. In between, values change evenly.
+at some times, and when each of the styles, in their order, stands alone. Where one comes again, its place stands before
+the time: `style=0#0,1#2,0#4`. In between, values change evenly.
 """
 
 import re
@@ -39,11 +40,11 @@ class OverTime:
 
     Attributes:
         alpha: Times in seconds and strengths.
-        styles: Times at which each style stands alone, in their order.
+        styles: Times at which a style stands alone, and the place of that style.
     """
 
     alpha: tuple[tuple[float | None, float], ...] = ()
-    styles: tuple[float | None, ...] = ()
+    styles: tuple[tuple[float | None, int], ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> "OverTime":
@@ -64,8 +65,8 @@ class OverTime:
             raise UsageError(
                 f"--alpha {parts['alpha'][:40]}: not strengths at times", "such as 0@0s,1@2s,0.3@5s, or 0..1"
             )
-        styles = [_time(word) for word in parts.get("style", "").split(",") if word.strip()]
-        for times in ([time for time, _ in alpha], styles):
+        styles = [_style(word, at) for at, word in enumerate(parts.get("style", "").split(",")) if word.strip()]
+        for times in ([time for time, _ in alpha], [time for time, _ in styles]):
             known = [float("inf") if time is None else time for time in times]
             if any(later <= sooner for sooner, later in pairwise(known)):
                 raise UsageError(f"--over-time {text[:40]}: times must grow", "such as 0@0s,1@2s")
@@ -79,8 +80,8 @@ class OverTime:
         """
         if self.alpha and not any(field.name == "alpha" for field in fields(settings)):
             raise UsageError("--over-time alpha: this method has no --alpha", "leave it out")
-        if self.styles and len(self.styles) != styles:
-            hint = "each style once, such as --style a.jpg@0s,b.jpg@4s"
+        if self.styles and {place for _, place in self.styles} != {*range(styles)}:
+            hint = "a time for each style, such as --style a.jpg@0s,b.jpg@4s"
             raise UsageError(f"--over-time style: {len(self.styles)} times for {styles} styles", hint)
 
     def settings(self, settings: S, time: float, end: float) -> S:
@@ -96,10 +97,9 @@ class OverTime:
 
     def shares(self, time: float, end: float) -> list[float]:
         """Of each style at a time of a clip that ends at `end`."""
-        times = [end if at is None else at for at in self.styles]
-        return [
-            _between([(at, float(here == place)) for here, at in enumerate(times)], time) for place in range(len(times))
-        ]
+        keys = [(end if at is None else at, place) for at, place in self.styles]
+        count = 1 + max(place for _, place in keys)
+        return [_between([(at, float(here == place)) for at, here in keys], time) for place in range(count)]
 
 
 def said(words: Sequence[str], role: str) -> tuple[list[str], str] | None:
@@ -117,7 +117,18 @@ def said(words: Sequence[str], role: str) -> tuple[list[str], str] | None:
         return None
     if role == "alpha":
         return [], f"alpha={words[0]}"
-    return [key[1] for key in keys if key], "style=" + ",".join(key[2] for key in keys if key)
+    found = [(key[1], key[2]) for key in keys if key]
+    once = [*dict.fromkeys(name for name, _ in found)]
+    again = len(once) < len(found)
+    return once, "style=" + ",".join(f"{once.index(name)}#{time}" if again else time for name, time in found)
+
+
+def _style(text: str, place: int) -> tuple[float | None, int]:
+    """`4`, or `0#4` for the first style."""
+    before, mark, after = text.strip().partition("#")
+    if mark and not (before.isdecimal() and before.isascii() and len(before) < 4):
+        raise UsageError(f"--over-time style={text[:40]}: not a style and a time", "such as style=0#0s,1#2s,0#4s")
+    return (_time(after), int(before)) if mark else (_time(before), place)
 
 
 def _time(text: str) -> float | None:
