@@ -20,7 +20,7 @@ from stylecli.media.video.motion import Motion, grid, opencv, pair
 STILL = 0.12
 """Pixels of flow that are none: what stands still is not drawn anew."""
 
-FRAMES = 12
+FRAMES = 16
 """From one turn of a pixel to the next, at full strength."""
 
 SPOT = 6.0
@@ -29,7 +29,7 @@ SPOT = 6.0
 BANDS = (1.0, 2.0, 4.0)
 """Deviations of the Gaussians between bands."""
 
-DUE = 0.6
+DUE = 0.85
 """Share of m that is kept where it is a pixel's turn: turns come softly."""
 
 SURE, UNSURE = 0.5, 0.1
