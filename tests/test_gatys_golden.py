@@ -11,7 +11,7 @@ import torch
 from goldens import Golden
 from torch import Tensor
 
-from stylecli.backends import gatys
+from stylecli.backends import coarse_to_fine
 from stylecli.backends.gatys import Gatys
 from stylecli.device import resolve
 from stylecli.media.color import luminance
@@ -38,7 +38,7 @@ class Trace:
             pictures={"init": golden.picture("init_u8")} if "init_u8" in golden.io else {},
         )
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(gatys, "descend", partial(self._descend, gatys.descend))
+            patch.setattr(coarse_to_fine, "descend", partial(self._descend, coarse_to_fine.descend))
             self.result = Gatys(self.settings, resolve("cpu"))(request)
 
     def _descend(self, descend: Callable[..., None], objective: Any, path: Track, descent: Any, watch: Any, exact: Any):

@@ -6,6 +6,7 @@ that was passed over; the strip when nothing else moves.
 
 import asyncio
 import shlex
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -27,8 +28,11 @@ from stylecli.live.play import COLORS, POINTS, Asked, Play
 from stylecli.progress import Step
 from stylecli.sessions import Session
 
-SIDE, SMALL = 384, 96
-"""Pixels of the long side: of the picture, and of those in the strip."""
+SIDE, DRAFT, SMALL = 384, 192, 96
+"""Pixels of the long side: of the picture, of what comes before it where it is slow, and of those in the strip."""
+
+SLOW, PAUSE = 0.12, 0.1
+"""Seconds of a picture from which a draft comes before it, and without a key after which it follows the draft."""
 
 STEP, FINE, TURN = 0.05, 0.01, 0.1
 """Of the strength, and of shares."""
@@ -89,10 +93,11 @@ class Live(App[None]):
         super().__init__()
         self.play, self._save = play, save
         self._widget = widget or (HalfBlocks if Best is HalfcellImage else Image)
-        self.wanted = self.shown = self.drawn = 0
+        self.wanted = self.shown = self.answered = self.drawn = 0
         self._threads = {name: ThreadPoolExecutor(1, thread_name_prefix=name) for name in ("picture", "strip", "save")}
         self.sweeping = True
         self._painting = self._saving = False
+        self._took, self._sizes = 0.0, dict[int, tuple[int, int]]()
         self._previews: dict[tuple[int, int], Session] = {}
         self._strip: tuple[object, ...] = ()
         self._resting: asyncio.TimerHandle | None = None
@@ -145,18 +150,33 @@ class Live(App[None]):
         try:
             while self.shown < self.wanted:
                 now = self.wanted
-                made = await self._computed("picture", SIDE, self.play.asked())
-                if made:
-                    self.query_one("#picture").image = made  # type: ignore[attr-defined]
+                asked = self.play.asked()
+                whole = self._sizes.get(id(asked.session), (0, 0))
+                # What has no content is never smaller.
+                slow = self._took > SLOW and max(whole) > DRAFT and bool(self.play.contents)
+                for side in (DRAFT, SIDE) if slow else (SIDE,):
+                    start = time.perf_counter()
+                    made = await self._computed("picture", side, asked)
+                    if made and side == SIDE:
+                        self._took, self._sizes[id(asked.session)] = time.perf_counter() - start, made.size
+                    if made:
+                        shown = made if side == SIDE else made.resize(whole)
+                        self.query_one("#picture").image = shown  # type: ignore[attr-defined]
+                    self.call_after_refresh(self._seen, now, side)
+                    if side == DRAFT:
+                        await asyncio.sleep(PAUSE)
+                    if self.wanted != now:
+                        break
                 self.shown = now
-                self.call_after_refresh(self._seen, now)
         finally:
             self._painting = False
         if self._strip != self.play.likeness():
             self._resting = asyncio.get_running_loop().call_later(REST, lambda: self.run_worker(self._sweep()))
 
-    def _seen(self, now: int) -> None:
-        self.drawn = now
+    def _seen(self, now: int, side: int) -> None:
+        self.answered = now
+        if side == SIDE:
+            self.drawn = now
 
     async def _sweep(self) -> None:
         """The pictures of the strip, as long as nothing moves."""
