@@ -9,6 +9,7 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import ClassVar
 
@@ -97,6 +98,7 @@ class Live(App[None]):
         self._threads = {name: ThreadPoolExecutor(1, thread_name_prefix=name) for name in ("picture", "strip", "save")}
         self.sweeping = True
         self._painting = self._saving = False
+        self._key = asyncio.Event()
         self._took, self._sizes = 0.0, dict[int, tuple[int, int]]()
         self._previews: dict[tuple[int, int], Session] = {}
         self._strip: tuple[object, ...] = ()
@@ -129,6 +131,7 @@ class Live(App[None]):
         """Something has changed: the picture follows."""
         self.say(word)
         self.wanted += 1
+        self._key.set()
         self.query_one("#told", Static).update(printable(self.play.told()))
         levels = self.play.levels()
         nearest = min(range(POINTS), key=lambda place: abs(levels[place] - self.play.level))
@@ -150,6 +153,7 @@ class Live(App[None]):
         try:
             while self.shown < self.wanted:
                 now = self.wanted
+                self._key.clear()
                 asked = self.play.asked()
                 whole = self._sizes.get(id(asked.session), (0, 0))
                 # What has no content is never smaller.
@@ -164,7 +168,8 @@ class Live(App[None]):
                         self.query_one("#picture").image = shown  # type: ignore[attr-defined]
                     self.call_after_refresh(self._seen, now, side)
                     if side == DRAFT:
-                        await asyncio.sleep(PAUSE)
+                        with suppress(asyncio.TimeoutError):
+                            await asyncio.wait_for(self._key.wait(), PAUSE)
                     if self.wanted != now:
                         break
                 self.shown = now
