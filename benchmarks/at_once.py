@@ -10,7 +10,6 @@ command from the shell, from start to file.
 """
 
 import asyncio
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,12 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from stylecli.__main__ import WAITING
+from stylecli.__main__ import prepare_environment
 
 # As the command does, before PyTorch is loaded.
-os.environ.update({name: count for name, count in WAITING.items() if name not in os.environ})
+prepare_environment()
 
-from table import Row, finish, parser
+from table import Row, finish, parser  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))

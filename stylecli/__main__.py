@@ -22,10 +22,7 @@ and every page costs a call into the system."""
 def main(warm: bool = False) -> None:
     """Runs the command line and leaves with its exit code; in a process that is `warm`, for one that is not."""
     prepare_streams()
-    if "OMP_WAIT_POLICY" not in os.environ:
-        # Read once, when PyTorch is loaded.
-        os.environ.update({name: count for name, count in WAITING.items() if name not in os.environ})
-    os.environ.setdefault(LARGE_PAGES, "1")
+    prepare_environment()
     from stylecli.handover import handed_over
 
     if not warm and (code := handed_over(sys.argv[1:])) is not None:
@@ -33,6 +30,13 @@ def main(warm: bool = False) -> None:
     from stylecli.cli import run
 
     sys.exit(run())
+
+
+def prepare_environment() -> None:
+    """Sets what PyTorch reads once, when it is loaded, and nobody has set."""
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.update({name: count for name, count in WAITING.items() if name not in os.environ})
+    os.environ.setdefault(LARGE_PAGES, "1")
 
 
 def prepare_streams() -> None:

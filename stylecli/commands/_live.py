@@ -69,10 +69,8 @@ def play(
             for role in ("content", "style")
         }
     Reporter(reporting).say("loading weights ...")
-    state, saved = (
-        opened_for(method, grid[0], found, compute, names=names, domains=domains, styles=styles),
-        list[tuple[str, Sequence[str]]](),
-    )
+    state = opened_for(method, grid[0], found, compute, names=names, domains=domains, styles=styles)
+    saved: list[tuple[str, Sequence[str]]] = []
     from stylecli.live.app import Live
 
     def save(asked: "Asked", listener: "Callable[[Step], None]") -> tuple[str, Sequence[str]]:

@@ -212,12 +212,11 @@ class TransformerNet(nn.Module):
         return Segment(run, -(-reach // shrink) + 1, 1, (shrink, 1), lambda extent: extent * shrink)
 
     def _norm(self, name: str, x: Tensor, mix: Tensor, ask: Ask) -> Tensor:
-        norm, epsilon = self.norms[name], self.config.epsilon
-        gamma, beta = norm.mixed(mix)  # type: ignore[operator]
         if self.config.norm == "batch":
+            norm, epsilon = self.norms[name], self.config.epsilon
             mean, variance = norm.mean, norm.variance
             x = F.batch_norm(x, mean, variance, None, None, self.training, 0.1, epsilon)  # type: ignore[arg-type]
-            return _scaled(x, gamma, beta)
+            return _scaled(x, *norm.mixed(mix))  # type: ignore[operator]
         return _scaled(x, *self._gain(name, x, mix, ask))
 
     def _gain(self, name: str, x: Tensor, mix: Tensor, ask: Ask) -> tuple[Tensor, Tensor]:
