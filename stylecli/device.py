@@ -106,7 +106,8 @@ class Device:
         """
         allowed = (self.max_memory if self.max_memory is not None else self.free_memory()) // self.jobs
         if needed > allowed:
-            amount = f"needs about {needed / 2**30:.1f} GiB, {allowed / 2**30:.1f} GiB may be used"
+            unit, by = ("GiB", 2**30) if needed >= 2**30 else ("MiB", 2**20)
+            amount = f"needs about {needed / by:.1f} {unit}, {allowed / by:.1f} may be used"
             raise MemoryLimitError(f"{what}: {amount}", hint)
 
     def autocast(self, enabled: bool = True) -> Autocast:

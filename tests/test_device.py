@@ -21,6 +21,8 @@ from PIL import Image
 from torch import Tensor
 
 from stylecli.batch.failures import out_of_memory
+from stylecli.checkpoints import store
+from stylecli.checkpoints.load import load_vgg
 from stylecli.device import Device, resolve, together
 from stylecli.errors import MemoryLimitError
 from stylecli.media.audio import Sound
@@ -455,6 +457,27 @@ def test_what_pytorch_keeps_is_free():
         GPU.check_memory(2**20, "a job", "")
         with pytest.raises(MemoryLimitError):
             GPU.check_memory(2**20 + 1, "a job", "")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"style_loss": "neighbors"},
+        {"masks": masks(160, 160)},
+        {"style_layers": "relu1_1,relu2_1", "content_layers": "relu2_1", "strokes_weight": 0.0},
+    ],
+    ids=["defaults", "neighbors", "masks", "content of many channels"],
+)
+def test_gatys_needs_the_memory_that_it_asks_for(more: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    asked: list[int] = []
+    monkeypatch.setattr(Device, "check_memory", lambda _, needed, *__: asked.append(needed))
+    styles = [picture(160, 160, seed) for seed in (1, 2)][: 2 if "masks" in more else 1]
+    with make_believe.device() as machine:
+        run("gatys", GPU, picture(160, 160), styles, size=160, min_size=0, steps=12, **more)
+    weights = 4 * sum(x.numel() for x in load_vgg(store.resolve("encoder"), ["relu5_1"]).state_dict().values())
+    # The first one is asked for by the descent, others by the network that makes its start.
+    assert 0.5 < (machine.peak - weights) / asked[0] < 1.2
 
 
 def test_what_runs_out_of_memory_goes_in_tiles(given: Given):

@@ -19,7 +19,7 @@ from stylecli.media.resize import long_side, resize, resize_8bit, short_side
 from stylecli.method import Request, Result
 from stylecli.nets.vgg import VGG, check_fits
 from stylecli.optimise.descent import Average, Descent, Path, descend
-from stylecli.optimise.objective import PASS_BYTES, Objective, Term
+from stylecli.optimise.objective import Objective, Term, bytes_per_pixel
 from stylecli.optimise.style_terms import Matching, content_terms, style_terms
 from stylecli.progress import Step
 from stylecli.settings.adain import AdainSettings
@@ -59,14 +59,19 @@ class CoarseToFine:
         self.losses: dict[str, float] = {}
         self.last: Tensor | None = None
         self.generator = self.method.device.generator(self.settings.seed)
+        self.strokes = self.method.strokes_layers if self.settings.strokes_weight else {}
+        self.looks = [*dict.fromkeys([*self.method.style_layers, *self.strokes])]
         height, width = self._shape(self.content, self.sizes[-1])
-        strokes = self.method.strokes_layers if self.settings.strokes_weight else {}
-        seen = self.net.values_per_pixel([*self.method.style_layers, *self.method.content_layers, *strokes])
-        self.method.device.check_memory(
-            round(height * width * (PASS_BYTES * seen + 24 * self.settings.history)),
-            f"{width}x{height}",
-            "give a smaller --size",
+        needed = bytes_per_pixel(
+            self.net,
+            self.looks,
+            self.method.content_layers,
+            history=self.settings.history,
+            masks=len(self.request.masks or ()),
+            matched=self.settings.style_loss == "neighbors",
         )
+        size = f"{width}x{height}"
+        self.method.device.check_memory(round(height * width * needed), size, "give a smaller --size")
 
     def all_scales(self) -> None:
         """Descends at every size; what is there after Ctrl-C is in `result`."""
@@ -154,9 +159,7 @@ class CoarseToFine:
             settings.normalize_gradients,
         )
         masks = self._masks(content)
-        strokes = method.strokes_layers if settings.strokes_weight else {}
-        looks = [*dict.fromkeys([*method.style_layers, *strokes])]
-        layers = (*method.content_layers, *looks)
+        layers = (*method.content_layers, *self.looks)
         coarse = size < self.sizes[-1]
         check_fits(content.shape[2:], net, layers, "content", "--min-size {}" if coarse else "--size {} enlarges it")
         styles: list[Mapping[str, Tensor | Statistics]] = []
@@ -165,15 +168,17 @@ class CoarseToFine:
                 styles.append(style)
                 continue
             sized = self._sized(style, self._style_size(style, size)).to(content)
-            check_fits(sized.shape[2:], net, looks, "style", "--style-size {} enlarges it", size / self.sizes[-1])
-            styles.append(net(sized, looks))
+            check_fits(sized.shape[2:], net, self.looks, "style", "--style-size {} enlarges it", size / self.sizes[-1])
+            styles.append(net(sized, self.looks))
         terms = content_terms(
             net, net(content, method.content_layers), method.content_layers, settings.content_weight, matching
         )
         shares = list(self.request.shares or [1.0] * len(self.styles))
         terms += style_terms(net, styles, shares, method.style_layers, settings.style_weight, matching, masks)
         matching = Matching("correlations")
-        terms += style_terms(net, styles, shares, strokes, settings.strokes_weight, matching, masks, name="strokes")
+        terms += style_terms(
+            net, styles, shares, self.strokes, settings.strokes_weight, matching, masks, name="strokes"
+        )
         if self.before is not None:
             before, seen = self._carried(content)
             terms.append(Term("steady", STEADY, lambda x: (seen * (self._rgb(x) - before).square()).mean()))
@@ -237,7 +242,7 @@ class CoarseToFine:
         content = self._sized(self.content, self.sizes[-1])[0].cpu()
         asked = Request(shown, content, styles, self.request.shares, self._masks(content))
         # What a network makes in inference mode cannot be differentiated.
-        return self.method.adain(asked).picture.clone()
+        return self.method.adain()(asked).picture.clone()
 
     def _carried(self, content: Tensor) -> tuple[Tensor, Tensor]:
         """The result before, and where it shows what is seen, of the size of the content."""

@@ -26,7 +26,7 @@ and there it is held to it (Ruder, Dosovitskiy, Brox 2016, arXiv 1604.08610, equ
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -79,9 +79,8 @@ class Gatys(Method[GatysSettings, Tensor]):
         """See `Method`."""
         return {**self.weights, **({ADAIN: sha256(resolve(ADAIN))} if settings.init == ADAIN else {})}
 
-    @cached_property
     def adain(self) -> Method[AdainSettings, Tensor]:
-        """The network that makes starts."""
+        """The network that makes starts; opened for each, for it would take memory from the descent."""
         # It refines its own pictures by this very method.
         from stylecli.backends import adain
 

@@ -29,7 +29,7 @@ from stylecli.media.resize import resize, resize_seamless, short_side
 from stylecli.method import Method, Request, Result, Traits
 from stylecli.nets.vgg import check_fits, subsampling
 from stylecli.optimise.descent import Average, Descent, Path, descend
-from stylecli.optimise.objective import PASS_BYTES, Objective
+from stylecli.optimise.objective import Objective, bytes_per_pixel
 from stylecli.optimise.octaves import Octaves, halved
 from stylecli.optimise.style_terms import Matching, style_terms
 from stylecli.progress import Step
@@ -158,10 +158,8 @@ class _Run:
         self.picture: Tensor | None = None
         self.path: Path | None = None
         height, width = self._shape(1)
-        values = self.method.pictures.values_per_pixel()
-        self.method.device.check_memory(
-            round(height * width * (PASS_BYTES * values + 24 * s.history)), f"{width}x{height}", "a smaller --out-size"
-        )
+        needed = bytes_per_pixel(self.method.pictures, self.method.layers, history=s.history)
+        self.method.device.check_memory(round(height * width * needed), f"{width}x{height}", "a smaller --out-size")
 
     def all_scales(self) -> None:
         device = self.method.device.torch

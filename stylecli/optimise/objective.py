@@ -1,6 +1,6 @@
 """What a picture is optimised for: weighted losses on features of one network, and on the pixels themselves."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -8,8 +8,14 @@ from torch import Tensor
 
 from stylecli.nets.vgg import VGG
 
-PASS_BYTES = 18
-"""Peak memory of a forward and backward pass, in bytes for each kept feature value; measured."""
+PASS_BYTES = 13
+"""Peak memory of a forward and backward pass, in bytes for each kept feature value; measured, as those below."""
+
+CONTENT_BYTES = 32
+"""Beside that, for each value at a layer of the content, once it is mapped."""
+
+MASK_BYTES, NEIGHBOR_BYTES = 9, 30
+"""Likewise for each value at a layer of the style: for each mask, and where features are matched one by one."""
 
 
 class Term(NamedTuple):
@@ -28,6 +34,32 @@ class Term(NamedTuple):
     loss: Callable[[Any], Tensor]
     layer: str | tuple[str, ...] | None = None
     gradient_weight: float = 1.0
+
+
+def bytes_per_pixel(
+    net: VGG,
+    looks: Collection[str],
+    content: Collection[str] = (),
+    *,
+    history: int,
+    masks: int = 0,
+    matched: bool = False,
+) -> float:
+    """Memory that a descent holds at its peak, for each pixel of the picture.
+
+    Args:
+        net: The network that it looks through.
+        looks: Layers of the styles.
+        content: Layers of the content.
+        history: Steps that L-BFGS remembers.
+        masks: How many there are.
+        matched: Features are matched one by one.
+    """
+    share = lambda layer: 4 ** (1 - int(layer[4]))
+    passes = PASS_BYTES * net.values_per_pixel([*looks, *content])
+    held = CONTENT_BYTES * sum(net.mapped_width(layer) * share(layer) for layer in content)
+    seen = sum(net.width(layer) * share(layer) for layer in looks)
+    return passes + held + (MASK_BYTES * masks + NEIGHBOR_BYTES * matched) * seen + 24 * history
 
 
 class Objective:
