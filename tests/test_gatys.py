@@ -84,7 +84,7 @@ def test_memory_is_asked_for_what_a_job_sees(tiny_encoder: Path) -> None:
         given = {"weights": str(tiny_encoder), "steps": 1, "size": 40, "strokes_weight": strokes, **layers}
         settings = build(GatysSettings, given)
         request = Request(settings, CONTENT, [STYLE])
-        method = Gatys(settings, resolve("cpu", max_memory=700_000))
+        method = Gatys(settings, resolve("cpu", max_memory=900_000))
         if fits:
             assert method(request).picture.shape == CONTENT.shape
         else:
