@@ -230,10 +230,12 @@ def _paced(
 
 
 def _paced_on(
-    job: Job, outputs: Files, compute: Machine, weights: Mapping[str, str], count: int, device: str
+    job: Job, outputs: Files, compute: Machine, weights: Mapping[str, str], count: int, sharing: int, device: str
 ) -> tuple[Work, Paced]:
-    """The same on another device, where nobody is told of it."""
-    return _paced(job, outputs, replace(compute, device=device), weights, count, lambda line: None)
+    """The same on a device that so many processes share, where nobody is told of it."""
+    work, paced = _paced(job, outputs, replace(compute, device=device), weights, count, lambda line: None)
+    work.method.device = replace(work.method.device, jobs=sharing)
+    return work, paced
 
 
 def _on_gpus(
@@ -244,17 +246,20 @@ def _on_gpus(
     weights: Mapping[str, str],
     reraise: bool,
 ) -> Go:
-    """What does all jobs on every GPU of this machine, in a process each."""
+    """What does all jobs on every GPU of this machine, in as many processes on each as `--jobs` says."""
     from torch import get_num_threads
 
-    names = gpu_pool.devices()
-    if not names:
+    gpus = gpu_pool.devices()
+    if not gpus:
         raise UsageError(f"device {gpu_pool.ALL}: no GPU of NVIDIA on this machine", "use --device auto")
+    sharing = (compute.jobs or 1) if isinstance(compute, Compute) else 1
+    names = gpus * sharing
     if len(jobs) == 1 or len(names) == 1:
-        return _here(jobs, outputs, replace(compute, device=names[0]), audience, weights, None, reraise)
-    audience.say(f"loading weights on {len(names)} GPUs ...")
-    each = max(1, (compute.threads or get_num_threads()) // len(names))
-    opening = partial(_paced_on, jobs[0], outputs, replace(compute, threads=each), weights, len(jobs))
+        return _here(jobs, outputs, replace(compute, device=gpus[0]), audience, weights, None, reraise)
+    audience.say(f"loading weights on {len(gpus)} GPUs ...")
+    alone = {"jobs": 1} if isinstance(compute, Compute) else {}
+    each = replace(compute, threads=max(1, (compute.threads or get_num_threads()) // len(names)), **alone)
+    opening = partial(_paced_on, jobs[0], outputs, each, weights, len(jobs), sharing)
     return lambda note: gpu_pool.run(jobs, opening, names, audience, note=note, reraise=reraise)
 
 

@@ -19,7 +19,7 @@ from stylecli.batch.plan import Job
 from stylecli.batch.sources import Source
 
 Cli = Callable[..., Result]
-WORDS = ("--style", "s.png", "--alpha", "0.5", "--alpha", "1", "--threads", "2", "--jobs", "1")
+WORDS = ("--style", "s.png", "--alpha", "0.5", "--alpha", "1", "--threads", "2")
 
 
 @pytest.fixture
@@ -36,7 +36,14 @@ def test_what_is_made_of_one_content_stays_together():
     assert dealt(JOBS, 2) == [[0, 2], [1]]
 
 
-def test_the_same_files_and_one_record(cli: Cli, picture: Callable[..., Path], tiny_adain: Path, two: None):
+@pytest.mark.parametrize(("gpus", "jobs"), [(2, 1), (1, 2)], ids=["two GPUs", "two processes on one"])
+def test_the_same_files_and_one_record(
+    cli: Cli, picture: Callable[..., Path], tiny_adain: Path, gpus: int, jobs: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(gpu_pool, "devices", lambda: ["cpu"] * gpus)
+    names: list[str] = []
+    run = gpu_pool.run
+    monkeypatch.setattr(gpu_pool, "run", lambda *a, **more: names.extend(a[2]) or run(*a, **more))
     for index in range(3):
         picture(f"in/{index}.png", size=(40 + 8 * index, 36))
     picture("s.png", size=(40, 40))
@@ -44,10 +51,12 @@ def test_the_same_files_and_one_record(cli: Cli, picture: Callable[..., Path], t
     words = ("adain", "in", *WORDS, "--weights", tiny_adain)
     told = {}
     for device, folder in (("cuda:all", "all"), ("cpu", "one")):
-        done = cli(*words, "--device", device, "-o", f"{folder}/", *(("--threads", "1") if folder == "one" else ()))
+        more = ("--threads", "1") if folder == "one" else ("--jobs", jobs)
+        done = cli(*words, "--device", device, "-o", f"{folder}/", *more)
         assert done.exit_code == 1, done.stderr
         assert "1b.png: not an image" in done.stderr
         told[folder] = [Path(line).name for line in done.stdout.splitlines()]
+    assert names == ["cpu", "cpu"]
     assert told["all"] == told["one"]
     assert len(told["all"]) == 6
     for name in told["all"]:

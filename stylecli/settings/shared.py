@@ -236,7 +236,8 @@ class Compute(Machine):
 
     jobs: int | None = option(
         None,
-        "jobs computed at once, which share the CPU threads; default: one a thread where jobs are short, else 1",
+        "jobs computed at once, which share the CPU threads; default: one a thread where jobs are short, else 1; with "
+        "cuda:all, processes on each GPU",
         minimum=1,
         panel="Compute",
     )
