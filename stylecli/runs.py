@@ -252,13 +252,14 @@ def _on_gpus(
     gpus = gpu_pool.devices()
     if not gpus:
         raise UsageError(f"device {gpu_pool.ALL}: no GPU of NVIDIA on this machine", "use --device auto")
-    sharing = (compute.jobs or 1) if isinstance(compute, Compute) else 1
+    sharing = 1
+    if isinstance(compute, Compute):
+        sharing, compute = compute.jobs or 1, replace(compute, jobs=1)
     names = gpus * sharing
     if len(jobs) == 1 or len(names) == 1:
         return _here(jobs, outputs, replace(compute, device=gpus[0]), audience, weights, None, reraise)
     audience.say(f"loading weights on {len(gpus)} GPUs ...")
-    alone = {"jobs": 1} if isinstance(compute, Compute) else {}
-    each = replace(compute, threads=max(1, (compute.threads or get_num_threads()) // len(names)), **alone)
+    each = replace(compute, threads=max(1, (compute.threads or get_num_threads()) // len(names)))
     opening = partial(_paced_on, jobs[0], outputs, each, weights, len(jobs), sharing)
     return lambda note: gpu_pool.run(jobs, opening, names, audience, note=note, reraise=reraise)
 

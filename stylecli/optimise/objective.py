@@ -55,7 +55,7 @@ def bytes_per_pixel(
         masks: How many there are.
         matched: Features are matched one by one.
     """
-    share = lambda layer: 4 ** (1 - int(layer[4]))
+    share: Callable[[str], float] = lambda layer: 0.25 ** (int(layer[4]) - 1)
     passes = PASS_BYTES * net.values_per_pixel([*looks, *content])
     held = CONTENT_BYTES * sum(net.mapped_width(layer) * share(layer) for layer in content)
     seen = sum(net.width(layer) * share(layer) for layer in looks)

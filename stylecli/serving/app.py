@@ -5,20 +5,13 @@ Nothing is computed here: jobs are checked, queued at the desk, and done by sess
 
 import asyncio
 import json
-import re
 import shlex
 import time
-import zipfile
-from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from hashlib import sha256
 from importlib.resources import files
-from io import BytesIO
-from pathlib import PurePosixPath
 from secrets import token_hex
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
@@ -29,13 +22,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from stylecli.batch.failures import explain
-from stylecli.errors import InputError, MemoryLimitError, StyleCliError, UsageError, printable
+from stylecli.errors import StyleCliError, UsageError
 from stylecli.progress import Listener, Step, silent
+from stylecli.serving.answers import disposition, event, failed, policy, refused, said, status, unknown, zipped
 from stylecli.serving.asked import LARGEST_PREVIEW, MOST_STYLES, Asked
 from stylecli.serving.desk import Desk, Full, Ticket
 from stylecli.serving.gate import Gate, Refused
 from stylecli.serving.openapi import described, offered
-from stylecli.serving.shelf import Made, MissingError, Shelf, Upload
+from stylecli.serving.shelf import Made, Shelf, Upload
 
 T = TypeVar("T")
 LARGEST_JSON = 2**16
@@ -79,8 +73,8 @@ class Service:
             Route("/api/results/{number}", self.result),
             Route("/api/archive", self.archive, methods=["POST"]),
         ]
-        kinds: dict[type[Exception], Handler] = {Refused: _refused, StyleCliError: _failed, HTTPException: _unknown}
-        app = Starlette(routes=routes, exception_handlers={**kinds, Exception: _failed})
+        kinds: dict[type[Exception], Handler] = {Refused: refused, StyleCliError: failed, HTTPException: unknown}
+        app = Starlette(routes=routes, exception_handlers={**kinds, Exception: failed})
 
         def most(path: str, kind: str) -> int:
             if path == "/api/pictures":
@@ -92,7 +86,7 @@ class Service:
     async def page(self, request: Request) -> Response:
         """The page: one file, which loads nothing else."""
         text = (files("stylecli.serving") / "page.html").read_text("utf-8")
-        return Response(text, media_type="text/html", headers={"content-security-policy": _policy(text)})
+        return Response(text, media_type="text/html", headers={"content-security-policy": policy(text)})
 
     async def example(self, request: Request) -> Response:
         """A picture to begin with."""
@@ -148,7 +142,7 @@ class Service:
             told = self._events(ticket, steps, asked, start)
             return StreamingResponse(told, media_type="text/event-stream")
         made = await self._waited(request, ticket)
-        headers = {"content-disposition": _disposition(made.name), "x-seconds": f"{time.monotonic() - start:.3f}"}
+        headers = {"content-disposition": disposition(made.name), "x-seconds": f"{time.monotonic() - start:.3f}"}
         return Response(made.data, media_type=made.type, headers=headers)
 
     async def result(self, request: Request) -> Response:
@@ -156,7 +150,7 @@ class Service:
         made = self.shelf.results.get(_number(request))
         if made is None:
             raise Refused(404, "result: not here", "results are kept for a while only: ask for it again")
-        return Response(made.data, media_type=made.type, headers={"content-disposition": _disposition(made.name)})
+        return Response(made.data, media_type=made.type, headers={"content-disposition": disposition(made.name)})
 
     async def archive(self, request: Request) -> Response:
         """Several results in one file."""
@@ -167,9 +161,9 @@ class Service:
         found = [self.shelf.results.get(number) for number in numbers[:1000] if isinstance(number, str)]
         if None in found or len(found) != len(numbers):
             raise Refused(404, "results: one is not here", "results are kept for a while only: ask for it again")
-        data = await asyncio.to_thread(_zipped, [one for one in found if one])
+        data = await asyncio.to_thread(zipped, [one for one in found if one])
         return Response(
-            data, media_type="application/zip", headers={"content-disposition": _disposition("stylecli.zip")}
+            data, media_type="application/zip", headers={"content-disposition": disposition("stylecli.zip")}
         )
 
     async def _form(self, request: Request) -> Asked:
@@ -219,14 +213,14 @@ class Service:
         """`queued`, `step`s, and `done` or `failed`."""
         result = asyncio.wrap_future(ticket.result)
         try:
-            yield _event("queued", {"ahead": ticket.ahead})
+            yield event("queued", {"ahead": ticket.ahead})
             while not result.done():
                 step = asyncio.ensure_future(steps.get())
                 either: set[asyncio.Future[Any]] = {result, step}
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED, timeout=ALIVE)
                 if step.done():
                     told = step.result()
-                    yield _event("step", {"done": told.i, "total": told.total, "seconds": round(told.seconds, 3)})
+                    yield event("step", {"done": told.i, "total": told.total, "seconds": round(told.seconds, 3)})
                 elif not result.done():
                     yield ": still here\n\n"
                 step.cancel()
@@ -237,10 +231,10 @@ class Service:
             words = shlex.join(self.shelf.command(asked))
             seconds = round(time.monotonic() - start, 3)
             whole = {"id": number, "url": f"/api/results/{number}", **about, "bytes": len(made.data)}
-            yield _event("done", {**whole, "seconds": seconds, "command": words})
+            yield event("done", {**whole, "seconds": seconds, "command": words})
         except Exception as error:
             told_of = explain(error)
-            yield _event("failed", {**_said(told_of), "status": _status(told_of)})
+            yield event("failed", {**said(told_of), "status": status(told_of)})
         finally:
             ticket.leave()
 
@@ -270,66 +264,3 @@ def _side(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 6 and 16 <= int(text) <= LARGEST_PREVIEW):
         raise UsageError(f"preview {text[:40]}: not a whole number from 16 to {LARGEST_PREVIEW}")
     return int(text)
-
-
-def _zipped(some: Sequence[Made]) -> bytes:
-    file, taken = BytesIO(), set()
-    with zipfile.ZipFile(file, "w") as archive:
-        for one in some:
-            path = PurePosixPath(one.name)
-            names = (path.name, *(f"{path.stem}_{index}{path.suffix}" for index in range(2, len(some) + 2)))
-            name = next(each for each in names if each not in taken)
-            taken.add(name)
-            archive.writestr(name, one.data)
-    return file.getvalue()
-
-
-def _disposition(name: str) -> str:
-    plain = re.sub(r"[^A-Za-z0-9._+ -]", "_", name)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-
-
-def _event(kind: str, told: Mapping[str, object]) -> str:
-    return f"event: {kind}\ndata: {json.dumps(told)}\n\n"
-
-
-def _policy(page: str) -> str:
-    """What the page may do: run its own script, show pictures, and ask its own server."""
-    hashes = {
-        tag: " ".join(
-            f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
-            for text in re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
-        )
-        for tag in ("script", "style")
-    }
-    rules = {"script-src": hashes["script"], "style-src": hashes["style"], "img-src": "blob: data:"}
-    whole = " ".join(f"{name} {value};" for name, value in rules.items())
-    return (
-        f"default-src 'none'; {whole} connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-
-
-def _said(error: StyleCliError) -> dict[str, str]:
-    return {"error": printable(error.message), "hint": printable(error.hint)}
-
-
-def _status(error: StyleCliError) -> int:
-    known = {MissingError: 404, UsageError: 400, InputError: 400, MemoryLimitError: 413}
-    return next((status for kind, status in known.items() if isinstance(error, kind)), 500)
-
-
-def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
-    return JSONResponse(error.told, error.status, error.headers)
-
-
-def _failed(request: Request, error: Exception) -> Response:
-    told = explain(error)
-    return JSONResponse(_said(told), _status(told))
-
-
-def _unknown(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    why = {404: "nothing here", 405: "not this way"}.get(status, str(getattr(error, "detail", "")))
-    told = {"error": printable(f"{request.method} {request.url.path[:80]}: {why.lower()}"), "hint": "see /openapi.json"}
-    return JSONResponse(told, status)
