@@ -82,7 +82,14 @@ def plain_steps(net: VGG, content: Tensor, style: Tensor, steps: int) -> list[fl
 def our_steps(path: Path, content: Tensor, style: Tensor, steps: int) -> list[float]:
     """Seconds of each evaluation of ours, at one size, with the losses and layers of the plain loop."""
     settings = GatysSettings(
-        weights=str(path), steps=steps, min_size=0, style_layers=LAYERS, content_layers=CONTENT, scaling="channels"
+        weights=str(path),
+        steps=steps,
+        min_size=0,
+        style_layers=LAYERS,
+        content_layers=CONTENT,
+        scaling="channels",
+        strokes_weight=0,
+        init="content",
     )
     times: list[float] = []
     request = Request(settings, content[0], [style[0]], listener=lambda step: times.append(time.perf_counter()))
