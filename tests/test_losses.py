@@ -201,17 +201,18 @@ def test_sliced_wasserstein_of_other_numbers_of_vectors() -> None:
     assert float(sliced_wasserstein(torch.linspace(0, 1, 100)[None, None], many, torch.ones(1, 1))) < 1e-3
 
 
-def test_neighbors_are_those_of_brute_force() -> None:
-    """Equation 4 of ARF, from its definition; no other place is as near as a match, so slopes are of it alone."""
+@pytest.mark.parametrize("both", [False, True], ids=["neighbors", "earth mover"])
+def test_neighbors_are_those_of_brute_force(both: bool) -> None:
+    """Equation 4 of ARF, 8 of STROTSS, as they stand; no other place is as near as a match: slopes are of it alone."""
     style, picture = ([features(4, 8, 8, seed), features(6, 4, 4, seed + 1)] for seed in (0, 2))
-    loss = Neighbors([style], [1.0])
+    loss = Neighbors([style], [1.0], both=both)
     scaled = lambda some: [x * scale for x, scale in zip(some, loss.scales, strict=True)]
     columns = lambda some: torch.cat([functional.avg_pool2d(some[0], 2), some[1]], 1)[0].flatten(1).T
     given = [x.requires_grad_() for x in picture]
     found = loss(given)
     mine, theirs = (columns(scaled(each)) for each in (given, style))
     cosines = functional.normalize(mine - mine.detach().mean(0)) @ functional.normalize(theirs - theirs.mean(0)).T
-    plain = (1 - cosines.amax(1)).mean()
+    plain = torch.stack([(1 - cosines.amax(axis)).mean() for axis in ((1, 0) if both else (1,))]).max()
     assert torch.allclose(found, plain)
     for ours, wanted in zip(*(torch.autograd.grad(each, given) for each in (found, plain)), strict=True):
         assert torch.allclose(ours, wanted)

@@ -20,7 +20,7 @@ from stylecli.method import Request, Result
 from stylecli.nets.vgg import VGG, check_fits
 from stylecli.optimise.descent import Average, Descent, Path, descend
 from stylecli.optimise.objective import Objective, Term, bytes_per_pixel
-from stylecli.optimise.style_terms import Matching, content_terms, style_terms
+from stylecli.optimise.style_terms import MATCHED, Matching, content_terms, style_terms
 from stylecli.progress import Step
 from stylecli.settings.adain import AdainSettings
 from stylecli.settings.gatys import ADAIN, GatysSettings
@@ -68,7 +68,7 @@ class CoarseToFine:
             self.method.content_layers,
             history=self.settings.history,
             masks=len(self.request.masks or ()),
-            matched=self.settings.style_loss == "neighbors",
+            matched=self.settings.style_loss in MATCHED,
         )
         size = f"{width}x{height}"
         self.method.device.check_memory(round(height * width * needed), size, "give a smaller --size")

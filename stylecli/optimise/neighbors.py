@@ -5,6 +5,11 @@ Zhang et al. 2022, "ARF", arXiv 2206.06360, eq. 4; Kolkin et al. 2022, "Neural n
 
     loss = mean_i (1 - cos(F_i(x) - mean F(x), F_j(i)(s) - mean F(s))),   j(i) = argmax_j of the same cosine
 
+and with `both` ways the relaxed earth mover's distance of Kolkin, Salavon, Shakhnarovich 2019, "STROTSS", arXiv
+1904.12785, eq. 8, by which no part of the style is left out:
+
+    loss = max(that, mean_j (1 - cos(F_i(j)(x) - mean F(x), F_j(s) - mean F(s)))),   i(j) = argmax_i
+
 F are hypercolumns: features of all layers at one place, each layer at unit power. Where Gram matrices average over all
 of the style, a match copies from one place of it, so that lines stay lines. Differs from both papers: j(i) is found
 again every `REMATCH` evaluations, and among at most `CANDIDATES` places of the style, so that time stays linear in the
@@ -21,6 +26,9 @@ from stylecli.device import Context
 
 REMATCH = 10
 CANDIDATES = 4096
+HALF = 0.5
+"""Of a mask, above which a place may be the nearest one to a candidate."""
+
 CHUNK = 4096
 """Places of the picture that are compared with all candidates at once: memory does not grow with the picture."""
 
@@ -32,11 +40,20 @@ class Neighbors:
         styles: For each style its features [1, C, H, W] at every layer, shallow to deep.
         shares: How many of the candidates each style gives.
         mask: [1, H, W] in [0, 1]: where the loss counts; None for everywhere.
+        both: Each candidate is also held against the place of the picture that is most like it.
     """
 
-    def __init__(self, styles: Sequence[Sequence[Tensor]], shares: Sequence[float], mask: Tensor | None = None) -> None:
-        self.mask, self.calls = mask, 0
+    def __init__(
+        self,
+        styles: Sequence[Sequence[Tensor]],
+        shares: Sequence[float],
+        mask: Tensor | None = None,
+        *,
+        both: bool = False,
+    ) -> None:
+        self.mask, self.both, self.calls = mask, both, 0
         self.matches: Tensor | None = None
+        self.places: Tensor | None = None
         powers = [torch.stack([x.square().mean() for x in layer]).mean() for layer in zip(*styles, strict=True)]
         self.scales = [
             float((power * x.shape[1]).clamp_min(1e-12).rsqrt()) for power, x in zip(powers, styles[0], strict=True)
@@ -54,18 +71,42 @@ class Neighbors:
         """The loss of a picture whose features at every layer are given."""
         rows = self._columns(features)
         mean = rows.detach().mean(0)
+        weights: Tensor | None = None
+        if self.mask is not None:
+            weights = F.adaptive_avg_pool2d(self.mask[None].to(rows), self._shape(features)).flatten()
         if self.matches is None or self.calls % REMATCH == 0 or len(self.matches) != len(rows):
-            with torch.no_grad():
-                # How long a row is makes no difference to which candidate is the nearest.
-                off = self.candidates @ mean
-                parts = [(part @ self.candidates.T - off).argmax(1) for part in rows.split(CHUNK)]
-                self.matches = torch.cat(parts)
+            self._match(rows.detach(), mean, weights)
         self.calls += 1
-        apart: Tensor = 1 - _Cosine.apply(rows, mean, self.candidates[self.matches])
-        if self.mask is None:
-            return apart.mean()
-        weights = F.adaptive_avg_pool2d(self.mask[None].to(rows), self._shape(features)).flatten()
-        return (apart * weights).sum() / weights.sum().clamp_min(1e-12)
+        cosines: Tensor = _Cosine.apply(rows, mean, self.candidates[self.matches])
+        if weights is None:
+            loss = 1 - cosines.mean()
+        else:
+            loss = 1 - (cosines * weights).sum() / weights.sum().clamp_min(1e-12)
+        if self.places is None:
+            return loss
+        back: Tensor = _Cosine.apply(rows[self.places], mean, self.candidates)
+        return torch.maximum(loss, 1 - back.mean())
+
+    def _match(self, rows: Tensor, mean: Tensor, weights: Tensor | None) -> None:
+        """Finds the nearest of `rows` [P, D], whose `weights` [P] say where they count, and of the candidates."""
+        # How long a row is makes no difference to which candidate is the nearest, but to which row is.
+        off = self.candidates @ mean
+        lengths = (rows - mean).norm(dim=1).clamp_min(1e-12)[:, None] if self.both else None
+        parts, best, places = [], torch.full_like(off, -torch.inf), torch.zeros_like(off, dtype=torch.long)
+        for start in range(0, len(rows), CHUNK):
+            chunk = slice(start, start + CHUNK)
+            cosines = rows[chunk] @ self.candidates.T - off
+            parts.append(cosines.argmax(1))
+            if lengths is None:
+                continue
+            cosines /= lengths[chunk]
+            if weights is not None:
+                cosines.masked_fill_(weights[chunk, None] < HALF, -torch.inf)
+            found, where = cosines.max(0)
+            places = torch.where(found > best, where + start, places)
+            best = torch.maximum(best, found)
+        self.matches = torch.cat(parts)
+        self.places = places if self.both else None
 
     def _columns(self, features: Sequence[Tensor]) -> Tensor:
         """Hypercolumns [P, D] at the places of the second block's pooled features."""

@@ -15,6 +15,9 @@ from stylecli.nets.vgg import VGG
 from stylecli.optimise.neighbors import Neighbors
 from stylecli.optimise.objective import Term
 
+MATCHED = ("neighbors", "earth-mover")
+"""Losses that hold places against places."""
+
 MMD_SAMPLES = 1024
 """Positions compared all with all by the Gaussian kernel."""
 
@@ -66,10 +69,10 @@ def style_terms(
     """
     total = sum(layers.values()) if matching.scaling == "relative" else 1.0
     terms = []
-    if matching.style_loss == "neighbors":
+    if matching.style_loss in MATCHED:
         # Colors and grain are no matter of places: block 1 goes on by its Gram matrices.
         deep = tuple(layer for layer in layers if not layer.startswith("relu1"))
-        terms = _neighbor_terms(styles, blend, deep, weight, masks)
+        terms = _neighbor_terms(styles, blend, deep, weight, masks, both=matching.style_loss == "earth-mover")
         layers = {layer: share for layer, share in layers.items() if layer not in deep}
         matching = replace(matching, style_loss="gram")
     for layer, share in layers.items():
@@ -95,18 +98,20 @@ def _neighbor_terms(
     layers: tuple[str, ...],
     weight: float,
     masks: Sequence[Tensor] | None,
+    *,
+    both: bool,
 ) -> list[Term]:
     if not layers:
         return []
     features = [[x for layer in layers if isinstance(x := style[layer], Tensor)] for style in styles]
     if masks is None:
-        return [Term("style neighbors", weight, Neighbors(features, blend), layers)]
+        return [Term("style neighbors", weight, Neighbors(features, blend, both=both), layers)]
     cover = sum(float(mask.mean()) for mask in masks) or 1.0
     return [
         Term(
             f"style neighbors in mask {index + 1}",
             weight * amount * float(mask.mean()) / cover * len(masks),
-            Neighbors([features[index]], [1.0], mask),
+            Neighbors([features[index]], [1.0], mask, both=both),
             layers,
         )
         for index, (mask, amount) in enumerate(zip(masks, blend, strict=True))

@@ -9,7 +9,17 @@ from stylecli.settings.fields import Settings, option
 from stylecli.settings.gatys_recipes import GATYS_RECIPES
 from stylecli.settings.shared import colors
 
-STYLE_LOSSES = ("gram", "moments", "wasserstein", "mmd-linear", "mmd-poly", "mmd-gaussian", "correlations", "neighbors")
+STYLE_LOSSES = (
+    "gram",
+    "moments",
+    "wasserstein",
+    "mmd-linear",
+    "mmd-poly",
+    "mmd-gaussian",
+    "correlations",
+    "neighbors",
+    "earth-mover",
+)
 INITS = ("adain", "content", "noise", "style-stats")
 ADAIN = "adain"
 """The start, and the network that makes it."""

@@ -24,7 +24,7 @@ class Gatys(_Machine, total=False):
     style_size: int | None
     style_scale: float
     preserve_color: Literal["none", "luminance", "histogram", "coral"]
-    style_loss: Literal["gram", "moments", "wasserstein", "mmd-linear", "mmd-poly", "mmd-gaussian", "correlations", "neighbors"]
+    style_loss: Literal["gram", "moments", "wasserstein", "mmd-linear", "mmd-poly", "mmd-gaussian", "correlations", "neighbors", "earth-mover"]
     style_layers: str
     strokes_layers: str
     content_layers: str
@@ -78,7 +78,7 @@ class Texture(_Machine, total=False):
     seed: int
     seamless: bool
     guide: Sequence[str] | str
-    style_loss: Literal["gram", "moments", "wasserstein", "mmd-linear", "mmd-poly", "mmd-gaussian", "correlations", "neighbors"]
+    style_loss: Literal["gram", "moments", "wasserstein", "mmd-linear", "mmd-poly", "mmd-gaussian", "correlations", "neighbors", "earth-mover"]
     style_layers: str
     scaling: Literal["relative", "mean"]
     pooling: Literal["max", "average", "l2"]
