@@ -29,8 +29,26 @@ S_contra = TypeVar("S_contra", contravariant=True)
 M = TypeVar("M")
 """What a method works on: `Tensor` for pictures, `media.audio.Sound` for sounds."""
 
+Span = tuple[int, int]
+"""First and last (exclusive) place along one axis."""
+
 Snapshot = Callable[[int, "Tensor"], None]
 """Takes (step, picture so far [3, H, W] in [0, 1])."""
+
+
+class Rows(Protocol):
+    """A picture, or features, that need not be in memory: read in parts, from the top to the bottom and again.
+
+    Attributes:
+        shape: [N, C, H, W].
+    """
+
+    @property
+    def shape(self) -> Sequence[int]:
+        """Of all of it."""
+
+    def part(self, rows: Span, columns: Span, /) -> "Tensor":
+        """[N, C, h, w]."""
 
 
 @dataclass(frozen=True)
@@ -218,6 +236,18 @@ class Method(ABC, Generic[S, M]):
     @abstractmethod
     def run(self, request: Request[S, M]) -> Result:
         """What `request` asks for, which the traits allow."""
+
+    def by_rows(self, settings: S) -> bool:
+        """Whether `rows` can do what these ask for."""
+        return False
+
+    def rows(self, request: Request[S, M], content: Rows) -> "Iterator[Tensor]":
+        """The result for a `content` of levels [1, 3, H, W] in place of the request's, [1, 3, h, W] uint8 a time.
+
+        Raises:
+            MemoryLimitError: It does not fit, in the smallest tiles either.
+        """
+        raise NotImplementedError
 
     def weights_for(self, settings: S) -> Mapping[str, str]:
         """SHA-256 by name of all weights that a job uses: some options need more than the method does.

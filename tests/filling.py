@@ -1,13 +1,17 @@
 """Tensors for checkpoints of other repositories: random ones under their names, of sizes that keep signals alive."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+
+from stylecli.media.tiles import output_size, stream, whole
+from stylecli.nets.segments import Segment
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -43,3 +47,8 @@ def read(path: Path) -> Tensor:
 def levels_apart(path: Path, expected: Tensor) -> float:
     """Largest difference of a picture from `expected` [1, 3, H, W] in [0, 1], in levels of 255."""
     return float((read(path) - expected.clamp(0, 1)).abs().max()) * 255
+
+
+def in_tiles(segments: Sequence[Segment], x: Tensor, side: int, **how: Any) -> Tensor:
+    """All that `media.tiles.stream` gives."""
+    return whole(stream(segments, x, side, **how), output_size(segments, x.shape))

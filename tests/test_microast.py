@@ -8,13 +8,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import Result
-from filling import filled, layer, levels_apart, read
+from filling import filled, in_tiles, layer, levels_apart, read
 from goldens import SHARED, load
 from PIL import Image
 from torch import Tensor
 
 from stylecli.checkpoints.load import build
-from stylecli.media.tiles import stream
 
 PUBLISHED = SHARED / "data" / "peers" / "microast"
 N = 4
@@ -121,7 +120,7 @@ def test_tiles_and_masks(folder: Path):
     with torch.inference_mode():
         for x, some in ((content, styles[:1]), (torch.cat([content, mask, 1 - mask], 1), styles)):
             whole = net.paint(x, some, 0.7)
-            tiled = stream(net.segments(some, 0.7), x, 72)[:, :, :171, :150]
+            tiled = in_tiles(net.segments(some, 0.7), x, 72)[:, :, :171, :150]
             assert (tiled - whole).abs().max() < 1e-4 * whole.abs().max()
         both = net.paint(torch.cat([content, torch.ones_like(mask), torch.zeros_like(mask)], 1), styles, 0.7)
         assert torch.allclose(both, net.paint(content, styles[:1], 0.7), atol=1e-4)

@@ -6,11 +6,10 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from conftest import Result
-from filling import Shapes, filled, layer, levels_apart, read
+from filling import Shapes, filled, in_tiles, layer, levels_apart, read
 from torch import Tensor
 
 from stylecli.checkpoints.load import build
-from stylecli.media.tiles import stream
 
 WIDE = 12
 
@@ -100,7 +99,7 @@ def test_tiles_mixtures_and_masks(tmp_path: Path):
     with torch.inference_mode():
         for x, some in ((content, styles[:1]), (torch.cat([content, mask, 1 - mask], 1), styles)):
             whole = net.paint(x, some)
-            tiled = stream(net.segments(some, 1.0), x, 64)[:, :, :141, :130]
+            tiled = in_tiles(net.segments(some, 1.0), x, 64)[:, :, :141, :130]
             assert (tiled - whole).abs().max() < 1e-3 * whole.abs().max()
         ones = torch.cat([content, torch.ones_like(mask), torch.zeros_like(mask)], 1)
         assert torch.allclose(net.paint(ones, styles), net.paint(content, styles[:1]), atol=1e-3)

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from filling import in_tiles
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from stylecli.media.tiles import stream
 from stylecli.nets.adain import AdaIN, MirrorDecoder
 from stylecli.nets.any_style import AnyStyle
 from stylecli.nets.style_changes import mix
@@ -49,11 +49,11 @@ def test_tiles_give_the_whole(kind: str, height: int, width: int, side: int, mas
         if not masks:
             styles = [mix(styles, [0.3, 0.7])]
         whole = net.paint(x, styles, 0.7)
-        tiled = stream(net.segments(styles, 0.7), x, side)
+        tiled = in_tiles(net.segments(styles, 0.7), x, side)
         memory: dict = {}
-        features = stream([seeing(net, torch.float32)], x, side, memory=memory)
+        features = in_tiles([seeing(net, torch.float32)], x, side, memory=memory)
         parts = drawing(net, memory[0], styles, 0.7, 3 + masks, (height, width))
-        in_two = stream(parts, features, max(side // 8, 1))
+        in_two = in_tiles(parts, features, max(side // 8, 1))
     for made in (tiled, in_two):
         assert made.shape == whole.shape == (1, 3, height, width)
         # Random weights give colors far beyond [0, 1]; a level is a level of their range.
@@ -68,14 +68,14 @@ def test_a_reach_that_is_too_short_shows(kind: str):
         styles = [net.style(torch.rand(1, 3, 40, 50, generator=torch.Generator().manual_seed(1)))]
         whole = net.paint(x, styles, 1.0)
         first, *rest = net.segments(styles, 1.0)
-        tiled = stream([replace(first, reach=8), *rest], x, 64)
+        tiled = in_tiles([replace(first, reach=8), *rest], x, 64)
         assert (tiled - whole).abs().max() > LEVEL
         for cut in (0, 1):
             memory: dict = {}
             see = seeing(net, torch.float32)
-            features = stream([replace(see, reach=see.reach if cut else 8)], x, 64, memory=memory)
+            features = in_tiles([replace(see, reach=see.reach if cut else 8)], x, 64, memory=memory)
             draw, *rest = drawing(net, memory[0], styles, 1.0, 3, (200, 120))
-            made = stream([replace(draw, reach=1 if cut else draw.reach), *rest], features, 8)
+            made = in_tiles([replace(draw, reach=1 if cut else draw.reach), *rest], features, 8)
             assert (made - whole).abs().max() > LEVEL
 
 
@@ -86,8 +86,8 @@ def test_statistics_are_kept_for_the_next_run():
         styles = [net.style(torch.rand(1, 3, 40, 50, generator=torch.Generator().manual_seed(1)))]
         memory: dict = {}
         told: list[tuple[int, int]] = []
-        first = stream(net.segments(styles, 1.0), x, 48, memory=memory, tell=lambda i, n: told.append((i, n)))
+        first = in_tiles(net.segments(styles, 1.0), x, 48, memory=memory, tell=lambda i, n: told.append((i, n)))
         passes = len(told)
-        second = stream(net.segments(styles, 1.0), x, 48, memory=memory, tell=lambda i, n: told.append((i, n)))
+        second = in_tiles(net.segments(styles, 1.0), x, 48, memory=memory, tell=lambda i, n: told.append((i, n)))
     assert torch.equal(first, second)
     assert len(told) - passes == passes // 2  # no measuring pass

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from filling import in_tiles
 from goldens import SHARED
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -16,7 +17,6 @@ from stylecli.checkpoints.layouts.format import stored_config
 from stylecli.checkpoints.load import build, describe, prove
 from stylecli.checkpoints.save import save_network
 from stylecli.errors import UsageError, WeightsError
-from stylecli.media.tiles import stream
 from stylecli.nets.transformer import TransformerNet
 from stylecli.nets.transformer_config import TransformerConfig
 
@@ -167,7 +167,7 @@ def test_tiles_make_the_same_picture(config: TransformerConfig):
         rgb, mix = torch.rand(1, 3, height, width), torch.tensor([[0.1, 0.5, 0.4][: len(config.styles)]])
         whole = net(rgb, mix)
         for kept, bound in ((None, 1e-4), (torch.float16, 1 / 255)):
-            tiled = net.finish(rgb, stream(net.segments(mix, (height, width), kept), rgb, 24), mix)
+            tiled = net.finish(rgb, in_tiles(net.segments(mix, (height, width), kept), rgb, 24), mix)
             assert tiled.shape == whole.shape
             assert (tiled - whole).abs().max() < bound
 

@@ -7,7 +7,7 @@ one). A style is encoded once a run, a content once for all its styles and alpha
 through in tiles, with the same result.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -26,9 +26,12 @@ from stylecli.device import Device, fetched
 from stylecli.errors import MemoryLimitError, WeightsError
 from stylecli.media import color
 from stylecli.media.resize import resize, resize_8bit, short_side
-from stylecli.method import Method, Past, Recall, Request, Result, Traits
+from stylecli.media.spool import Whole
+from stylecli.media.tiles import output_size, whole
+from stylecli.method import Method, Past, Recall, Request, Result, Rows, Traits
 from stylecli.nets.adain import DEEPEST, AdaIN, MirrorDecoder
 from stylecli.nets.any_style import AnyStyle
+from stylecli.nets.noise import Noisy
 from stylecli.nets.segments import Moments, recalled
 from stylecli.nets.style_changes import Decoding, Seen, Style, mix
 from stylecli.nets.transport import Transport
@@ -56,7 +59,9 @@ class _Content:
     """What was computed of a content.
 
     Attributes:
-        x: [1, 3 + K, H, W]: sized, with noise where the network sees it, and masks behind the colors.
+        own: [3, H, W]: the picture itself, sized.
+        x: [1, 3 + K, H, W]: sized, with noise where the network sees it, and masks behind the colors; in tiles noise is
+            made where they are.
         side: Of a tile; None where it goes through whole.
         twice: Tiles are encoded twice, for there is no room to keep what all of them become.
         seen: Its features and their moments, where it went through whole.
@@ -64,7 +69,8 @@ class _Content:
         features: See `nets.two_parts`.
     """
 
-    x: Tensor
+    own: Tensor
+    x: Tensor | Noisy
     side: int | None
     twice: bool
     seen: tuple[Seen, Mapping[str, Moments]] | None = None
@@ -108,20 +114,19 @@ class Adain(Method[AdainSettings, Tensor]):
         """See `Method`; a result of levels where the content is."""
         settings, styles = request.settings, request.styles
         seen = self._content(request.main, request.masks, settings, request.past)
-        described = [self._style(style, seen.x, settings) for style in styles]
+        described = [self._style(style, seen.x.shape, seen.own, settings) for style in styles]
         if request.masks is None:
             described = [mix(described, request.weights)]
         with self.device.autocast():
             recall = request.past.recall if request.past else None
             image = self._painted(seen, described, settings.alpha, request.listener, recall)
-        own = seen.x[0, :3]
-        shown = [self._shown(style, seen.x, settings) for style in styles] if settings.refine else ()
-        refined = replace(request, content=own)
+        shown = [self._shown(style, seen.x.shape, seen.own, settings) for style in styles] if settings.refine else ()
+        refined = replace(request, content=seen.own)
         steps, jobs = settings.refine, self.device.jobs
         made, size, scale = Result(image, notes=self.notes), settings.style_size, settings.style_scale
         result = self.refiner.refined(made, refined, shown, steps, jobs, settings.alpha, size, scale)
         if settings.preserve_color == "luminance":
-            return replace(result, image=color.luminance(own, result.picture))
+            return replace(result, image=color.luminance(seen.own, result.picture))
         return result
 
     def _painted(
@@ -129,6 +134,7 @@ class Adain(Method[AdainSettings, Tensor]):
     ) -> Tensor:
         if content.side is not None:
             return self._in_tiles(content, content.side, styles, alpha, listener, recall)
+        assert isinstance(content.x, Tensor)
         if content.seen is None:
             seen = self.net.see(as_floats(content.x, self.device))
             content.seen = seen, recalled(recall)(seen.asked, seen.shares, self.net.full)
@@ -148,20 +154,40 @@ class Adain(Method[AdainSettings, Tensor]):
         listener: Listener,
         recall: Recall | None,
     ) -> Tensor:
-        x, (channels, height, width) = content.x, content.x.shape[1:]
+        x, (channels, height, width), like = content.x, content.x.shape[1:], content.own
         # What was measured of the content is kept; of the result, it ends with the result.
         memory = {0: content.memory}
         if content.twice:
             segments = self.net.segments(styles, alpha)
-            made = in_tiles(segments, x, side, self.device, listener, memory, recall=recall)
-            return made[0, :, :height, :width]
+            made = in_tiles(segments, x, side, self.device, listener, memory, like=like, recall=recall)
+            return whole(made, output_size(segments, x.shape))[0, :, :height, :width]
         if content.features is None:
-            kept = torch.float16 if x.dtype == torch.uint8 else x.dtype
+            kept = torch.float16 if like.dtype == torch.uint8 else like.dtype
             parts = [seeing(self.net, kept)]
-            content.features = in_tiles(parts, x, side, self.device, listener, memory, kept=kept, recall=recall)
+            seen = in_tiles(parts, x, side, self.device, listener, memory, like=like, kept=kept, recall=recall)
+            content.features = whole(seen, output_size(parts, x.shape))
         segments = drawing(self.net, content.memory, styles, alpha, channels, (height, width))
         side //= max(self.net.levels)
-        return in_tiles(segments, content.features, side, self.device, listener, like=x, recall=recall)[0]
+        made = in_tiles(segments, content.features, side, self.device, listener, like=like, recall=recall)
+        return whole(made, (height, width))[0]
+
+    def by_rows(self, settings: AdainSettings) -> bool:
+        """See `Method`."""
+        plain = not (settings.size or settings.crop or settings.refine) and settings.preserve_color == "none"
+        return plain and settings.recipe == "stylecli"
+
+    @torch.inference_mode()
+    def rows(self, request: Request[AdainSettings, Tensor], content: Rows) -> Iterator[Tensor]:
+        """See `Method`."""
+        settings, shape, device, like = request.settings, content.shape, self.device, torch.empty(0, dtype=torch.uint8)
+        height, width = shape[2:]
+        side = tile_side(device, height * width, self.net.bytes_per_pixel, self.net.reach) or max(height, width)
+        styles = [mix([self._style(each, shape, like, settings) for each in request.styles], request.weights)]
+        x = Noisy(content) if self.net.noisy else content
+        with device.autocast():
+            segments = self.net.segments(styles, settings.alpha)
+            for band in in_tiles(segments, x, side, device, request.listener, like=like):
+                yield band[:, :, :, :width]
 
     def _tiling(self, x: Tensor) -> tuple[int | None, bool]:
         """How long a tile of `x` is, and whether each is encoded twice."""
@@ -187,35 +213,38 @@ class Adain(Method[AdainSettings, Tensor]):
                 together = torch.cat([self._sized(mask, settings.size, settings).to(torch.float32) for mask in masks])
                 x = torch.cat([x, together.mul(255).round().byte() if x.dtype == torch.uint8 else together])
             shift = past.shift if past and not settings.crop else None
-            return _Content(self.net.prepared(x[None], shift=shift), *self._tiling(x))
+            side, twice = self._tiling(x)
+            if side and self.net.noisy and not masks and shift is None:
+                return _Content(x, Noisy(Whole(x[None])), side, twice)
+            return _Content(x[:3], self.net.prepared(x[None], shift=shift), side, twice)
 
         key = (settings.size, settings.crop, settings.recipe, self.device.tight, [*map(id, masks or ())])
         return self.contents.of(pixels, key, make)
 
-    def _style(self, pixels: Tensor, content: Tensor, settings: AdainSettings) -> Style:
+    def _style(self, pixels: Tensor, shape: Sequence[int], content: Tensor, settings: AdainSettings) -> Style:
         recolor = settings.preserve_color in color.MATCHINGS
-        key = (settings.style_size, settings.style_scale, settings.crop, settings.recipe, min(content.shape[2:]))
+        key = (settings.style_size, settings.style_scale, settings.crop, settings.recipe, min(shape[2:]))
         known = self.styles.setdefault(pixels, {})
         if key in known and not recolor:
             style: Style = known[key]
             return style
-        shown = as_floats(self._shown(pixels, content, settings)[None], self.device)
+        shown = as_floats(self._shown(pixels, shape, content, settings)[None], self.device)
         with self.device.autocast(self.device.torch.type == "cuda"):
             described = self.net.style(shown)
         if not recolor:
             known[key] = described
         return described
 
-    def _shown(self, pixels: Tensor, content: Tensor, settings: AdainSettings) -> Tensor:
-        """The style picture as it is shown to a `content` [1, C, H, W]: [3, h, w] in [0, 1]."""
-        wanted = round((settings.style_size or min(*content.shape[2:], LARGEST_STYLE)) * settings.style_scale)
+    def _shown(self, pixels: Tensor, shape: Sequence[int], content: Tensor, settings: AdainSettings) -> Tensor:
+        """The style picture as it is shown to a `content` of this `shape` [1, C, H, W]: [3, h, w] in [0, 1]."""
+        wanted = round((settings.style_size or min(*shape[2:], LARGEST_STYLE)) * settings.style_scale)
         wanted = max(wanted if settings.style_size else min(wanted, *pixels.shape[1:]), 1)
         sized = as_floats(self._sized(pixels, wanted, settings)[None], Device(torch.device("cpu")))[0]
         match = color.MATCHINGS.get(settings.preserve_color)
         if match is None:
             return sized
-        every = max(1, int((content.shape[2] * content.shape[3] / ENOUGH) ** 0.5))
-        seen = as_floats(content[:, :3, ::every, ::every], Device(torch.device("cpu")))[0]
+        every = max(1, int((shape[2] * shape[3] / ENOUGH) ** 0.5))
+        seen = as_floats(content[None, :3, ::every, ::every], Device(torch.device("cpu")))[0]
         return match(sized, seen)
 
     def _sized(self, pixels: Tensor, size: int | None, settings: AdainSettings) -> Tensor:

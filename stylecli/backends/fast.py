@@ -6,7 +6,7 @@ Johnson et al. 2016, Ulyanov et al. 2016, Dumoulin et al. 2017; see `nets/transf
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import torch
@@ -23,7 +23,10 @@ from stylecli.errors import UsageError
 from stylecli.losses.statistics import Statistics
 from stylecli.media import color
 from stylecli.media.resize import resize, short_side
-from stylecli.method import Method, Past, Request, Result, Traits
+from stylecli.media.spool import Whole
+from stylecli.media.tiles import IN_MEMORY, output_size, whole
+from stylecli.method import Method, Past, Request, Result, Rows, Traits
+from stylecli.nets.noise import Noisy
 from stylecli.nets.segments import recalled
 from stylecli.nets.transformer import TransformerNet
 from stylecli.nets.transformer_config import IDENTITY, TransformerConfig
@@ -36,7 +39,7 @@ WHOLE = 9 * 2**28
 """Bytes on a CPU where no limit is set: in tiles, every norm's statistics take a pass of their own."""
 
 TILE = 160 * 2**20
-"""Bytes for a tile: next to what is kept of 100 megapixels between the parts of the net, less than 2 GB in all."""
+"""Bytes for a tile: a larger one is not faster."""
 
 ROWS = 256
 
@@ -95,17 +98,17 @@ class Fast(Method[FastSettings, Tensor]):
         """`x` [1, 3, H, W] painted, in its type; what the net's own repository would write unless it is `ours`."""
         (height, width), net = x.shape[2:], self.net
         ours = ours or net.config.pixels == 1
-        pixels, held = height * width, net.held_per_pixel
-        side = tile_side(self.device, pixels, net.bytes_per_pixel, net.reach, whole=WHOLE, most=TILE, held=held)
+        side = self._side(height, width, WHOLE)
         shift, recall = (past.shift, past.recall) if past else (None, None)
-        seen = net.seen(x, shift)
         if side is None:
-            painted = net(as_floats(seen, self.device), mix, recalled(recall))
+            painted = net(as_floats(net.seen(x, shift), self.device), mix, recalled(recall))
         else:
             parts = net.segments(mix, (height, width), torch.float16)
             done = ours and not (net.config.identity and mix[0, 0])
             kept = None if done else torch.float16
-            painted = in_tiles(parts, seen, side, self.device, listener, kept=kept, recall=recall)
+            seen = Noisy(Whole(x)) if net.config.noise and shift is None else net.seen(x, shift)
+            bands = in_tiles(parts, seen, side, self.device, listener, like=x, kept=kept, recall=recall)
+            painted = whole(bands, output_size(parts, x.shape))
             if done:
                 return painted[:, :, :height, :width]
         if ours:
@@ -122,6 +125,39 @@ class Fast(Method[FastSettings, Tensor]):
                 rows = rows.clamp(0, 1).mul_(255).floor_().div_(255)
             image[:, :, band] = fetched(as_stored(rows, like=x))
         return image
+
+    def _side(self, height: int, width: int, most: int) -> int | None:
+        """How long a tile is; None where a picture takes no more than `most` bytes."""
+        pixels, net = height * width, self.net
+        # What is put into a temporary file is not held.
+        held = net.held_per_pixel if pixels * net.held_per_pixel / 2 <= IN_MEMORY else 0
+        return tile_side(self.device, pixels, net.bytes_per_pixel, net.reach, whole=most, most=TILE, held=held)
+
+    def by_rows(self, settings: FastSettings) -> bool:
+        """See `Method`."""
+        plain = not (settings.size or settings.refine) and settings.preserve_color == "none"
+        return plain and (settings.recipe == "stylecli" or self.net.config.pixels == 1)
+
+    @torch.inference_mode()
+    def rows(self, request: Request[FastSettings, Tensor], content: Rows) -> Iterator[Tensor]:
+        """See `Method`."""
+        (height, width), net, mix = content.shape[2:], self.net, self.mix(request.settings)
+        side, like = self._side(height, width, TILE) or max(height, width), torch.empty(0, dtype=torch.uint8)
+        seen = Noisy(content) if net.config.noise else content
+        done, top = not (net.config.identity and mix[0, 0]), 0
+        kept = None if done else torch.float16
+        with self.device.autocast():
+            parts = net.segments(mix, (height, width), torch.float16)
+            for painted in in_tiles(parts, seen, side, self.device, request.listener, like=like, kept=kept):
+                band = painted[:, :, : height - top, :width]
+                for rows in band.split(ROWS, 2):
+                    after = top + rows.shape[2]
+                    if done:
+                        yield rows
+                    else:
+                        rgb = as_floats(content.part((top, after), (0, width)), self.device)
+                        yield fetched(as_stored(net.finish(rgb, rows.to(self.device.torch).float(), mix), like))
+                    top = after
 
     def mix(self, settings: FastSettings) -> Tensor:
         """Share of each of the net's styles, [1, S].

@@ -3,13 +3,14 @@
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from stylecli.device import Device, give_back, put
 from stylecli.errors import MemoryLimitError
+from stylecli.media.spool import Rows
 from stylecli.media.tiles import stream
 from stylecli.method import Recall
 from stylecli.nets.segments import Moments, Segment
@@ -80,22 +81,21 @@ def tile_side(
 
 def in_tiles(
     segments: Sequence[Segment],
-    x: Tensor,
+    x: Tensor | Rows,
     side: int,
     device: Device,
     listener: Listener,
     memory: dict[int, dict[str, Moments]] | None = None,
     *,
+    like: Tensor,
     kept: torch.dtype | None = None,
-    like: Tensor | None = None,
     recall: Recall | None = None,
-) -> Tensor:
-    """`x` [1, C, H, W] through `segments` in tiles.
+) -> Iterator[Tensor]:
+    """`x` [1, C, H, W] through `segments` in tiles, some rows of the result after the others.
 
-    Returns:
-        uint8 where `like` is, by default `x`, else clamped to [0, 1]; or as it comes, in the type `kept`.
+    Yields:
+        uint8 where `like` is, else clamped to [0, 1]; or as it comes, in the type `kept`.
     """
-    like = x if like is None else like
     start, done = time.monotonic(), 0
 
     def tell(tile: int, total: int) -> None:
@@ -114,15 +114,12 @@ def in_tiles(
         return (part.half() if like.dtype == torch.uint8 else part).cpu()
 
     # Features in half precision become floats where they are taken apart.
-    load = (
-        (lambda part: put(part, device.torch)) if x.dtype == torch.float16 else (lambda part: as_floats(part, device))
-    )
+    load = lambda part: put(part, device.torch) if part.dtype == torch.float16 else as_floats(part, device)
     again = lambda part: part.to(device.torch).float()
-    made = stream(
+    yield from stream(
         segments, x, side, load=load, store=store, keep=keep, again=again, memory=memory, tell=tell, recall=recall
     )
     give_back()
-    return made
 
 
 def as_floats(x: Tensor, device: Device) -> Tensor:

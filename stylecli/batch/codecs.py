@@ -1,7 +1,7 @@
 """Reading what goes into a job, and writing what comes out of it: pictures, clips, sounds."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -10,9 +10,9 @@ from stylecli.batch.outputs import check_free
 from stylecli.batch.plan import STDOUT, Job
 from stylecli.batch.record import Record
 from stylecli.batch.sources import Source
-from stylecli.files import binary_stdout
+from stylecli.files import binary_stdout, is_stream
 from stylecli.method import Result
-from stylecli.remote import place
+from stylecli.remote import Remote, place
 from stylecli.settings.audio import AudioSettings, SoundFiles
 from stylecli.settings.shared import Files
 from stylecli.settings.stylegan import Generator
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
     from stylecli.media.audio import Sound
     from stylecli.media.images import Picture
+    from stylecli.media.strips import Strips
+
+STRIPPED = (".tif", ".tiff", ".png", ".btf", ".tf8")
+"""Suffixes of files that may be read in strips."""
 
 FILLED = 8
 """Less pixels than this are what a network adds to sides that its layers do not divide."""
@@ -60,6 +64,23 @@ def read_picture(source: Source, *, levels: bool, size: int | None, most: int | 
     height, width = picture.pixels.shape[1:]
     pixels, alpha = resize_seen(picture.pixels, picture.alpha, short_side(height, width, size))
     return dataclasses.replace(picture, pixels=pixels, alpha=alpha)
+
+
+def open_strips(job: Job, outputs: Files) -> "Strips | None":
+    """The content of a job, where it is large, and both files are of kinds that go through some rows at a time.
+
+    Raises:
+        InputError: It is cut off.
+    """
+    source, local = job.main, job.output != STDOUT and not isinstance(place(job.output), Remote)
+    if source.data is not None or not local or is_stream(place(job.output)) or outputs.bits == "16":
+        return None
+    if Path(source.path).suffix.lower() not in STRIPPED or not isinstance(source.held, str):
+        return None
+    from stylecli.media.images import ROW_WRITERS, picture_format
+    from stylecli.media.strips import open_strips
+
+    return open_strips(source.held, source.name) if picture_format(job.format) in ROW_WRITERS else None
 
 
 def read_masks(job: Job, size: tuple[int, int]) -> "list[Tensor] | None":
@@ -157,6 +178,26 @@ class Destination:
             save_latents(latents, result.latents, record.dumps())
             notes += (f"latents: {latents}",)
         return notes
+
+    def write_rows(self, bands: "Iterable[Tensor]", content: "Strips") -> tuple[str, ...]:
+        """Writes a result some rows at a time; notes for the user.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        from stylecli.media.images import write_rows
+
+        (_, _, height, width), outputs = content.shape, self.outputs
+        settings, format = self.record.dumps(), self.record.encoding["format"]
+        return write_rows(
+            bands,
+            (height, width),
+            self.job.output,
+            format=format,
+            carried=content.carried,
+            settings=settings,
+            strip=outputs.strip,
+        )
 
     def _sound(self, result: Result, record: Record, report: Path | None) -> tuple[str, ...]:
         from stylecli.media.audio import write_sound

@@ -28,18 +28,23 @@ if TYPE_CHECKING:
 
     from stylecli.media.audio import Sound
     from stylecli.media.images import Picture
+    from stylecli.media.strips import Strips
     from stylecli.media.video.clip import Clip
 
 
 @dataclass(frozen=True)
 class Given:
-    """What was read for a job: its record, pictures or sounds by role, masks at the content's size, its clip."""
+    """What was read for a job: its record, pictures or sounds by role, masks at the content's size, its clip.
+
+    A large content may be left in its file, to be read in `strips`.
+    """
 
     record: Record
     pictures: "Mapping[str, Sequence[Picture]]" = field(default_factory=dict)
     sounds: "Mapping[str, Sequence[Sound]]" = field(default_factory=dict)
     masks: "list[Tensor] | None" = None
     clip: "Clip | None" = None
+    strips: "Strips | None" = None
 
 
 @dataclass(frozen=True)
@@ -89,16 +94,25 @@ class Work:
             given = Given(record, sounds={role: [hear(one) for one in some] for role, some in read.items()})
         else:
             clip = self._clip(job)
-            if clip:
+            strips = None if clip else self._strips(job)
+            if clip or strips:
                 read.pop("content")
             pictures = {role: [self._read(role, one, job.settings) for one in some] for role, some in read.items()}
             size = clip.size if clip else pictures["content"][0].pixels.shape[1:] if "content" in pictures else None
             given = Given(
-                record, pictures, masks=codecs.read_masks(job, (size[0], size[1])) if size else None, clip=clip
+                record,
+                pictures,
+                masks=codecs.read_masks(job, (size[0], size[1])) if size else None,
+                clip=clip,
+                strips=strips,
             )
+        self._check(job, record)
+        return given
+
+    @staticmethod
+    def _check(job: Job, record: Record) -> None:
         if hashed(job.inputs) != record.inputs:
             raise InputError(f"{job.title}: an input was replaced while it was read", "run again")
-        return given
 
     def make(self, job: Job, given: Given, listener: Listener) -> Made:
         """The job's result, which is not written yet.
@@ -140,10 +154,19 @@ class Work:
         )
         if given.clip:
             return self._moving(method, job, given, request, listener)
+        if given.strips:
+            wrote = to.write_rows(method.rows(request, given.strips), given.strips)
+            self._check(job, given.record)
+            told = noted(job, {**given.pictures, "content": [given.strips]})
+            return Made(Outcome(notes=(*told, *wrote)), tuple)
         result = method(request)
         notes = (*noted(job, {**given.pictures, **given.sounds}), *result.notes)
         outcome = Outcome(dict(result.losses), notes, interrupted=result.interrupted)
         return Made(outcome, partial(to.write, result))
+
+    def _strips(self, job: Job) -> "Strips | None":
+        levels = self.method.traits.levels and "mask" not in job.inputs
+        return codecs.open_strips(job, self.outputs) if levels and self.method.by_rows(job.settings) else None
 
     def _clip(self, job: Job) -> "Clip | None":
         if not job.main.moving:

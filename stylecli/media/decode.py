@@ -71,16 +71,20 @@ def decode(data: bytes, name: str, most: int | None = None) -> Decoded:
         levels = stored.color.dtype.kind == "u"
         bits = stored.color.dtype.itemsize * 8 if levels else 16
         color, icc, note = to_srgb(stored.color, stored.space, stored.profile)
-        notes = [*stored.notes, note]
+        carried, notes = carried_of(stored, icc, bits)
         orientation = 1 if stored.upright else stored.exif.get(ExifTags.Base.Orientation, 1)
-        exif, unwritable = clean_exif(stored.exif)
-        notes.append(f"unreadable EXIF dropped: {unwritable}" if unwritable else "")
-        xmp = clean_xmp(stored.xmp) if stored.xmp else None
-        notes.append("malformed XMP dropped" if stored.xmp and not xmp else "")
-        carried = Carried(stored.format, bits, exif, xmp, icc, _dpi(stored.dpi, stored.exif))
         turn: Callable[[np.ndarray], np.ndarray] = _UPRIGHT.get(orientation, lambda a: a)
         alpha = None if stored.alpha is None else turn(stored.alpha)
-        return Decoded(turn(color), alpha, carried, tuple(filter(None, notes)))
+        return Decoded(turn(color), alpha, carried, tuple(filter(None, (*stored.notes, note, *notes))))
+
+
+def carried_of(stored: Stored, icc: bytes | None, bits: int = 8) -> tuple[Carried, list[str]]:
+    """What goes along of what a file holds, with the profile that leads back to its colors; notes on what does not."""
+    exif, unwritable = clean_exif(stored.exif)
+    xmp = clean_xmp(stored.xmp) if stored.xmp else None
+    notes = [f"unreadable EXIF dropped: {unwritable}"] * bool(unwritable)
+    notes += ["malformed XMP dropped"] * bool(stored.xmp and not xmp)
+    return Carried(stored.format, bits, exif, xmp, icc, _dpi(stored.dpi, stored.exif)), notes
 
 
 def _stored(data: bytes, budget: Budget) -> Stored:

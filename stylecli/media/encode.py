@@ -1,18 +1,20 @@
 """From sRGB pixels to the bytes of a picture file; one function a format."""
 
 import struct
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 
 import imagecodecs
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
 from stylecli.media.metadata import Carried, exif_for
-from stylecli.media.stored_settings import KEYWORD
+from stylecli.media.strip_writers import About, Png, Tiff
 from stylecli.media.xmp import xmp_with_settings
+
+PIECE = 65519
+"""Bytes of a profile in a segment of a JPEG."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,6 @@ class Job:
     quality: int
 
     @property
-    def exif(self) -> Image.Exif:
-        """The carried EXIF with this picture's size."""
-        return exif_for(self.carried, self.pixels.shape[1], self.pixels.shape[0])
-
-    @property
     def xmp(self) -> bytes | None:
         """The carried XMP with the settings in it."""
         return self.carried.xmp if self.settings is None else xmp_with_settings(self.carried.xmp, self.settings)
@@ -44,61 +41,39 @@ class Job:
 
 def png(job: Job) -> bytes:
     """8 and 16 bit; the settings in an iTXt chunk."""
-    carried, chunks = job.carried, b""
-    if carried.icc:
-        chunks += _chunk(b"iCCP", b"icc\0\0" + bytes(zlib.compress(carried.icc)))
-    if carried.dpi:
-        x, y = (round(value / 0.0254) for value in carried.dpi)
-        chunks += _chunk(b"pHYs", struct.pack(">IIB", x, y, 1))
-    if len(job.exif):
-        chunks += _chunk(b"eXIf", job.exif.tobytes()[6:])
-    if carried.xmp:
-        chunks += _text(b"XML:com.adobe.xmp", carried.xmp)
-    if job.settings is not None:
-        chunks += _text(KEYWORD.encode(), job.settings.encode())
-    plain = bytes(imagecodecs.png_encode(job.pixels))
-    after_header = 33
-    return plain[:after_header] + chunks + plain[after_header:]
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def _text(keyword: bytes, text: bytes) -> bytes:
-    return _chunk(b"iTXt", keyword + b"\0\0\0\0\0" + text)
+    return _written(Png, job)
 
 
 def tiff(job: Job) -> bytes:
-    """8 and 16 bit, deflated, one strip."""
-    # Pillow cannot write 16-bit color, but an EXIF block is a TIFF without pixels, and its StripOffsets are kept right.
-    height, width, channels = job.pixels.shape
-    rows = job.pixels.copy()
-    rows[:, 1:] -= job.pixels[:, :-1]  # horizontal predictor
-    exif = job.exif
-    exif.endian = exif.endian or "<"
-    strip = zlib.compress(rows.astype(f"{exif.endian}u{rows.itemsize}").tobytes())
-    tag = ExifTags.Base
-    exif[tag.ImageWidth], exif[tag.ImageLength], exif[tag.SamplesPerPixel] = width, height, channels
-    exif[tag.BitsPerSample] = (rows.itemsize * 8,) * channels
-    exif[tag.Compression], exif[tag.PhotometricInterpretation], exif[tag.Predictor] = 8, 2, 2
-    exif[tag.StripOffsets], exif[tag.RowsPerStrip], exif[tag.StripByteCounts] = 0, height, len(strip)
-    if channels == 4:
-        exif[tag.ExtraSamples] = 2
-    if job.carried.dpi:
-        exif[tag.XResolution], exif[tag.YResolution] = job.carried.dpi
-        exif[tag.ResolutionUnit] = 2
-    if job.carried.icc:
-        exif[tag.InterColorProfile] = job.carried.icc
-    if job.xmp:
-        exif[tag.XMLPacket] = job.xmp
-    return exif.tobytes()[6:] + strip
+    """8 and 16 bit, deflated, in strips."""
+    return _written(Tiff, job)
+
+
+def _written(kind: "type[Png | Tiff]", job: Job) -> bytes:
+    file = BytesIO()
+    writer = kind(file, About(job.pixels.shape, job.pixels.dtype, job.carried, job.settings))
+    writer.add(job.pixels)
+    writer.close()
+    return file.getvalue()
 
 
 def jpeg(job: Job) -> bytes:
     """8 bit, no alpha; full chroma resolution from quality 90 on, because brush strokes are saturated and thin."""
-    options = {"dpi": job.carried.dpi} if job.carried.dpi else {}
-    return _by_pillow("JPEG", job, subsampling=0 if job.quality >= 90 else 2, **options)
+    exif = exif_for(job.carried, job.pixels.shape[1], job.pixels.shape[0])
+    parts = [exif.tobytes()] if len(exif) else []
+    parts += [b"http://ns.adobe.com/xap/1.0/\0" + job.xmp] if job.xmp else []
+    icc = job.carried.icc or b""
+    pieces = [icc[at : at + PIECE] for at in range(0, len(icc), PIECE)]
+    segments = [b"\xff\xe1" + struct.pack(">H", len(part) + 2) + part for part in parts]
+    for number, piece in enumerate(pieces, 1):
+        named = b"ICC_PROFILE\0" + bytes([number, len(pieces)]) + piece
+        segments.append(b"\xff\xe2" + struct.pack(">H", len(named) + 2) + named)
+    # libjpeg as Pillow has it, without its copies of the picture.
+    subsampling = "444" if job.quality >= 90 else "420"
+    plain = memoryview(imagecodecs.jpeg8_encode(job.pixels, level=job.quality, subsampling=subsampling))
+    x, y = map(round, job.carried.dpi or (1, 1))
+    head = plain[:13].tobytes() + struct.pack(">BHH", int(job.carried.dpi is not None), x, y)
+    return b"".join([head, plain[18:20], *segments, plain[20:]])
 
 
 def webp(job: Job) -> bytes:

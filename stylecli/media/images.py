@@ -1,5 +1,6 @@
 """Reading and writing pictures: what every command sees of them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -15,7 +16,15 @@ from stylecli.media.encode import EXTENSIONS, FORMATS, Job
 from stylecli.media.metadata import Carried, fitted
 from stylecli.media.profiles import from_srgb, is_srgb, outside
 from stylecli.media.stored_settings import read_settings
+from stylecli.media.strip_writers import About, Png, Tiff
 from stylecli.media.transparency import filled, on_paper
+
+ROW_WRITERS: dict[str, type[Png | Tiff]] = {"PNG": Png, "TIFF": Tiff}
+"""Of formats that are written some rows at a time."""
+
+HIDDEN = "EXIF and XMP of the content left out: they do not go together with the settings"
+LARGE = 2**25
+"""Pixels from which on levels are not copied into planes: they would be there twice."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,9 @@ def picture_of(decoded: Decoded, *, compact: bool = False, wide: bool = False) -
     """What was decoded, as networks take it; see `read_picture`."""
     alpha = None if decoded.alpha is None else _unit(decoded.alpha[..., None])
     if compact and decoded.color.dtype == np.uint8:
-        pixels = torch.from_numpy(np.array(decoded.color.transpose(2, 0, 1), order="C"))
+        planes = decoded.color.transpose(2, 0, 1)
+        own = decoded.color.size > 3 * LARGE and planes.flags.writeable and min(planes.strides) > 0
+        pixels = torch.from_numpy(planes if own else np.array(planes, order="C"))
     else:
         pixels = _unit(decoded.color)
         if decoded.color.dtype.kind == "f" and not wide:
@@ -156,7 +167,7 @@ def write_picture(
     if settings and read_settings(data) != settings:
         # What else is carried may hide them, or pass for them.
         data = target.encode(Job(color, Carried(format, icc=carried.icc, dpi=carried.dpi), settings, quality))
-        notes.append("EXIF and XMP of the content left out: they do not go together with the settings")
+        notes.append(HIDDEN)
     try:
         if isinstance(destination, (str, Path)):
             with atomic_write(destination) as file:
@@ -166,6 +177,46 @@ def write_picture(
     except OSError as error:
         raise output_error(name, error) from error
     return tuple(notes)
+
+
+def write_rows(
+    bands: Iterable[Tensor],
+    size: tuple[int, int],
+    destination: str | Path,
+    *,
+    format: str,
+    carried: Carried,
+    settings: str | None = None,
+    strip: bool = False,
+) -> tuple[str, ...]:
+    """Writes a PNG or TIFF of 8 bits some rows at a time, whole or not at all.
+
+    Args:
+        bands: [1, 3, h, W] uint8 each, from the top on.
+        size: Height and width of all.
+        destination: A path.
+        format: `png` or `tiff`.
+        carried: As for `write_picture`; its profile is one of sRGB.
+        settings: As for `write_picture`.
+        strip: As for `write_picture`.
+
+    Returns:
+        What the user should know, a line each.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    kind, target = picture_format(format), FORMATS[picture_format(format)]
+    carried, notes = Carried(kind) if strip else carried, ()
+    probe = Job(np.zeros((1, 1, 3), np.uint8), carried, settings, 100)
+    if settings and read_settings(target.encode(probe)) != settings:
+        carried, notes = Carried(kind, icc=carried.icc, dpi=carried.dpi), (HIDDEN,)
+    with atomic_write(destination) as file:
+        writer = ROW_WRITERS[kind](file, About((*size, 3), np.dtype(np.uint8), carried, settings))
+        for band in bands:
+            writer.add(quantize(band[0], 8))
+        writer.close()
+    return notes
 
 
 def picture_format(name: str) -> str:

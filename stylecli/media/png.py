@@ -1,6 +1,7 @@
 """PNG: its pixels by libpng, all else chunk by chunk, so that one that is damaged or huge costs only itself."""
 
 import struct
+from dataclasses import replace
 
 import imagecodecs
 import numpy as np
@@ -30,6 +31,12 @@ def read(data: bytes, budget: Budget) -> Stored:
     gray = pixels.ndim == 2 or pixels.shape[2] < 3
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     opaque = pixels.shape[2] in {1, 3}
+    found = about(data, "gray" if gray else "rgb")
+    return replace(found, color=pixels[..., 0] if gray else pixels[..., :3], alpha=None if opaque else pixels[..., -1])
+
+
+def about(data: bytes, space: str) -> Stored:
+    """What a PNG holds beside its pixels."""
     own = {kind: body for kind, body in chunks(data) if kind in {b"eXIf", b"pHYs", b"acTL"}}
     frames = int.from_bytes(own.get(b"acTL", b"")[:4], "big")
     profile, note = _profile(data)
@@ -44,9 +51,9 @@ def read(data: bytes, budget: Budget) -> Stored:
         dpi = tuple(value * 0.0254 for value in struct.unpack(">II", density[:8]))
     return Stored(
         "PNG",
-        pixels[..., 0] if gray else pixels[..., :3],
-        None if opaque else pixels[..., -1],
-        "gray" if gray else "rgb",
+        np.empty(0),
+        None,
+        space,
         exif,
         profile,
         text(data, XMP) or _unpacked_hex(data, "xmp"),

@@ -10,6 +10,11 @@ MOST = 2**26
 """Bytes that a compressed chunk may unpack to."""
 
 
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """A chunk of four letters `kind`."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+
+
 def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Kind and content of every whole chunk."""
     at = len(MAGIC)

@@ -34,8 +34,10 @@ _one_at_a_time = threading.RLock()
 
 
 @contextmanager
-def decoding(data: bytes, name: str) -> Iterator[None]:
+def decoding(data: bytes, name: str, size: int | None = None) -> Iterator[None]:
     """A block in which no decoder's warning leaks and whatever a decoder raises becomes one line.
+
+    Of a file that is read bit by bit, `data` are empty and `size` tells how many bytes it has.
 
     Raises:
         InputError: Not a picture, truncated, damaged, or too large.
@@ -49,7 +51,7 @@ def decoding(data: bytes, name: str) -> Iterator[None]:
         except StyleCliError:
             raise
         except Exception as error:
-            raise _told(error, data, name) from error
+            raise told(error, data, name, size) from error
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 
@@ -104,13 +106,15 @@ def is_tiff(data: bytes) -> bool:
     return data[:4] in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}
 
 
-def _told(error: Exception, data: bytes, name: str) -> InputError:
+def told(error: Exception, data: bytes, name: str, size: int | None = None) -> InputError:
+    """What a decoder raised, in one line; see `decoding`."""
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
         return InputError(f"{name}: too large: more than {MAX_PIXELS:,} pixels", "scale it down or cut it first")
     if isinstance(error, MemoryError):
         return InputError(f"{name}: too large for this machine's memory", "scale it down or cut it first")
     if _cut_short(data) or "truncated" in str(error).lower():
-        return InputError(f"{name}: not an image: truncated after {len(data):,} bytes", "download or copy it again")
+        size = size or len(data)
+        return InputError(f"{name}: not an image: truncated after {size:,} bytes", "download or copy it again")
     format = _format(data)
     if format is None and isinstance(error, UnidentifiedImageError):
         return InputError(f"{name}: not an image", _READABLE)

@@ -6,7 +6,7 @@ import math
 import struct
 from collections.abc import Sequence
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
@@ -43,10 +43,10 @@ def read(data: bytes, budget: Budget) -> Stored:
         Exception: Of any kind, for damaged files and those of a kind that tifffile does not know.
     """
     with tifffile.TiffFile(BytesIO(data)) as file:
-        page, notes = _largest(file)
-        exif = _tags(data, page, first=page.index == 0)
+        page, notes = largest(file)
+        exif = tags(BytesIO(data), page, first=page.index == 0)
         color, alpha, space, note = _pixels(page, data, budget)
-        profile = exif.get(ExifTags.Base.InterColorProfile) or (_colorimetry(page) if space == "rgb" else None)
+        profile = profile_of(page, exif, space)
     packet = exif.get(ExifTags.Base.XMLPacket)
     return Stored(
         "TIFF",
@@ -54,10 +54,16 @@ def read(data: bytes, budget: Budget) -> Stored:
         alpha,
         space,
         exif,
-        bytes(profile) if isinstance(profile, bytes) and space != "lab" else None,
+        profile,
         packet if isinstance(packet, bytes) else None,
         notes=(*notes, *filter(None, [note])),
     )
+
+
+def profile_of(page: tifffile.TiffPage, exif: Image.Exif, space: str) -> bytes | None:
+    """The embedded profile, or one that says what other tags do."""
+    profile = exif.get(ExifTags.Base.InterColorProfile) or (_colorimetry(page) if space == "rgb" else None)
+    return bytes(profile) if isinstance(profile, bytes) and space != "lab" else None
 
 
 def _colorimetry(page: tifffile.TiffPage) -> bytes | None:
@@ -78,7 +84,8 @@ def _colorimetry(page: tifffile.TiffPage) -> bytes | None:
         return None
 
 
-def _largest(file: tifffile.TiffFile) -> tuple[tifffile.TiffPage, list[str]]:
+def largest(file: tifffile.TiffFile) -> tuple[tifffile.TiffPage, list[str]]:
+    """The largest page, of several such the first, and a note where there are more."""
     first = file.pages.first
     # A page is a few bytes: a small file may have a hundred thousand.
     pages: list[Any] = [*itertools.islice(file.pages, MOST_PAGES), *itertools.islice(first.pages or (), MOST_PAGES)]
@@ -99,33 +106,16 @@ def _largest(file: tifffile.TiffFile) -> tuple[tifffile.TiffPage, list[str]]:
 
 def _pixels(page: tifffile.TiffPage, data: bytes, budget: Budget) -> tuple[np.ndarray, np.ndarray | None, str, str]:
     """Color, alpha, space and a note."""
-    bits, photometric = page.bitspersample, getattr(page.photometric, "name", str(page.photometric))
-    if not isinstance(bits, int):
-        raise NotImplementedError("channels of different depths")
-    if photometric not in _SPACES:
-        raise NotImplementedError(f"{bits}-bit {photometric.lower()} color")
-    if photometric == "YCBCR" and page.compression not in {6, 7, 33003, 33005, 33007, 34892}:
-        # Of these kinds of JPEG tifffile makes RGB; the rest is libtiff's.
-        raise NotImplementedError(f"{bits}-bit ycbcr color")
+    (space, channels), bits = space_of(page), page.bitspersample
+    photometric = page.photometric.name
     if page.imagewidth * page.imagelength > safe_open.MAX_PIXELS or page.nbytes > safe_open.MOST_BYTES:
         raise Image.DecompressionBombError
-    if any(at + length > len(data) for at, length in zip(page.dataoffsets, page.databytecounts, strict=True)):
-        raise EOFError("truncated")
-    stored, needed = sum(page.databytecounts), page.nbytes
-    plain = page.imagewidth * page.imagelength * page.samplesperpixel * bits // 8
-    # Parts that are not there would be filled with zeros: a picture of 188 bytes would be as large as it likes.
-    if (
-        len(page.databytecounts) < math.prod(page.chunked)
-        or not all(page.databytecounts)
-        or (page.compression == 1 and stored < plain)
-    ):
-        raise EOFError("no pixels in it" if not stored else "truncated")
-    budget.take(needed, PIXELS)
+    check_parts(page, len(data))
+    budget.take(page.nbytes, PIXELS)
     pixels = page.asarray()
     if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and pixels.ndim == 3:
         pixels = np.moveaxis(pixels, 0, -1)
     pixels = pixels.reshape(page.imagelength, page.imagewidth, -1)
-    space, channels = _SPACES[photometric]
     if pixels.shape[2] < channels:
         raise ValueError(f"{pixels.shape[2]} channels, {space} needs {channels}")
     if space == "lab":
@@ -143,6 +133,40 @@ def _pixels(page: tifffile.TiffPage, data: bytes, budget: Budget) -> tuple[np.nd
         straight = color.astype(np.float32) / np.maximum(share, 1) * top
         color = np.rint(np.minimum(straight, top)).astype(levels.dtype)
     return top - color if photometric == "MINISWHITE" else color, alpha, space, note
+
+
+def space_of(page: tifffile.TiffPage) -> tuple[str, int]:
+    """The color space of a page, and its channels.
+
+    Raises:
+        NotImplementedError: None that is known.
+    """
+    bits, photometric = page.bitspersample, getattr(page.photometric, "name", str(page.photometric))
+    if not isinstance(bits, int):
+        raise NotImplementedError("channels of different depths")
+    if photometric not in _SPACES:
+        raise NotImplementedError(f"{bits}-bit {photometric.lower()} color")
+    if photometric == "YCBCR" and page.compression not in {6, 7, 33003, 33005, 33007, 34892}:
+        # Of these kinds of JPEG tifffile makes RGB; the rest is libtiff's.
+        raise NotImplementedError(f"{bits}-bit ycbcr color")
+    return _SPACES[photometric]
+
+
+def check_parts(page: tifffile.TiffPage, size: int) -> None:
+    """Refuses a page whose parts are not all in its file of so many bytes.
+
+    Parts that are not there would be filled with zeros: a picture of 188 bytes would be as large as it likes.
+
+    Raises:
+        EOFError: Some are not.
+    """
+    if any(at + length > size for at, length in zip(page.dataoffsets, page.databytecounts, strict=True)):
+        raise EOFError("truncated")
+    stored = sum(page.databytecounts)
+    plain = page.imagewidth * page.imagelength * page.samplesperpixel * page.bitspersample // 8
+    missing = len(page.databytecounts) < math.prod(page.chunked) or not all(page.databytecounts)
+    if missing or (page.compression == 1 and stored < plain):
+        raise EOFError("no pixels in it" if not stored else "truncated")
 
 
 def _levels(pixels: np.ndarray, bits: int) -> tuple[np.ndarray, str]:
@@ -214,12 +238,14 @@ def _looked_up(indices: np.ndarray, colors: np.ndarray | None) -> np.ndarray:
     return np.moveaxis(found, 0, -1)
 
 
-def _tags(data: bytes, page: tifffile.TiffPage, *, first: bool) -> Image.Exif:
+def tags(file: BinaryIO, page: tifffile.TiffPage, *, first: bool) -> Image.Exif:
     """The tags of a page; those that Pillow cannot load are taken one by one."""
     exif = Image.Exif()
-    if first and data[2:4] in {b"*\0", b"\0*"}:
+    file.seek(0)
+    if first and file.read(4)[2:] in {b"*\0", b"\0*"}:
         try:
-            exif.load(data)
+            file.seek(0)
+            exif.load_from_fp(file)
         except Exception:  # any: damaged tags
             exif = Image.Exif()
         else:

@@ -7,21 +7,23 @@ network pads there as it would have.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from stylecli.device import wide
-from stylecli.method import Recall
+from stylecli.media.spool import Spool, Store, Whole
+from stylecli.method import Recall, Rows, Span
 from stylecli.nets.segments import Moments, Segment, moments, second
 
 BAND = 2**17
 """Pixels that are summed at once in double precision, which takes several times the memory of what is summed."""
 
-Span = tuple[int, int]
-"""First and last (exclusive) of a tile along one axis."""
+IN_MEMORY = 2**28
+"""Bytes for what is between two parts of a network; more goes through a temporary file."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,12 @@ class Tile:
 def tiles(height: int, width: int, side: int, segment: Segment) -> Iterator[Tile]:
     """Tiles of about `side` pixels that cover the picture, row by row."""
     step = max(side // segment.stride, 1) * segment.stride
-    reach = -(-segment.reach // segment.stride) * segment.stride
 
     def spans(extent: int) -> list[tuple[Span, Span]]:
         count = max(1, round(extent / step))
         even = -(-extent // count // segment.stride) * segment.stride
         cores = [(first, min(first + even, extent)) for first in range(0, extent, even)]
-        return [(core, (max(core[0] - reach, 0), min(core[1] + reach, extent))) for core in cores]
+        return [(core, (max(core[0] - segment.around, 0), min(core[1] + segment.around, extent))) for core in cores]
 
     for rows, rows_outer in spans(height):
         for columns, columns_outer in spans(width):
@@ -61,7 +62,7 @@ def tiles(height: int, width: int, side: int, segment: Segment) -> Iterator[Tile
 
 def stream(
     segments: Sequence[Segment],
-    x: Tensor,
+    x: Tensor | Rows,
     side: int,
     *,
     load: Callable[[Tensor], Tensor] = lambda part: part,
@@ -71,33 +72,77 @@ def stream(
     memory: dict[int, dict[str, Moments]] | None = None,
     tell: Callable[[int, int], None] = lambda done, total: None,
     recall: Recall | None = None,
-) -> Tensor:
+) -> Iterator[Tensor]:
     """`x` through `segments` in tiles.
 
     Args:
         segments: One after the other.
-        x: [N, C, H, W] of any type.
+        x: [N, C, H, W] of any type, whole or read some rows at a time.
         side: About how long a tile is, in pixels of `x`; deeper ones cover the same of the picture.
         load: Makes of a part of `x` what the first segment takes.
-        store: Makes of a part of the last segment's output what is kept.
-        keep: The same for what is between segments.
+        store: Makes of a part of the last segment's output what is given.
+        keep: The same for what is between segments, which lies in a temporary file where it is large.
         again: Makes of a part of that what the next segment takes: float32, on the device that computes.
         memory: Statistics of each segment from an earlier run on the same `x`; those of this run are put into it.
         tell: Hears how many tiles are done, and of how many; measuring passes count too.
         recall: Statistics of the frame before, where `x` is one of a clip.
 
-    Returns:
-        What the last segment gives for the whole of `x`, in the type that `store` gives.
+    Yields:
+        What the last segment gives for the whole of `x`, some rows after the others, in the type that `store` gives.
+
+    Raises:
+        OutputError: There is no room for temporary files.
     """
     memory = {} if memory is None else memory
-    for index, segment in enumerate(segments):
-        first, last = index == 0, index == len(segments) - 1
-        known = memory.setdefault(index, {})
-        x = _through(
-            segment, x, side, known, load if first else again, store if last else keep, tell, recall, f"{index} "
-        )
-        side = max(side * segment.scale[0] // segment.scale[1], 1)
-    return x
+    source: Rows = Whole(x) if isinstance(x, Tensor) else x
+    with ExitStack() as closing:
+        for index, segment in enumerate(segments):
+            size = output_size([segment], source.shape)
+            known, first, last = memory.setdefault(index, {}), index == 0, index == len(segments) - 1
+            take, give = load if first else again, store if last else keep
+            made = _through(segment, source, size, side, known, take, give, tell, recall, f"{index} ")
+            if last:
+                yield from made
+                return
+            kept: Store | None = None
+            for band in made:
+                if kept is None:
+                    kept = _room(source, band, size)
+                    closing.callback(kept.close)
+                kept.add(band, segment.around if kept is source else 0)
+            assert kept is not None
+            if isinstance(source, Spool) and kept is not source:
+                source.close()
+            source = kept.done()
+            side = max(side * segment.scale[0] // segment.scale[1], 1)
+
+
+def output_size(segments: Sequence[Segment], shape: Sequence[int]) -> tuple[int, int]:
+    """Height and width of what `segments` make of [N, C, H, W]."""
+    height, width = shape[2:]
+    for segment in segments:
+        height, width = segment.size or (segment.extent(height), segment.extent(width))
+    return height, width
+
+
+def whole(bands: Iterable[Tensor], size: tuple[int, int]) -> Tensor:
+    """All rows of what has this height and width in one tensor, pixel after pixel, as encoders and nets take it."""
+    kept: Whole | None = None
+    for band in bands:
+        kept = kept or Whole.empty((*band.shape[:2], *size), band)
+        kept.add(band)
+    assert kept is not None
+    return kept.x
+
+
+def _room(source: Rows, band: Tensor, size: tuple[int, int]) -> Store:
+    """Where a segment's output goes, of which this is the first band: in place of its input where that fits."""
+    shape = (*band.shape[:2], *size)
+    if math.prod(shape) * band.element_size() <= IN_MEMORY or not band.is_cpu:
+        return Whole.empty(shape, band)
+    if isinstance(source, Spool) and source.fits(shape, band.dtype):
+        return source
+    return Spool(shape, band.dtype)
 
 
 class _UnknownError(Exception):
@@ -165,7 +210,8 @@ def _sums(x: Tensor, share: Tensor | None, full: bool) -> Iterator[list[Tensor]]
 
 def _through(
     segment: Segment,
-    x: Tensor,
+    x: Rows,
+    size: tuple[int, int],
     side: int,
     known: dict[str, Moments],
     load: Callable[[Tensor], Tensor],
@@ -173,30 +219,31 @@ def _through(
     tell: Callable[[int, int], None],
     recall: Recall | None,
     prefix: str,
-) -> Tensor:
-    height, width = x.shape[2:]
-    size = segment.size or (segment.extent(height), segment.extent(width))
+) -> Iterator[Tensor]:
+    """The segment's output of height and width `size`, a row of tiles after the other."""
     gatherer = _Gatherer(known, segment.tells, recall, prefix)
-    made: Tensor | None = None
-    while made is None:
-        like = torch.empty(0)
-        plan = [*tiles(height, width, side, segment)]
+    plan, (p, q) = [*tiles(x.shape[2], x.shape[3], side, segment)], segment.scale
+    computed = False
+    while not computed:
+        like, band = torch.empty(0), None
         for done, tile in enumerate(plan):
             tell(done, len(plan))
-            (top, bottom), (left, right) = tile.outer
-            part = load(x[:, :, top:bottom, left:right])
+            part = load(x.part(*tile.outer))
             like, gatherer.tile = part.new_empty(0), tile
             try:
                 y = store(tile.inner(segment.run(part, gatherer.ask)))
             except _UnknownError:
                 continue
-            if made is None:
-                # Encoders take pixel after pixel, and so do convolutions.
-                kept = torch.channels_last
-                made = torch.empty((len(y), y.shape[1], *size), dtype=y.dtype, device=y.device, memory_format=kept)
-            p, q = segment.scale
             row, column = tile.core[0][0] * p // q, tile.core[1][0] * p // q
-            there = made[:, :, row : row + y.shape[2], column : column + y.shape[3]]
+            if band is None:
+                # Encoders take pixel after pixel, and so do convolutions.
+                rows, computed = min(y.shape[2], max(size[0] - row, 0)), True
+                shape, kept = (len(y), y.shape[1], rows, size[1]), torch.channels_last
+                band = torch.empty(shape, dtype=y.dtype, device=y.device, memory_format=kept)
+            there = band[:, :, :, column : column + y.shape[3]]
             there.copy_(y[:, :, : there.shape[2], : there.shape[3]])
+            if tile.core[1][1] == x.shape[3]:
+                if band.shape[2]:
+                    yield band
+                band = None
         gatherer.settle(like)
-    return made

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from stylecli.method import Rows, Span
+
 PERIODS = (4, 8, 16, 32)
 """Distances in pixels between the independent values of each octave; all octaves are equally loud."""
 DEVIATION = 0.2
@@ -34,20 +36,44 @@ def noise_like(rgb: Tensor, seed: int = 0, shift: Tensor | None = None) -> Tenso
     return made.to(rgb.device) if rgb.dtype == torch.uint8 else made.to(rgb.device, rgb.dtype).div_(255)
 
 
+class Plane:
+    """The noise of one picture, made where it is asked for."""
+
+    def __init__(self, height: int, width: int, seed: int = 0) -> None:
+        generator = Generator().manual_seed(seed)
+        self.lattices = [(p, torch.randn(height // p + 2, width // p + 2, generator=generator)) for p in PERIODS]
+
+    def part(self, rows: Span, columns: Span) -> Tensor:
+        """Levels [h, w]."""
+        plane = torch.empty(rows[1] - rows[0], columns[1] - columns[0], dtype=torch.uint8)
+        for top in range(*rows, ROWS):
+            lines, across = torch.arange(top, min(top + ROWS, rows[1])), torch.arange(*columns)
+            octaves = [_between(_between(lattice, lines, p, 0), across, p, 1) for p, lattice in self.lattices]
+            # A value between four independent ones has 4/9 of their variance, on the mean.
+            loud = DEVIATION * 1.5 / len(PERIODS) ** 0.5
+            made = torch.stack(octaves).sum(0).mul_(loud).add_(0.5).clamp_(0, 1).mul_(255).round_()
+            plane[top - rows[0] : top - rows[0] + ROWS] = made
+        return plane
+
+
 @lru_cache(2)
 def _plane(height: int, width: int, seed: int) -> Tensor:
     """The noise of one picture as levels [H, W], which is not to be changed: a folder has pictures of one size."""
     with torch.inference_mode(False):
-        generator = Generator().manual_seed(seed)
-        lattices = [(p, torch.randn(height // p + 2, width // p + 2, generator=generator)) for p in PERIODS]
-        plane = torch.empty(height, width, dtype=torch.uint8)
-        for top in range(0, height, ROWS):
-            rows = torch.arange(top, min(top + ROWS, height))
-            octaves = [_between(_between(lattice, rows, p, 0), torch.arange(width), p, 1) for p, lattice in lattices]
-            # A value between four independent ones has 4/9 of their variance, on the mean.
-            loud = DEVIATION * 1.5 / len(PERIODS) ** 0.5
-            plane[top : top + ROWS] = torch.stack(octaves).sum(0).mul_(loud).add_(0.5).clamp_(0, 1).mul_(255).round_()
-    return plane
+        return Plane(height, width, seed).part((0, height), (0, width))
+
+
+class Noisy:
+    """A picture [1, C, H, W], floats or uint8, with its noise behind the colors, made where it is asked for."""
+
+    def __init__(self, x: Rows) -> None:
+        (_, channels, height, width), self.x = x.shape, x
+        self.shape, self.plane = (1, channels + 1, height, width), Plane(height, width)
+
+    def part(self, rows: Span, columns: Span) -> Tensor:
+        """See `Rows`."""
+        colors, noise = self.x.part(rows, columns), self.plane.part(rows, columns)[None, None]
+        return torch.cat([colors, noise if colors.dtype == torch.uint8 else noise.to(colors.dtype).div_(255)], 1)
 
 
 def _moved(noise: Tensor, shift: Tensor) -> Tensor:

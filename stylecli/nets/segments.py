@@ -131,3 +131,8 @@ class Segment:
     extent: Callable[[int], int] = lambda extent: extent
     size: tuple[int, int] | None = None
     tells: bool = False
+
+    @property
+    def around(self) -> int:
+        """How far a tile reaches beyond its core: what it needs, and to where subsampling begins."""
+        return -(-self.reach // self.stride) * self.stride
