@@ -10,9 +10,8 @@ from torch import Tensor
 
 from stylecli.device import Device, give_back, put
 from stylecli.errors import MemoryLimitError
-from stylecli.media.spool import Rows
 from stylecli.media.tiles import stream
-from stylecli.method import Recall
+from stylecli.method import Recall, Rows
 from stylecli.nets.segments import Moments, Segment
 from stylecli.progress import Listener, Step
 

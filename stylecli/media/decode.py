@@ -71,8 +71,9 @@ def decode(data: bytes, name: str, most: int | None = None) -> Decoded:
         levels = stored.color.dtype.kind == "u"
         bits = stored.color.dtype.itemsize * 8 if levels else 16
         color, icc, note = to_srgb(stored.color, stored.space, stored.profile)
-        carried, notes = carried_of(stored, icc, bits)
+        # What is carried is upright.
         orientation = 1 if stored.upright else stored.exif.get(ExifTags.Base.Orientation, 1)
+        carried, notes = carried_of(stored, icc, bits)
         turn: Callable[[np.ndarray], np.ndarray] = _UPRIGHT.get(orientation, lambda a: a)
         alpha = None if stored.alpha is None else turn(stored.alpha)
         return Decoded(turn(color), alpha, carried, tuple(filter(None, (*stored.notes, note, *notes))))

@@ -207,7 +207,8 @@ def write_rows(
         OutputError: The file cannot be written.
     """
     kind, target = picture_format(format), FORMATS[picture_format(format)]
-    carried, notes = Carried(kind) if strip else carried, ()
+    carried = Carried(kind) if strip else carried
+    notes: tuple[str, ...] = ()
     probe = Job(np.zeros((1, 1, 3), np.uint8), carried, settings, 100)
     if settings and read_settings(target.encode(probe)) != settings:
         carried, notes = Carried(kind, icc=carried.icc, dpi=carried.dpi), (HIDDEN,)

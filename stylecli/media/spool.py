@@ -88,7 +88,7 @@ class Spool:
         pieces = made.view(torch.uint8).flatten(1).numpy() if columns != (0, width) else [_bytes(made)]
         for line, piece in enumerate(pieces, top):
             self.file.seek((line * width + left) * pixel)
-            room = memoryview(piece)
+            room = piece.data
             while len(room):
                 if not (read := self.file.readinto(room)):
                     raise EOFError("rows that were not written yet")
@@ -105,7 +105,7 @@ class Spool:
         if reach:
             kept = max(after - reach, 0), after
             self.before, self.replaced = self.part(kept, (0, width))[0].permute(1, 2, 0), kept
-        room = memoryview(_bytes(band[0].permute(1, 2, 0).contiguous()))
+        room = _bytes(band[0].permute(1, 2, 0).contiguous()).data
         try:
             self.file.seek(self.next * width * self.shape[1] * self.dtype.itemsize)
             while len(room):

@@ -92,7 +92,7 @@ class Png:
         """The rows as PNG has them, each with a filter by libpng's choice, which takes the row above into account."""
         with_above = np.concatenate([self.before, rows]) if len(self.before) else rows
         plain = imagecodecs.png_encode(with_above, level=0)
-        stored = zlib.decompress(b"".join(body for kind, body in chunks(plain) if kind == b"IDAT"))
+        stored = zlib.decompress(b"".join(body for kind, body in chunks(bytes(plain)) if kind == b"IDAT"))
         return stored[len(self.before) * (self.about.line + 1) :]
 
 
@@ -103,7 +103,7 @@ class Tiff:
         self.file, self.about, self.added = file, about, 0
         # What is carried says which byte comes first.
         self.exif = exif_for(about.carried, about.shape[1], about.shape[0])
-        self.exif.endian = self.exif.endian or "<"
+        self.exif.endian = self.endian = self.exif.endian or "<"
         self.begin, self.rows = file.tell() if file.seekable() else 0, max(1, STRIP // about.line)
         self.sizes: list[int] = []
         self.left = np.empty((0, *about.shape[1:]), about.dtype)
@@ -126,12 +126,12 @@ class Tiff:
         self.file.seek(0, 2)
 
     def _head(self, at: int) -> bytes:
-        return struct.pack(f"{self.exif.endian}2sHI", b"II" if self.exif.endian == "<" else b"MM", 42, at)
+        return struct.pack(f"{self.endian}2sHI", b"II" if self.endian == "<" else b"MM", 42, at)
 
     def _strip(self, rows: np.ndarray) -> None:
         differences = rows.copy()
         differences[:, 1:] -= rows[:, :-1]
-        packed = _deflated(differences.astype(f"{self.exif.endian}u{rows.itemsize}").tobytes())
+        packed = _deflated(differences.astype(f"{self.endian}u{rows.itemsize}").tobytes())
         # Parts begin at even places.
         self.sizes.append(self.file.write(packed + b"\0" * (len(packed) % 2)))
 
@@ -154,7 +154,7 @@ class Tiff:
         begins = [8, *itertools.accumulate(self.sizes[:-1], initial=8)][1:]
         exif[tag.StripOffsets] = (0,) * len(begins)
         made = exif.tobytes(at)[6:]
-        return _with_offsets(made, at, begins, exif.endian)
+        return _with_offsets(made, at, begins, self.endian)
 
 
 def _with_offsets(tags: bytes, at: int, begins: list[int], endian: str) -> bytes:

@@ -60,6 +60,9 @@ class Strips:
     carried: Carried
     notes: tuple[str, ...]
     lines: Lines = field(repr=False)
+    top: int = field(default=0, init=False)
+    known: np.ndarray = field(init=False, repr=False)
+    coming: Iterator[np.ndarray] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._restart()

@@ -107,7 +107,7 @@ def largest(file: tifffile.TiffFile) -> tuple[tifffile.TiffPage, list[str]]:
 def _pixels(page: tifffile.TiffPage, data: bytes, budget: Budget) -> tuple[np.ndarray, np.ndarray | None, str, str]:
     """Color, alpha, space and a note."""
     (space, channels), bits = space_of(page), page.bitspersample
-    photometric = page.photometric.name
+    photometric = getattr(page.photometric, "name", "")
     if page.imagewidth * page.imagelength > safe_open.MAX_PIXELS or page.nbytes > safe_open.MOST_BYTES:
         raise Image.DecompressionBombError
     check_parts(page, len(data))
