@@ -229,7 +229,8 @@ def test_the_domain_of_a_picture(make: Make, cli: Callable[..., Result], picture
     assert "recognized as" not in told.stderr
     cli("stargan", "ref", "a.png", "--reference", "known.png", "--domain", "dog", *shared, "-o", "said.png")
     cli("stargan", "ref", "a.png", "--reference", "known.png", "--domain", "1", *shared, "-o", "number.png")
-    first, *others = (np.asarray(Image.open(f"{name}.png")) for name in ("folder", "said", "number"))
+    cli("stargan", "ref", "a.png", "--reference", "known.png", "--domain", "Dog", *shared, "-o", "case.png")
+    first, *others = (np.asarray(Image.open(f"{name}.png")) for name in ("folder", "said", "number", "case"))
     assert all(np.array_equal(first, other) for other in others)
     piped = cli("stargan", "ref", "a.png", "--reference", "-", *shared, "-o", "p.png", stdin=Path("r.png").read_bytes())
     assert "stdin: recognized as " in piped.stderr

@@ -58,8 +58,8 @@ class Domains:
         """
         if not word:
             raise UsageError(f"{option}: missing", f"one of {', '.join(self.names[:20])}")
-        if word in self.names:
-            return self.names.index(word)
+        if (found := self._place(word)) is not None:
+            return found
         if word.isdecimal() and int(word) < len(self.names):
             return int(word)
         raise UsageError(f"{option} {word[:40]}: not a domain of this network", nearest(word, self.names[:20]))
@@ -74,17 +74,22 @@ class Domains:
             UsageError: As `named`.
         """
         # What came through a pipe or as a tensor lies in no folder.
-        folder = Path(path).absolute().parent.name if Path(path).is_file() else ""
+        folder = Path(path).absolute().parent.name if Path(path).is_file() and self.net.config.labels else ""
         if said:
             found = self.named(said, option)
         elif len(self.names) == 1:
             found = 0
-        elif folder in self.net.config.labels:
-            found = self.names.index(folder)
+        elif (known := self._place(folder)) is not None:
+            found = known
         else:
             found = self._guessed(picture)
             self.notes.append(f"{path}: recognized as {self.names[found]}; {option} names another domain")
         return torch.tensor([found], device=picture.device)
+
+    def _place(self, name: str) -> int | None:
+        """Where a name stands, in any case of letters where that is clear."""
+        same = [place for place, each in enumerate(self.names) if each.casefold() == name.casefold()]
+        return self.names.index(name) if name in self.names else same[0] if len(same) == 1 else None
 
     def _guessed(self, picture: Tensor) -> int:
         if self.net.config.guess:
