@@ -8,19 +8,21 @@ A style at less than full strength counts that much less here too.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor
 
-from stylecli.backends.coarse_to_fine import Look
-from stylecli.backends.gatys import Gatys
 from stylecli.checkpoints.store import resolve, sha256
 from stylecli.device import Device
 from stylecli.losses.statistics import Statistics
 from stylecli.media.resize import resize
 from stylecli.method import Request, Result
 from stylecli.settings.gatys import GatysSettings
+
+if TYPE_CHECKING:
+    from stylecli.backends.coarse_to_fine import Look
+    from stylecli.backends.gatys import Gatys
 
 SMALLEST = 128
 """Short side of the half size that is worth it."""
@@ -46,7 +48,7 @@ class Refiner:
         self,
         result: Result,
         request: Request[R, Tensor],
-        styles: Sequence[Tensor | Look],
+        styles: "Sequence[Tensor | Look]",
         steps: int,
         jobs: int,
         alpha: float,
@@ -70,6 +72,8 @@ class Refiner:
         """
         if not (steps and alpha):
             return result
+        from stylecli.backends.gatys import Gatys
+
         content, masks = request.main, request.masks
         if result.window:
             top, left, height, width = result.window
@@ -113,5 +117,5 @@ def _floats(picture: Tensor) -> Tensor:
     return picture.clone() if picture.is_floating_point() else picture.float().div(255)
 
 
-def _copied(look: Look) -> Look:
+def _copied(look: "Look") -> "Look":
     return {layer: Statistics(*(part.clone() for part in moments)) for layer, moments in look.items()}
