@@ -33,13 +33,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecli.errors import UsageError
+from stylecli.nets.bands import active, convolved, framed, large, relu, scaled
 from stylecli.nets.noise import noise_like
 from stylecli.nets.segments import Ask, Segment, measured
-from stylecli.nets.subpixel import interleaved, paired, phases
+from stylecli.nets.subpixel import paired, phases
 from stylecli.nets.transformer_config import Layer, TransformerConfig
-
-BAND = 16
-"""Rows that stay in a processor's cache between the norm and the ReLU."""
 
 
 class Norm(nn.Module):
@@ -216,8 +214,8 @@ class TransformerNet(nn.Module):
             norm, epsilon = self.norms[name], self.config.epsilon
             mean, variance = norm.mean, norm.variance
             x = F.batch_norm(x, mean, variance, None, None, self.training, 0.1, epsilon)  # type: ignore[arg-type]
-            return _scaled(x, *norm.mixed(mix))  # type: ignore[operator]
-        return _scaled(x, *self._gain(name, x, mix, ask))
+            return scaled(x, *norm.mixed(mix))  # type: ignore[operator]
+        return scaled(x, *self._gain(name, x, mix, ask))
 
     def _gain(self, name: str, x: Tensor, mix: Tensor, ask: Ask) -> tuple[Tensor, Tensor]:
         """(factor, summand) of an instance norm."""
@@ -230,8 +228,10 @@ class TransformerNet(nn.Module):
         """(norm and ReLU of `x`, whether the `border` that the next convolution reflects is around it already)."""
         plain = self.config.tensorflow or self.config.norm == "batch" or torch.is_grad_enabled() or not x.is_cpu
         if plain or not 0 < border < min(x.shape[2:]):
-            return _relu(self._norm(name, x, mix, ask)), False
-        return _framed(x, *self._gain(name, x, mix, ask), border), True
+            return relu(self._norm(name, x, mix, ask)), False
+        if large(x):
+            return active(x, *self._gain(name, x, mix, ask)), False
+        return framed(x, *self._gain(name, x, mix, ask), border), True
 
     def _convolved(self, layer: Layer, x: Tensor, odd: tuple[int, int] = (1, 1), *, framed: bool = False) -> Tensor:
         """The convolution of `layer`.
@@ -247,10 +247,10 @@ class TransformerNet(nn.Module):
         assert isinstance(weight, Tensor)
         assert bias is None or isinstance(bias, Tensor)
         if layer.name == "out" or not self.config.tensorflow:
-            x = x if framed else F.pad(x, (half,) * 4, "constant" if self.config.tensorflow else "reflect")
+            border, mode = 0 if framed else half, "constant" if self.config.tensorflow else "reflect"
             if layer.name == "out":
-                return interleaved(F.conv2d(x, *paired(weight, bias), 2))
-            return F.conv2d(x, weight, bias, stride)
+                return convolved(x, *paired(weight, bias), 2, border=border, mode=mode, phased=0)
+            return convolved(x, weight, bias, stride, border=border, mode=mode)
         if stride == 1:
             return F.conv2d(x, weight, bias, padding=half)
         # SAME: an even side needs one line of zeros less, the first one. Cut off, not left out: ONNX can follow that.
@@ -266,43 +266,7 @@ class TransformerNet(nn.Module):
         weight, bias = phases(conv.weight, conv.bias)  # type: ignore[arg-type]
         taps = weight.shape[-1]
         # One reflected pixel of the enlarged picture is its border pixel again: replication of the small one.
-        return interleaved(F.conv2d(F.pad(x, (taps // 2,) * 4, "replicate"), weight, bias), 1 - taps % 2)
-
-
-# Without gradients in place: getting fresh memory from the system takes longer than the arithmetic.
-
-
-def _relu(x: Tensor) -> Tensor:
-    return F.relu(x, inplace=not torch.is_grad_enabled())
-
-
-def _framed(x: Tensor, scale: Tensor, shift: Tensor, border: int) -> Tensor:
-    """ReLU of x scale + shift with `border` pixels reflected around it, some rows after the others.
-
-    What costs is not the arithmetic but the way to memory, which features of large pictures go once here in place of
-    three times.
-    """
-    count, channels, height, width = x.shape
-    scale, shift = scale.to(x), shift.to(x)
-    size = (count, channels, height + 2 * border, width + 2 * border)
-    y = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
-    inside = slice(border, -border)
-    for from_, to in zip(x.split(BAND, 2), y[:, :, inside, inside].split(BAND, 2), strict=True):
-        torch.addcmul(shift, from_, scale, out=to).relu_()
-    below, right = height + border - 1, width + border - 1
-    for away in range(1, border + 1):
-        y[:, :, border - away, inside] = y[:, :, border + away, inside]
-        y[:, :, below + away, inside] = y[:, :, below - away, inside]
-    for away in range(1, border + 1):
-        y[:, :, :, border - away] = y[:, :, :, border + away]
-        y[:, :, :, right + away] = y[:, :, :, right - away]
-    return y
-
-
-def _scaled(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """x scale + shift."""
-    scale, shift = scale.to(x), shift.to(x)
-    return torch.addcmul(shift, x, scale) if torch.is_grad_enabled() else torch.addcmul(shift, x, scale, out=x)
+        return convolved(x, weight, bias, border=taps // 2, mode="replicate", phased=1 - taps % 2)
 
 
 def _conv(layer: Layer, config: TransformerConfig) -> nn.Conv2d | nn.ConvTranspose2d:

@@ -11,11 +11,12 @@ has around a pixel of this frame, for what is moved between pixels, and mixed, h
 1 + `FRAMES` s frames. What hardly moves is not drawn anew between pixels.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 
-from stylecli.media.video.motion import Motion, grid, opencv, pair
+from stylecli.media.video.motion import Motion, opencv, steps
 
 STILL = 0.12
 """Pixels of flow that are none: what stands still is not drawn anew."""
@@ -38,8 +39,8 @@ SURE, UNSURE = 0.5, 0.1
 GAIN = 2.0
 """What energy is restored by at most."""
 
-ROWS, REACH = 512, 64
-"""Rows that are carried on at once, and how far filters see: memory is that of levels, not of floats."""
+AT_ONCE, REACH = 2**20, 64
+"""Pixels that are carried on at once, and how far filters see: memory is that of levels, not of floats."""
 
 
 def moved(
@@ -64,14 +65,21 @@ def moved(
     down, across = motion.flow.shape[0] / content[0], motion.flow.shape[1] / content[1]
     # Results may have another size than the content, and show a part of it.
     first, last, _ = rows.indices(height)
-    here = grid(last - first, width) + pair([0, first])
-    steps = pair([wide / width * across, high / height * down])
-    places = (here + 0.5) * steps + pair([left * across - 0.5, top * down - 0.5])
-    flow = cv2.remap(motion.flow, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) / steps
-    trust = cv2.remap(motion.trust, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    flow[(flow**2).sum(2) < STILL**2] = 0
-    drawn = cv2.remap(before, here + flow, None, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT_101)
-    return drawn, trust, np.exp(-(flow**2).sum(2) / 2)
+    step_x, step_y = wide / width * across, high / height * down
+    begin = step_x / 2 + left * across - 0.5, (first + 0.5) * step_y + top * down - 0.5
+    seen_from = np.array([[step_x, 0, begin[0]], [0, step_y, begin[1]]])
+    way, size = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, (width, last - first)
+    look: Callable[[np.ndarray], np.ndarray] = lambda each: cv2.warpAffine(
+        each, seen_from, size, flags=way, borderMode=cv2.BORDER_REPLICATE
+    )
+    right, below = cv2.split(look(motion.flow))
+    right, below = right / np.float32(step_x), below / np.float32(step_y)
+    length = right * right + below * below
+    moves = length >= STILL**2
+    right, below, length = right * moves, below * moves, length * moves
+    places = cv2.merge([right + steps(0, width), below + steps(first, last)[:, None]])
+    drawn = cv2.remap(before, places, None, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT_101)
+    return drawn, look(motion.trust), np.exp(length * np.float32(-0.5))
 
 
 def carried(
@@ -99,35 +107,41 @@ def carried(
     height = len(made)
     every = 1 + FRAMES * strength
     spots = _spots(*made.shape[:2])
-    for first in range(0, height, ROWS):
-        top, last = max(first - REACH, 0), min(first + ROWS + REACH, height)
+    at_once = max(AT_ONCE // made.shape[1], 2 * REACH)
+    for first in range(0, height, at_once):
+        top, last = max(first - REACH, 0), min(first + at_once + REACH, height)
         rows = slice(top, last)
         drawn, trust, slow = moved(before, motion, content, window, rows)
         share = strength * trust * (1 + (1 - strength) * slow)
         due = (turn / every - spots[rows] / np.float32(256)) % 1 < 1 / every
         kept = np.where(due, DUE * share, np.maximum(share, ((trust - UNSURE) / (SURE - UNSURE)).clip(0, 1)))
         mixed = _mixed(made[rows], drawn, share, kept)
-        done[first : first + ROWS] = mixed[first - top : first - top + ROWS]
+        done[first : first + at_once] = mixed[first - top : first - top + at_once]
     return done
 
 
 def _mixed(made: np.ndarray, drawn: np.ndarray, share: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    # OpenCV's arithmetic: NumPy takes several times as long for what has three channels and for sums over them.
     cv2 = opencv()
-    ours, theirs, kept = made.astype(np.float32), drawn.astype(np.float32), kept[..., None].astype(np.float32)
+    three: Callable[[np.ndarray], np.ndarray] = lambda each: cv2.merge([each.astype(np.float32, copy=False)] * 3)
+    ours, theirs, share, kept = made.astype(np.float32), drawn.astype(np.float32), three(share), three(kept)
     whole = np.zeros_like(ours)
     for deviation in BANDS:
         ours_low, theirs_low = (cv2.GaussianBlur(each, (0, 0), deviation) for each in (ours, theirs))
-        band, other = ours - ours_low, theirs - theirs_low
-        mixed = band + kept * (other - band)
+        band, other = cv2.subtract(ours, ours_low), cv2.subtract(theirs, theirs_low)
+        mixed = cv2.add(band, cv2.multiply(kept, cv2.subtract(other, band)))
         wanted, there = (_energy(each, deviation) for each in (band, mixed))
-        whole += mixed * np.sqrt((wanted + 0.1) / (there + 0.1)).clip(1 / GAIN, GAIN)[..., None]
+        gain = cv2.sqrt(cv2.divide(wanted, there)).clip(1 / GAIN, GAIN)
+        whole = cv2.add(whole, cv2.multiply(mixed, three(gain)))
         ours, theirs = ours_low, theirs_low
-    whole += ours + share[..., None] * (theirs - ours)
+    whole = cv2.add(whole, cv2.add(ours, cv2.multiply(share, cv2.subtract(theirs, ours))))
     return np.asarray(np.rint(whole).clip(0, 255).astype(np.uint8))
 
 
 def _energy(band: np.ndarray, deviation: float) -> np.ndarray:
-    made: np.ndarray = opencv().GaussianBlur(np.square(band).mean(2), (0, 0), 2 * deviation)
+    cv2 = opencv()
+    mean = cv2.transform(cv2.multiply(band, band), np.full((1, 3), 1 / 3, np.float32))
+    made: np.ndarray = cv2.add(cv2.GaussianBlur(mean, (0, 0), 2 * deviation), 0.1)
     return made
 
 

@@ -6,7 +6,7 @@ range, in 4:2:0 where players ask for that; FFV1 keeps RGB as it is.
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -23,6 +23,9 @@ Av = Any
 THREADS = 4
 """Of an encoder; some write other bytes with another number."""
 
+LARGE = 2**22
+"""Pixels of a frame beyond which memory counts more than some bits."""
+
 GLOBAL_HEADER = 1 << 22
 BT709, BT2020 = 1, 9
 
@@ -37,6 +40,7 @@ class Codec:
         options: By quality.
         transparent: Its kind of frames with alpha, empty where it has none.
         even: Sides must be even.
+        spare: Options of frames so large that an encoder may not look far ahead: it holds what it looks at.
     """
 
     encoder: str
@@ -44,6 +48,7 @@ class Codec:
     options: Callable[[int], Mapping[str, str]]
     transparent: str = ""
     even: bool = False
+    spare: Mapping[str, str] = field(default_factory=dict)
 
 
 def _crf(best: float, each: float) -> Callable[[int], str]:
@@ -54,15 +59,25 @@ def _crf(best: float, each: float) -> Callable[[int], str]:
 _X264, _X265, _VP9, _AV1 = _crf(15.5, 0.25), _crf(17, 0.25), _crf(16, 0.4), _crf(18, 0.4)
 
 CODECS = {
-    "h264": Codec("libx264", "yuv420p", lambda q: {"crf": _X264(q), "preset": "medium"}, even=True),
+    "h264": Codec(
+        "libx264",
+        "yuv420p",
+        lambda q: {"crf": _X264(q), "preset": "medium"},
+        even=True,
+        spare={"rc-lookahead": "6", "x264-params": "sync-lookahead=0"},
+    ),
     "hevc": Codec(
         "libx265",
         "yuv420p",
         lambda q: {"crf": _X265(q), "preset": "medium", "x265-params": "log-level=none"},
         even=True,
+        spare={"x265-params": "log-level=none:rc-lookahead=6:frame-threads=1"},
     ),
     "vp9": Codec(
-        "libvpx-vp9", "yuv420p", lambda q: {"crf": f"{float(_VP9(q)):.0f}", "b": "0", "row-mt": "1", "cpu-used": "3"}
+        "libvpx-vp9",
+        "yuv420p",
+        lambda q: {"crf": f"{float(_VP9(q)):.0f}", "b": "0", "row-mt": "1", "cpu-used": "3"},
+        spare={"lag-in-frames": "6"},
     ),
     "av1": Codec("libsvtav1", "yuv420p", lambda q: {"crf": f"{float(_AV1(q)):.0f}", "preset": "8"}),
     "prores": Codec("prores_ks", "yuv422p10le", lambda q: {"profile": str(min(3, q // 31))}, "yuva444p10le"),
@@ -153,7 +168,8 @@ class Coding:
         context.height, context.width = self.coded
         context.pix_fmt, context.time_base, context.framerate = self.pixels, self.step, self.rate
         context.sample_aspect_ratio = self.aspect
-        context.options = dict(codec.options(self.quality))
+        height, width = self.coded
+        context.options = {**codec.options(self.quality), **(codec.spare if height * width > LARGE else {})}
         context.thread_count = min(THREADS, os.cpu_count() or 1)
         context.flags |= GLOBAL_HEADER
         if self.pixels.startswith("yuv"):

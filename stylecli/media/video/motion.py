@@ -25,8 +25,8 @@ CUT = 0.3
 LOOKS = 12.0
 """Levels of difference at which a pixel is trusted a third."""
 
-AROUND = 0.04
-"""Deviation of what counts as around a pixel, in parts of the short side."""
+AROUND, COARSE = 0.04, 4
+"""Deviation of what counts as around a pixel, in parts of the short side; it is looked at so many times smaller."""
 
 Cv = Any
 
@@ -70,38 +70,46 @@ def between(before: np.ndarray, now: np.ndarray) -> Motion:
     size = max(round(width * scale), 16), max(round(height * scale), 16)
     small = [cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (before, now)]
     grays = [cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in small]
-    flow, back = _flow(grays[1], grays[0]), _flow(grays[0], grays[1])
-    there = grid(size[1], size[0]) + flow
-    returned = flow + cv2.remap(back, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    lengths = (flow**2).sum(2) + (cv2.remap(back, there, None, cv2.INTER_LINEAR) ** 2).sum(2)
-    consistent = (returned**2).sum(2) < 0.01 * lengths + 0.5
-    inside = ((there >= -0.5) & (there <= pair([size[0] - 0.5, size[1] - 0.5]))).all(2)
+    flow, back = _flow(*reversed(grays)), _flow(*grays, quick=True)
+    there = placed(flow)
+    back = cv2.remap(back, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    consistent = _square(cv2.add(flow, back)) < 0.01 * (_square(flow) + _square(back)) + 0.5
+    across, down = cv2.split(there)
+    inside = (across >= -0.5) & (across <= size[0] - 0.5) & (down >= -0.5) & (down <= size[1] - 0.5)
     seen = cv2.remap(small[0], there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    apart = cv2.GaussianBlur(np.abs(seen.astype(np.float32) - small[1]).max(2), (0, 0), 1.0)
-    alike = np.exp(-((apart / LOOKS) ** 2))
+    most = np.maximum.reduce(cv2.split(cv2.absdiff(seen, small[1])))
+    apart = cv2.GaussianBlur(most.astype(np.float32), (0, 0), 1.0)
+    alike = np.exp(-np.square(apart / np.float32(LOOKS)))
     trust = (consistent & inside).astype(np.float32)
     # What is next to an occlusion belongs to it: flow is smooth there, motion is not.
     trust = cv2.GaussianBlur(cv2.erode(trust, np.ones((3, 3), np.uint8)), (0, 0), 0.8) * alike
-    trust = trust.astype(np.float32)
     return Motion(flow, trust, bool(trust.mean() < CUT))
 
 
-def _flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _flow(first: np.ndarray, second: np.ndarray, *, quick: bool = False) -> np.ndarray:
     cv2 = opencv()
-    made: np.ndarray = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(first, second, None)
+    kind = cv2.DISOPTICAL_FLOW_PRESET_FAST if quick else cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
+    made: np.ndarray = cv2.DISOpticalFlow_create(kind).calc(first, second, None)
     return made
 
 
-def pair(values: list[float]) -> np.ndarray:
-    """Across and down, as flow has them."""
-    return np.array(values, np.float32)
+def _square(flow: np.ndarray) -> np.ndarray:
+    across, down = opencv().split(flow)
+    made: np.ndarray = across * across + down * down
+    return made
 
 
-@cache
-def grid(height: int, width: int) -> np.ndarray:
-    """The place of each pixel, [H, W, 2]."""
-    rows, columns = np.mgrid[:height, :width]
-    return np.stack([columns, rows], axis=-1).astype(np.float32)
+def steps(first: int, last: int) -> np.ndarray:
+    """Places of pixels along an axis."""
+    return np.arange(first, last, dtype=np.float32)
+
+
+def placed(flow: np.ndarray) -> np.ndarray:
+    """Where each pixel comes from by `flow` [H, W, 2]."""
+    cv2 = opencv()
+    across, down = cv2.split(flow)
+    made: np.ndarray = cv2.merge([across + steps(0, flow.shape[1]), down + steps(0, flow.shape[0])[:, None]])
+    return made
 
 
 def shifted(before: np.ndarray | None, motion: Motion) -> np.ndarray:
@@ -115,10 +123,18 @@ def shifted(before: np.ndarray | None, motion: Motion) -> np.ndarray:
     """
     cv2 = opencv()
     height, width = motion.trust.shape
-    step = motion.flow / pair([width, height])
+    step = cv2.multiply(motion.flow, (1 / width, 1 / height, 0, 0))
     if before is not None:
-        there = grid(height, width) + motion.flow
-        step += cv2.remap(before, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    trust = motion.trust[..., None]
-    around = cv2.GaussianBlur(np.dstack([step * trust, trust]), (0, 0), AROUND * min(height, width))
-    return np.asarray(step * trust + (1 - trust) * around[..., :2] / (around[..., 2:] + 1e-4), np.float32)
+        step = cv2.add(
+            step, cv2.remap(before, placed(motion.flow), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        )
+    trust = cv2.merge([motion.trust] * 2)
+    known = cv2.multiply(step, trust)
+    # What is so smooth needs few places.
+    small = max(width // COARSE, 1), max(height // COARSE, 1)
+    around = cv2.resize(cv2.merge([*cv2.split(known), motion.trust]), small, interpolation=cv2.INTER_AREA)
+    around = cv2.GaussianBlur(around, (0, 0), AROUND * min(small))
+    around = around[..., :2] / (around[..., 2:] + np.float32(1e-4))
+    around = cv2.resize(around, (width, height), interpolation=cv2.INTER_LINEAR)
+    made: np.ndarray = cv2.add(known, cv2.subtract(around, cv2.multiply(trust, around)))
+    return made

@@ -1,0 +1,105 @@
+"""Layers on the features of large pictures, some rows after the others: no more is held than what goes in and comes out.
+
+Without gradients in place: getting fresh memory from the system takes longer than the arithmetic.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylecli.nets.subpixel import interleaved
+
+BAND = 16
+"""Rows that stay in a processor's cache between the norm and the ReLU."""
+
+LARGE = 2**25
+"""Values beyond which features are never there twice."""
+
+AT_ONCE = 2**22
+"""Values of these that a convolution takes or gives at once."""
+
+
+def large(x: Tensor, values: int = 0) -> bool:
+    """Whether features [N, C, H, W], or so many `values` made of them, are taken some rows after the others."""
+    return x.is_cpu and not torch.is_grad_enabled() and max(x.numel(), values) > LARGE
+
+
+def convolved(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: int = 1,
+    *,
+    border: int = 0,
+    mode: str = "reflect",
+    phased: int | None = None,
+) -> Tensor:
+    """A convolution of `x` [N, C, H, W] with a `border` around it, which `mode` fills as `F.pad` does.
+
+    `phased`: its four phases are interleaved, and so many lines cut off on each side, see `nets.subpixel`.
+    """
+
+    def made(part: Tensor, above: int = border, below: int = border) -> Tensor:
+        part = F.pad(part, (border, border, above, below), mode) if border else part
+        part = F.conv2d(part, weight, bias, stride)
+        return part if phased is None else interleaved(part, phased)
+
+    (height, width), size, cut = x.shape[2:], weight.shape[2], phased or 0
+    rows, columns = ((side + 2 * border - size) // stride + 1 for side in (height, width))
+    values = len(x) * max(x.shape[1] * stride * width, weight.shape[0] * columns)
+    if not large(x, values * rows):
+        return made(x)
+    step = max(AT_ONCE // values, 2 * border + 2)
+    y: Tensor | None = None
+    for first in range(0, rows - cut, step):
+        last = min(first + step, rows - cut)
+        top, bottom = first * stride - border, (last + cut - 1) * stride + size - border
+        part = made(x[:, :, max(top, 0) : bottom], max(-top, 0), max(bottom - height, 0))
+        scale = part.shape[2] // (last - first)
+        if y is None:
+            shape = (len(x), part.shape[1], scale * (rows - cut), part.shape[3])
+            y = torch.empty(shape, dtype=part.dtype, memory_format=torch.channels_last)
+        y[:, :, scale * first : scale * last] = part
+    assert y is not None
+    return y
+
+
+def relu(x: Tensor) -> Tensor:
+    """ReLU, in place."""
+    return F.relu(x, inplace=not torch.is_grad_enabled())
+
+
+def scaled(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """x scale + shift, in place."""
+    scale, shift = scale.to(x), shift.to(x)
+    return torch.addcmul(shift, x, scale) if torch.is_grad_enabled() else torch.addcmul(shift, x, scale, out=x)
+
+
+def active(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """ReLU of x scale + shift, in place."""
+    scale, shift = scale.to(x), shift.to(x)
+    for part in x.split(BAND, 2):
+        torch.addcmul(shift, part, scale, out=part).relu_()
+    return x
+
+
+def framed(x: Tensor, scale: Tensor, shift: Tensor, border: int) -> Tensor:
+    """ReLU of x scale + shift with `border` pixels reflected around it.
+
+    What costs is not the arithmetic but the way to memory, which features go once here in place of three times.
+    """
+    count, channels, height, width = x.shape
+    scale, shift = scale.to(x), shift.to(x)
+    size = (count, channels, height + 2 * border, width + 2 * border)
+    y = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
+    inside = slice(border, -border)
+    for from_, to in zip(x.split(BAND, 2), y[:, :, inside, inside].split(BAND, 2), strict=True):
+        torch.addcmul(shift, from_, scale, out=to).relu_()
+    below, right = height + border - 1, width + border - 1
+    for away in range(1, border + 1):
+        y[:, :, border - away, inside] = y[:, :, border + away, inside]
+        y[:, :, below + away, inside] = y[:, :, below - away, inside]
+    for away in range(1, border + 1):
+        y[:, :, :, border - away] = y[:, :, :, border + away]
+        y[:, :, :, right + away] = y[:, :, :, right - away]
+    return y
