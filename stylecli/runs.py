@@ -24,9 +24,10 @@ from stylecli.batch.sources import Source
 from stylecli.batch.watching import arriving
 from stylecli.batch.work import Work
 from stylecli.errors import ExitCode, InputError, UsageError, WeightsError
-from stylecli.settings.audio import SoundFiles
+from stylecli.method import Method
+from stylecli.settings.audio import AudioSettings, SoundFiles
 from stylecli.settings.fields import Settings
-from stylecli.settings.moving import MovingOutputs
+from stylecli.settings.moving import SOUND_STYLE, MovingOutputs
 from stylecli.settings.shared import Compute, Contents, Files, Machine, Outputs, Weighted
 
 if TYPE_CHECKING:
@@ -75,10 +76,20 @@ def plan_files(
     if styles is not None:
         axes.append(_styles(styles, contents.recursive, suffixes - VIDEOS, say))
     if not isinstance(outputs, Outputs) or wants_singles(outputs):
-        return plan(method, axes, grid, outputs)
+        return _heard(plan(method, axes, grid, outputs), outputs)
     # Lossless, in a folder that goes when the sheet is there; its name is made up here, the folder is made later.
     parts = replace(outputs, output=f"{gettempdir()}/stylecli-{token_hex(6)}/", format="png", grid=False, animate=None)
     return [replace(job, kept=False) for job in plan(method, axes, grid, parts)]
+
+
+def _heard(jobs: list[Job], outputs: Files) -> list[Job]:
+    """The jobs, those of clips with the sound whose style theirs takes."""
+    if not (isinstance(outputs, MovingOutputs) and outputs.sound_style):
+        return jobs
+    style = tuple(expand([(outputs.sound_style, 1.0)], suffixes=SOUNDS))
+    if len(style) > 1:
+        raise UsageError(f"--sound-style {outputs.sound_style}: {len(style)} files", "name one sound")
+    return [replace(job, inputs={**job.inputs, SOUND_STYLE: style}) if job.main.moving else job for job in jobs]
 
 
 def arrivals(contents: Contents, outputs: Files) -> Iterator[list[Source]]:
@@ -293,7 +304,12 @@ def _open(job: Job, outputs: Files, compute: Machine) -> Work:
 
     method = methods.opened(job.method, job.settings, _device(compute))
     used = {**method.device.told(), "precision": compute.precision, "threads": get_num_threads()}
-    return Work(method, outputs, used)
+    return Work(method, outputs, used, hear=partial(_hearing, compute))
+
+
+def _hearing(compute: Machine) -> Method[Settings, object]:
+    """The method of sounds, for those of clips: at its defaults."""
+    return methods.opened("audio", AudioSettings(), _device(replace(compute, precision="float32")))
 
 
 def _device(compute: Machine) -> "Device":

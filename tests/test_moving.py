@@ -325,3 +325,56 @@ def test_styles_over_time(cli: Cli):
     mixed = ("--style", "s.png", "--style", "t.png", "--blend", "--over-time")
     assert "3 times for 2 styles" in complaint(cli("adain", "a.mkv", *mixed, "style=0s,1s,2s", *words), 2)
     assert "not a style and a time" in complaint(cli("adain", "a.mkv", *mixed, "style=x#0s", *words), 2)
+
+
+def sounding(path: str) -> tuple[np.ndarray, Fraction]:
+    """The samples of a clip [T], of one channel, and when they begin."""
+    import av
+
+    with av.open(path) as file:
+        frames = [*file.decode(file.streams.audio[0])]
+        return np.concatenate([each.to_ndarray()[0] for each in frames]), frames[0].pts * frames[0].time_base
+
+
+def test_sound_takes_a_style_too(cli: Cli):
+    import soundfile
+
+    wave = np.random.default_rng(0).standard_normal(44100).cumsum()
+    soundfile.write("drums.wav", wave / np.abs(wave).max() * 0.5, 44100)
+    moving_files.write("a.mp4", moving_files.pan(25, (32, 48)), sound=True)
+    words = ("fast", "a.mp4", *FAST, "--every", 5, "--steady", 0, "--sound-style", "drums.wav")
+    done = cli(*words, "-o", "b.mp4")
+    assert done.exit_code == 0, done.stderr
+    (before, begin), (after, at) = sounding("a.mp4"), sounding("b.mp4")
+    assert (at, abs(len(after) - len(before)) <= 1024) == (begin, True)
+    assert np.abs(np.corrcoef(after[: len(before)], before[: len(after)])[0, 1]) < 0.95
+    assert json.loads(read_settings("b.mp4") or "")["inputs"]["sound_style"][0]["path"] == "drums.wav"
+    # It is what the method makes of the sound of the clip.
+    soundfile.write("a.wav", before, 44100, subtype="FLOAT")
+    assert cli("audio", "a.wav", "--style", "drums.wav", "--device", "cpu", "--threads", 1, "-o", "x.wav").exit_code == 0
+    alone = soundfile.read("x.wav")[0]
+    size = min(len(alone), len(after))
+    assert np.corrcoef(alone[:size], after[:size])[0, 1] > 0.95
+    assert cli("replay", "b.mp4", "-o", "c.mp4").exit_code == 0
+    assert Path("b.mp4").read_bytes() == Path("c.mp4").read_bytes()
+    assert "skipped" in cli(*words, "-o", "b.mp4", "--skip-existing").stderr
+    soundfile.write("drums.wav", wave[::-1] / np.abs(wave).max() * 0.5, 44100)
+    assert "another sound_style file" in cli(*words, "-o", "b.mp4", "--skip-existing").stderr
+    moving_files.write("mute.mp4", moving_files.pan(3, (32, 48)))
+    silent = ("fast", "mute.mp4", *FAST, "--sound-style", "drums.wav")
+    assert "mute.mp4: no sound in it" in complaint(cli(*silent, "-o", "d.mp4"), 1)
+    assert "no sound in .gif" in complaint(cli("fast", "a.mp4", *words[2:], "-o", "d.gif"), 2)
+    assert "no such file" in complaint(cli("fast", "a.mp4", *FAST, "--sound-style", "none.wav", "-o", "d.mp4"), 2)
+
+
+def test_a_part_of_a_sound_takes_a_style(cli: Cli):
+    import soundfile
+
+    soundfile.write("drums.wav", np.random.default_rng(0).standard_normal(22050) / 8, 22050)
+    moving_files.write("a.mp4", moving_files.pan(25, (32, 48)), sound=True)
+    words = ("--steady", 0, "--sound-style", "drums.wav", "--start", "0.4", "--end", "0.8")
+    for name in ("b.mp4", "b.webm"):
+        assert cli("fast", "a.mp4", *FAST, *words, "-o", name).exit_code == 0
+        made, begin = sounding(name)
+        assert abs(float(begin)) < 0.03
+        assert abs(len(made) / (48000 if name == "b.webm" else 44100) - 0.4) < 0.05

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from stylecli.batch.ahead import AHEAD
 from stylecli.batch.plan import Job
 from stylecli.settings.moving import MovingOutputs
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from stylecli.media.video.clip import Clip, Frame, Part
     from stylecli.media.video.codecs import Coding, Encoder, Packet
     from stylecli.media.video.segments import Segments
-
-AHEAD = 2
-"""Frames that wait between two stages."""
 
 
 class Coder:
@@ -85,10 +83,10 @@ class Coder:
         while len(self.waiting) > AHEAD:
             self.waiting.popleft().result()
 
-    def end(self) -> None:
+    def end(self, state: Callable[[], dict[str, "Tensor"]]) -> None:
         """Keeps what is left as the last piece."""
         if self.count or self.waiting:
-            self.waiting.append(self.pool.submit(self._kept, dict))
+            self.waiting.append(self.pool.submit(self._kept, state))
         while self.waiting:
             self.waiting.popleft().result()
 

@@ -16,20 +16,22 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from queue import Queue
 from tempfile import gettempdir
-from threading import Thread
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
-from stylecli.batch.clip_coding import AHEAD, Coder
+from stylecli.batch import clip_sound
+from stylecli.batch.ahead import Ahead
+from stylecli.batch.clip_coding import Coder
+from stylecli.batch.clip_past import Before, Way
+from stylecli.batch.frames import pixels_of, planes
 from stylecli.batch.plan import STDOUT, Job
 from stylecli.errors import InputError, UsageError
 from stylecli.files import cut
-from stylecli.method import Method, Past, Recall, Request, Result
+from stylecli.method import Method, Past, Request, Result
 from stylecli.progress import Listener, Step
 from stylecli.remote import Remote, place
 from stylecli.settings.fields import Settings
-from stylecli.settings.moving import MovingOutputs
+from stylecli.settings.moving import SOUND_STYLE, MovingOutputs
 from stylecli.settings.over_time import OverTime
 
 if TYPE_CHECKING:
@@ -41,13 +43,10 @@ if TYPE_CHECKING:
     from stylecli.media.video.clip import Clip, Frame, Part
     from stylecli.media.video.motion import Motion
     from stylecli.media.video.segments import Segments
+    from stylecli.media.video.tracks import Heard
 
-T = TypeVar("T")
 PIECE, SLOW_PIECE = 64, 8
 """Frames of a piece of a method that takes seconds a frame, or minutes."""
-
-SMOOTH = 0.9
-"""Share of the statistics before that is kept at full steadiness; it falls as the root."""
 
 LARGE = 2**22
 """Pixels of a frame beyond which one is painted at a time, by all threads: memory stays that of one picture."""
@@ -87,6 +86,7 @@ def open_clip(job: Job, outputs: MovingOutputs, most: int | None) -> "Clip":
     OverTime.parse(outputs.over_time).check(job.settings, len(styles))
     fps = Fraction(str(outputs.fps)) if outputs.fps else None
     clip = reader.open_clip(job.main.frames or job.main.held, name=job.main.name, fps=fps, most=most)
+    clip_sound.check(job, clip)
     first = outputs.part[0]
     if clip.seconds is None and outputs.over_time and outputs.end is None:
         raise InputError(f"{job.title}: does not say how long it is", "--end says where what changes along it ends")
@@ -109,6 +109,7 @@ class Painting:
         outputs: How it is written.
         asked: Makes the request for a frame of its pixels and what it goes on from.
         listener: Hears of every frame.
+        hear: Opens the method of sounds.
     """
 
     method: Method[Settings, object]
@@ -118,13 +119,9 @@ class Painting:
     outputs: MovingOutputs
     asked: "Callable[[Tensor, Past | None], Request[Settings, object]]"
     listener: Listener
+    hear: Callable[[], Method[Settings, object]] | None = None
     notes: dict[str, None] = field(default_factory=dict)
     losses: Mapping[str, float] = field(default_factory=dict)
-    recall: Recall | None = None
-    before: "tuple[np.ndarray, np.ndarray] | None" = None
-    shift: "np.ndarray | None" = None
-    window: tuple[int, int, int, int] | None = None
-    turn: int = 0
 
     def __post_init__(self) -> None:
         self.part = part_of(self.outputs, self.job)
@@ -133,6 +130,7 @@ class Painting:
         ends = [each for each in (self.part.last, self.clip.seconds) if each is not None]
         self.end = float(min(ends) - self.part.first) if ends else None
         self.start, self.told = time.monotonic(), Step(0, max(self.total, 1), 0.0)
+        self.before = Before(self.outputs.steady)
         self.piece = PIECE if self.method.traits.short else SLOW_PIECE
 
     def run(self) -> "Made":
@@ -144,10 +142,15 @@ class Painting:
         segments = Segments.opened(self._folder(), stated.dumps(), again=self.outputs.skip_existing)
         kept = segments.frames
         if segments.made:
-            self._go_on(segments)
+            self.before = Before.of(segments.state(), self.outputs.steady)
             self.notes[f"{self.job.title}: goes on behind {kept:,} frames that were there"] = None
         coder = Coder(segments, self.outputs, self.job, self.clip, self.part)
+        sound: str | bytes | Heard | None = self.job.main.held if self.clip.sounds else None
         try:
+            if SOUND_STYLE in self.job.inputs:
+                assert self.hear
+                sound, told = clip_sound.painted(self.job, self.part, self.hear, segments.folder, self.listener)
+                self.notes |= dict.fromkeys(told)
             done = self._painted(coder, kept)
         except BaseException:
             if not segments.made:
@@ -160,38 +163,13 @@ class Painting:
         told = [f"{self.job.title}: {note}" for note in dict.fromkeys(self.clip.notes)]
         rate = {"frames": float(done), "fps": round((done - kept) / max(seconds, 1e-9), 3)}
         outcome = Outcome({**self.losses, **rate}, (*self.notes, *told, *coder.notes))
-        return Made(outcome, partial(self._write, segments, coder))
+        return Made(outcome, partial(self._write, segments, coder, sound))
 
     def _folder(self) -> Path:
         path = place(self.job.output)
         if isinstance(path, Remote):
             path = Path(gettempdir()) / path.name
         return path.with_name(f".{cut(path.name, 200)}.pieces")
-
-    def _go_on(self, segments: "Segments") -> None:
-        """Where the last whole piece ended."""
-        state = segments.state()
-        self.turn = int(state["turn"])
-        if self.outputs.steady:
-            self.recall = Recall(SMOOTH * self.outputs.steady**0.5)
-            for key, each in sorted(state.items()):
-                if key.startswith("recall "):
-                    name, _, _ = key.removeprefix("recall ").rpartition(" ")
-                    self.recall.known[name] = (*self.recall.known.get(name, ()), each)
-            self.recall.close()
-            self.before = state["content"].numpy(), state["result"].numpy()
-            self.shift = state["shift"].numpy() if "shift" in state else None
-
-    def _state(self, way: "_Way", content: "np.ndarray", result: "np.ndarray", turn: int) -> dict[str, "Tensor"]:
-        from torch import from_numpy, tensor
-
-        state = {"size": tensor(result.shape[:2]), "turn": tensor(turn)}
-        if self.outputs.steady:
-            state |= {"content": from_numpy(content), "result": from_numpy(result)}
-            state |= {"shift": from_numpy(way.shift)} if way.shift is not None else {}
-            known = way.recall.known.items() if way.recall else ()
-            state |= {f"recall {name} {index:03}": each for name, some in known for index, each in enumerate(some)}
-        return state
 
     def _painted(self, coder: Coder, kept: int) -> int:
         """Paints what is not there yet; the count of all frames."""
@@ -200,12 +178,13 @@ class Painting:
         done = kept
         with ExitStack() as stack:
             frames: Iterator[Frame] = stack.enter_context(
-                _Ahead(itertools.islice(self.part.of(self.clip.frames()), kept, None))
+                Ahead(itertools.islice(self.part.of(self.clip.frames()), kept, None))
             )
-            ways: Iterator[_Way] = stack.enter_context(_Ahead(self._ways(frames)))
+            ways: Iterator[Way] = stack.enter_context(Ahead(self.before.ways(frames)))
             stack.callback(coder.pool.shutdown, cancel_futures=True)
             pool = stack.enter_context(ThreadPoolExecutor(workers, initializer=ready))
-            waiting: deque[tuple[_Way, Future[_Painted]]] = deque()
+            waiting: deque[tuple[Way, Future[_Painted]]] = deque()
+            way: Way | None = None
             try:
                 for way in ways:
                     waiting.append((way, pool.submit(self._frame, method, way)))
@@ -213,40 +192,21 @@ class Painting:
                         done = self._settled(coder, *waiting.popleft(), done)
                 while waiting:
                     done = self._settled(coder, *waiting.popleft(), done)
-                coder.end()
+                coder.end(partial(self.before.state, way) if way else dict)
             except BaseException:
-                for way, future in waiting:
+                for late, future in waiting:
                     future.cancel()
-                    way.close()
+                    late.close()
                 raise
         return done
-
-    def _ways(self, frames: "Iterator[Frame]") -> "Iterator[_Way]":
-        """Each frame, and what it goes on from."""
-        if not self.outputs.steady:
-            yield from map(_Way, frames)
-            return
-        from stylecli.media.video.motion import between, shifted
-
-        keep, before = SMOOTH * self.outputs.steady**0.5, self.before[0] if self.before else None
-        recall, shift = self.recall, self.shift
-        for frame in frames:
-            motion = None if before is None else between(before, frame.color)
-            if motion is None or motion.cut:
-                motion = recall = shift = None
-            else:
-                shift = shifted(shift, motion)
-            recall = Recall(keep, recall)
-            yield _Way(frame, motion, recall, shift)
-            before = frame.color
 
     def _moved(self, motion: "Motion") -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
         from stylecli.media.video.carrying import moved
 
-        assert self.before is not None
-        return moved(self.before[1], motion, self.clip.size, self.window)
+        assert self.before.result is not None
+        return moved(self.before.result, motion, self.clip.size, self.before.window)
 
-    def _frame(self, method: Method[Settings, object], way: "_Way") -> "_Painted":
+    def _frame(self, method: Method[Settings, object], way: "Way") -> "_Painted":
         """What the method makes of a frame."""
         from torch import from_numpy
 
@@ -254,15 +214,15 @@ class Painting:
         from stylecli.media.images import quantize
 
         try:
-            pixels, alpha = _pixels(way.frame, method.traits.levels, self.job.settings.short_side())
+            pixels, alpha = pixels_of(way.frame, method.traits.levels, self.job.settings.short_side())
             past = None
             if way.recall:
                 shift = None if way.shift is None else from_numpy(way.shift.transpose(2, 0, 1).copy())[None]
                 past = Past(way.recall, shift)
-                if method.traits.carried and way.motion and self.before:
+                if method.traits.carried and way.motion:
                     drawn, trust, _ = self._moved(way.motion)
-                    held = _planes(trust[..., None] * self.outputs.steady)
-                    past = dataclasses.replace(past, picture=_planes(drawn / 255), seen=held)
+                    held = planes(trust[..., None] * self.outputs.steady)
+                    past = dataclasses.replace(past, picture=planes(drawn / 255), seen=held)
             result = method(self._now(self.asked(pixels, past), float(way.frame.time)))
         finally:
             way.close()
@@ -282,21 +242,20 @@ class Painting:
             request, settings=self.over_time.settings(request.settings, time, self.end), shares=shares
         )
 
-    def _settled(self, coder: Coder, way: "_Way", future: "Future[_Painted]", done: int) -> int:
+    def _settled(self, coder: Coder, way: "Way", future: "Future[_Painted]", done: int) -> int:
         """Takes what was painted of a frame, carries the one before on, and has it coded."""
         painted, frame = future.result(), way.frame
-        levels, self.window = painted.levels, painted.result.window
-        self.turn = self.turn + 1 if way.motion else 0
-        if way.motion and self.before and self.before[1].shape == levels.shape:
+        levels, before = painted.levels, self.before
+        window, result, turn = painted.result.window, before.result, before.turn + 1 if way.motion else 0
+        if way.motion and result is not None and result.shape == levels.shape:
             from stylecli.media.video.carrying import carried
 
-            size, window, strength = self.clip.size, self.window, self.outputs.steady
-            levels = carried(levels, self.before[1], way.motion, size, window, strength=strength, turn=self.turn)
-        self.before = frame.color, levels
+            levels = carried(levels, result, way.motion, self.clip.size, window, strength=before.steady, turn=turn)
+        self.before = dataclasses.replace(before, content=frame.color, result=levels, window=window, turn=turn)
         self.losses = painted.result.losses
         self.notes |= dict.fromkeys(painted.result.notes)
         done += 1
-        state = partial(self._state, way, frame.color, levels, self.turn) if done % self.piece == 0 else None
+        state = partial(self.before.state, way) if done % self.piece == 0 else None
         coder.add(frame, levels, painted.alpha, state)
         seconds = time.monotonic() - self.start
         self.told = Step(
@@ -326,10 +285,9 @@ class Painting:
         method.device = dataclasses.replace(method.device, jobs=method.device.jobs * workers)
         return method, partial(set_num_threads, max(1, get_num_threads() // workers))
 
-    def _write(self, segments: "Segments", coder: Coder) -> tuple[str, ...]:
+    def _write(self, segments: "Segments", coder: Coder, sound: "str | bytes | Heard | None") -> tuple[str, ...]:
         from stylecli.media.video.writer import assemble
 
-        sound = self.job.main.held if self.clip.sounds else None
         notes = assemble(
             segments,
             self.job.output,
@@ -346,91 +304,9 @@ class Painting:
 
 
 @dataclass(frozen=True)
-class _Way:
-    """A frame, what moved since the one before, and what it goes on from; nothing of it where a scene begins."""
-
-    frame: "Frame"
-    motion: "Motion | None" = None
-    recall: Recall | None = None
-    shift: "np.ndarray | None" = None
-
-    def close(self) -> None:
-        """Nothing more will be known of it."""
-        if self.recall:
-            self.recall.close()
-
-
-@dataclass(frozen=True)
 class _Painted:
     """A frame as the method made it: its result, levels [H, W, 3], and alpha [H, W] where there is some."""
 
     result: Result
     levels: "np.ndarray"
     alpha: "np.ndarray | None"
-
-
-class _Ahead(Generic[T]):
-    """What an iterator gives, made in a thread of its own, a few ahead."""
-
-    END = object()
-
-    def __init__(self, items: Iterator[T]) -> None:
-        self.items = items
-        self.queue: Queue[object] = Queue(AHEAD)
-        self.stopped = False
-        self.thread = Thread(target=self._fill, daemon=True)
-
-    def __enter__(self) -> "Iterator[T]":
-        self.thread.start()
-        return self._taken()
-
-    def __exit__(self, *_: object) -> None:
-        self.stopped = True
-        while self.thread.is_alive():
-            while not self.queue.empty():
-                self.queue.get_nowait()
-            self.thread.join(0.05)
-
-    def _fill(self) -> None:
-        try:
-            for item in self.items:
-                self.queue.put(item)
-                if self.stopped:
-                    return
-            self.queue.put(self.END)
-        except BaseException as error:  # it is raised where items are taken
-            self.queue.put(error)
-
-    def _taken(self) -> Iterator[T]:
-        while (item := self.queue.get()) is not self.END:
-            if isinstance(item, BaseException):
-                raise item
-            yield item  # type: ignore[misc]
-
-
-def _pixels(frame: "Frame", levels: bool, size: int | None) -> "tuple[Tensor, Tensor | None]":
-    """A frame as `codecs.read_picture` gives a picture: [3, H, W] uint8 or floats, and alpha [1, H, W] in [0, 1]."""
-    import numpy as np
-    from torch import from_numpy
-
-    from stylecli.media.resize import short_side
-    from stylecli.media.transparency import filled, resize_seen
-
-    pixels = from_numpy(np.array(frame.color.transpose(2, 0, 1), order="C"))
-    pixels = pixels if levels else pixels.float().div_(255)
-    if frame.alpha is None:
-        return pixels, None
-    alpha = from_numpy(frame.alpha).float().div_(255)[None]
-    pixels = filled(pixels, alpha)
-    if not size:
-        return pixels, alpha
-    height, width = pixels.shape[1:]
-    return resize_seen(pixels, alpha, short_side(height, width, size))
-
-
-def _planes(values: "np.ndarray") -> "Tensor":
-    """[H, W, C] as [C, H, W], cut to [0, 1]."""
-    import numpy as np
-    from torch import from_numpy
-
-    return from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1), dtype=np.float32)).clamp_(0, 1)

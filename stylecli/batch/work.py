@@ -2,7 +2,7 @@
 
 import copy
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -55,6 +55,7 @@ class Work:
         method: It.
         outputs: How files are encoded, and what becomes of those that exist.
         compute: `device`, `precision` and `threads`, as the record keeps them.
+        hear: Opens the method of sounds, for those of clips.
         contents: Those that were read last: a sweep takes each several times in a row.
         others: Styles above all, which come again with every content.
     """
@@ -62,6 +63,7 @@ class Work:
     method: Method[Settings, object]
     outputs: Files
     compute: Mapping[str, object]
+    hear: Callable[[], Method[Settings, object]] | None = None
     contents: PictureCache = field(default_factory=lambda: PictureCache(2**25))
     others: PictureCache = field(default_factory=lambda: PictureCache(2**28))
 
@@ -191,7 +193,7 @@ class Work:
                 request, content=pixels, past=past, listener=lambda step: listener(painting.told)
             )
 
-        painting = moving.Painting(method, job, given.clip, given.record, self.outputs, asked, listener)
+        painting = moving.Painting(method, job, given.clip, given.record, self.outputs, asked, listener, self.hear)
         return painting.run()
 
     def _read(self, role: str, source: Source, settings: Settings) -> "Picture":

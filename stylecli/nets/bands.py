@@ -1,4 +1,4 @@
-"""Layers on the features of large pictures, some rows after the others: no more is held than what goes in and comes out.
+"""Layers on the features of large pictures, some rows after the others: only what goes in and comes out is held.
 
 Without gradients in place: getting fresh memory from the system takes longer than the arithmetic.
 """

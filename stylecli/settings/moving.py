@@ -14,6 +14,9 @@ CODECS = ("auto", "h264", "hevc", "vp9", "av1", "prores", "ffv1")
 ENCODING = ("codec", "start", "end", "fps", "every", "steady", "over_time")
 """Options that a clip's record keeps beside those of every file."""
 
+SOUND_STYLE = "sound_style"
+"""The role of the sound whose style a clip's own sound takes."""
+
 PANEL = "Clips"
 
 
@@ -47,6 +50,10 @@ class MovingOutputs(Outputs):
         "strength and style along a clip, which --alpha 0..1, --alpha 0@0s,1@2s and --style a@0s,b@4s say shorter",
         unit="keys",
         panel=PANEL,
+    )
+
+    sound_style: str | None = option(
+        None, "give the sound of a clip to `stylecli audio`, with the style of this sound", unit="file", panel=PANEL
     )
 
     def __post_init__(self) -> None:

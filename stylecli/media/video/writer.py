@@ -14,30 +14,12 @@ from stylecli.files import atomic_write, output_error
 from stylecli.media.stored_settings import KEYWORD, STATED_TAG, mp4_box
 from stylecli.media.video.clip import Clip, Part
 from stylecli.media.video.codecs import CODECS, KINDS, Coding
-from stylecli.media.video.reader import opened, origin
 from stylecli.media.video.segments import Segments
+from stylecli.media.video.tracks import Coded, Copied, Heard
 from stylecli.media.xmp import xmp_with_settings
 
 SAMPLED = 2**18
 """Pixels of all frames that a GIF's palette is made of."""
-
-SOUND_RATE = 192_000
-"""Bits a second of sound that is coded anew."""
-
-CODED_SOUND = {"webm": "libopus", "avi": "libmp3lame"}
-"""What sound becomes where a kind of file does not hold it as it is; else AAC."""
-
-_COMMON = ("aac", "mp3", "ac3", "eac3", "alac")
-HOLDS = {
-    "mp4": frozenset([*_COMMON, "opus", "flac", "dts"]),
-    "mov": frozenset([*_COMMON, "pcm_s16le", "pcm_s24le", "pcm_s16be", "pcm_s24be", "pcm_f32le"]),
-    "webm": frozenset(["opus", "vorbis"]),
-    "avi": frozenset(["mp3", "mp2", "ac3", "aac", "pcm_s16le", "pcm_u8"]),
-    "mkv": frozenset(
-        [*_COMMON, "mp2", "opus", "flac", "vorbis", "dts", "wavpack", "pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_f32le"]
-    ),
-}
-"""Sound that a kind of file holds as it is."""
 
 Av = Any
 """PyAV's types are not told."""
@@ -51,7 +33,7 @@ def assemble(
     clip: Clip,
     part: Part,
     *,
-    sound: str | bytes | None,
+    sound: str | bytes | Heard | None,
     settings: str,
     strip: bool = False,
 ) -> tuple[str, ...]:
@@ -64,7 +46,7 @@ def assemble(
         coding: Of the frames.
         clip: Where tags come from.
         part: Which part of the clip's sound goes along.
-        sound: The file that has the sound; None where there is none.
+        sound: The file that has the sound, which is copied, or one to be coded; None where there is none.
         settings: JSON that `read_settings` gives back.
         strip: Leave out the clip's tags.
 
@@ -92,7 +74,7 @@ def _muxed(
     format: str,
     coding: Coding,
     part: Part,
-    sound: str | bytes | None,
+    sound: str | bytes | Heard | None,
     tags: dict[str, str],
     settings: str,
 ) -> tuple[str, ...]:
@@ -109,14 +91,16 @@ def _muxed(
         coding.set_up(stream.codec_context)
         if coding.codec == "hevc" and boxed:
             stream.codec_context.codec_tag = "hvc1"
-        copied = _Sound(out, sound, format, part, notes) if sound else None
+        track: Coded | Copied | None = None
+        if sound:
+            track = Coded(out, sound, format) if isinstance(sound, Heard) else Copied(out, sound, format, part, notes)
         out.start_encoding()
         for packet in _packets(segments, stream, coding.step):
-            if copied:
-                copied.until(packet.dts * coding.step)
+            if track:
+                track.until(packet.dts * coding.step)
             out.mux(packet)
-        if copied:
-            copied.until(None)
+        if track:
+            track.until(None)
     if boxed:
         file.seek(0, 2)
         file.write(mp4_box(settings))
@@ -155,86 +139,6 @@ def _packets(segments: Segments, stream: Av, step: Fraction) -> Iterator[Av]:
         made.pts, made.dts, made.time_base, made.stream = packet.time, dts, step, stream
         made.duration, made.is_keyframe = packet.duration, packet.key
         yield made
-
-
-class _Sound:
-    """The sound of a clip, copied packet by packet, in step with the pictures."""
-
-    def __init__(self, out: Av, source: str | bytes, format: str, part: Part, notes: list[str]) -> None:
-        self.out, self.part, self.notes = out, part, notes
-        self.opened = opened(source, "sound")
-        self.container = self.opened.__enter__()
-        self.begin = origin(self.container) + part.first
-        self.pairs = {one.index: self._stream(one, format) for one in self.container.streams.audio}
-        self.waiting: Av = None
-        self.packets = self.container.demux(*self.container.streams.audio) if self.pairs else iter(())
-        self.damaged = False
-
-    def _stream(self, stream: Av, format: str) -> tuple[Av, bool]:
-        """Where a stream goes, and whether it is coded anew."""
-        if self.out.supported_codecs and stream.codec_context.codec.canonical_name in HOLDS[format]:
-            return self.out.add_stream_from_template(stream, opaque=True), False
-        name = CODED_SOUND.get(format, "aac")
-        rate = 48_000 if name == "libopus" else stream.rate
-        made = self.out.add_stream(name, rate=rate, layout=stream.layout.name)
-        made.bit_rate = SOUND_RATE
-        self.notes.append(
-            f"sound: {stream.codec_context.name} is not held by .{format}: coded as {made.codec_context.name}"
-        )
-        return made, True
-
-    def until(self, time: Fraction | None) -> None:
-        """Writes what sounds before `time`, or all that is left."""
-        import av
-
-        while (packet := self._next()) is not None:
-            made, anew = self.pairs[packet.stream.index]
-            if packet.dts is None:
-                if anew:
-                    self._coded(packet, made)
-                continue
-            at = packet.pts * packet.time_base - self.begin
-            if time is not None and at > time:
-                self.waiting = packet
-                return
-            if at + packet.duration * packet.time_base <= 0 and self.part.first:
-                continue
-            if self.part.last is not None and at >= self.part.last - self.part.first:
-                continue
-            if anew:
-                self._coded(packet, made)
-                continue
-            shift = round(self.begin / packet.time_base)
-            packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, made
-            self.out.mux(packet)
-        if time is None:
-            for made, anew in self.pairs.values():
-                if anew:
-                    self.out.mux(made.encode(None))
-            with suppress(av.error.FFmpegError):
-                self.opened.__exit__(None, None, None)
-
-    def _next(self) -> Av:
-        import av
-
-        if self.waiting is not None:
-            packet, self.waiting = self.waiting, None
-            return packet
-        try:
-            return next(self.packets, None)
-        except av.error.FFmpegError:
-            if not self.damaged:
-                self.notes.append("its sound is damaged: copied up to there")
-            self.damaged = True
-            return None
-
-    def _coded(self, packet: Av, made: Av) -> None:
-        import av
-
-        with suppress(av.error.InvalidDataError):
-            for frame in packet.decode():
-                frame.pts = None if frame.pts is None else frame.pts - round(self.begin / frame.time_base)
-                self.out.mux(made.encode(frame))
 
 
 def _animated(segments: Segments, file: BinaryIO, format: str, coding: Coding, settings: str) -> None:
