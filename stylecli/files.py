@@ -191,6 +191,17 @@ def cut(name: str, most: int) -> str:
     return name
 
 
+def binary_stdin() -> BinaryIO:
+    """stdin, for bytes that are read one after the other.
+
+    Raises:
+        InputError: It is closed, or a terminal.
+    """
+    if sys.stdin is None or sys.stdin.isatty():
+        raise InputError("stdin: nothing is piped in", "such as ffmpeg -i in.mp4 -f rawvideo -pix_fmt rgb24 - | ...")
+    return sys.stdin.buffer
+
+
 def binary_stdout() -> BinaryIO:
     """stdout, for the bytes of a result.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from stylecli import methods
 from stylecli.batch import gpu_pool
-from stylecli.batch.animations import folders_as_clips, marked
+from stylecli.batch.animations import folders_as_clips, marked, piped
 from stylecli.batch.concurrency import choose
 from stylecli.batch.inputs import PICTURES, SOUNDS, VIDEOS, expand
 from stylecli.batch.ledger import folder_written, opened, tidy
@@ -68,7 +68,9 @@ def plan_files(
         clips: list[Source] = []
         left: Sequence[str] = contents.content
         if isinstance(outputs, MovingOutputs):
-            clips, left = folders_as_clips(contents.content, outputs)
+            raw, left = piped(contents.content, outputs)
+            clips, left = folders_as_clips(left, outputs)
+            clips = [*raw, *clips]
         words = [(word, 1.0) for word in left]
         found = [*clips, *expand(words, recursive=contents.recursive, suffixes=suffixes, say=say)]
     found = marked(found, outputs, all_known=not contents.watch) if isinstance(outputs, MovingOutputs) else found

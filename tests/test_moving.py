@@ -351,7 +351,9 @@ def test_sound_takes_a_style_too(cli: Cli):
     assert json.loads(read_settings("b.mp4") or "")["inputs"]["sound_style"][0]["path"] == "drums.wav"
     # It is what the method makes of the sound of the clip.
     soundfile.write("a.wav", before, 44100, subtype="FLOAT")
-    assert cli("audio", "a.wav", "--style", "drums.wav", "--device", "cpu", "--threads", 1, "-o", "x.wav").exit_code == 0
+    assert (
+        cli("audio", "a.wav", "--style", "drums.wav", "--device", "cpu", "--threads", 1, "-o", "x.wav").exit_code == 0
+    )
     alone = soundfile.read("x.wav")[0]
     size = min(len(alone), len(after))
     assert np.corrcoef(alone[:size], after[:size])[0, 1] > 0.95
@@ -378,3 +380,28 @@ def test_a_part_of_a_sound_takes_a_style(cli: Cli):
         made, begin = sounding(name)
         assert abs(float(begin)) < 0.03
         assert abs(len(made) / (48000 if name == "b.webm" else 44100) - 0.4) < 0.05
+
+
+def test_raw_frames_through_pipes(cli: Cli):
+    frames = moving_files.pan(4, (33, 47))
+    moving_files.write("a.mkv", frames, codec="ffv1", pixels="bgr0")
+    data = b"".join(each.tobytes() for each in frames)
+    done = cli("fast", "a.mkv", *FAST, "--codec", "ffv1", "-o", "b.mkv")
+    assert done.exit_code == 0, done.stderr
+    wanted = b"".join(each.tobytes() for each in moving_files.read("b.mkv"))
+    words = ("fast", "-", *FAST, "--raw", "rgb24:47x33")
+    done = cli(*words, "-o", "-", "-v", stdin=data)
+    assert done.exit_code == 0, done.stderr
+    assert done.binary == wanted
+    assert "raw frames of 47x33" in done.stderr
+    assert cli("fast", "a.mkv", *FAST, "--raw", "rgb24", "-o", "-").binary == wanted
+    done = cli(*words, "--fps", 5, "--codec", "ffv1", "-o", "c.mkv", stdin=data[:-1])
+    assert done.exit_code == 0, done.stderr
+    assert "stdin: ends inside of frame 4, after 4,652 of its bytes: it is left out" in done.stderr
+    assert b"".join(each.tobytes() for each in moving_files.read("c.mkv")) == wanted[: len(data) // 4 * 3]
+    assert [float(each.time) for each in opened("c.mkv").frames()] == pytest.approx([0, 0.2, 0.4])
+    for raw, said in (("rgb24", "says not how large"), ("yuv420p:4x4", "cannot be used"), ("rgb24:0x4", "cannot be")):
+        assert said in complaint(cli("fast", "-", *FAST, "--raw", raw, "-o", "-", stdin=data), 2)
+    assert "for pipes" in complaint(cli("fast", "a.mkv", *FAST, "--raw", "rgb24", "-o", "d.mkv"), 2)
+    assert "nobody knows" in complaint(cli(*words, "--skip-existing", "-o", "d.mkv", stdin=data), 2)
+    assert "no frame" in complaint(cli(*words, "-o", "d.mkv", stdin=data[:99]), 1)

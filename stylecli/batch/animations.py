@@ -6,11 +6,11 @@ from itertools import islice
 from pathlib import Path
 
 from stylecli.batch.inputs import VIDEOS, pictures_of
-from stylecli.batch.sources import Source
+from stylecli.batch.sources import STDIN, Source
 from stylecli.errors import UsageError
 from stylecli.files import regular
 from stylecli.remote import Remote, place
-from stylecli.settings.moving import ENCODING, MOVING, SOUND_STYLE, MovingOutputs
+from stylecli.settings.moving import ENCODING, MOVING, PIPED, SOUND_STYLE, MovingOutputs
 from stylecli.settings.shared import FORMATS
 from stylecli.settings.values import flag
 
@@ -37,6 +37,26 @@ def folders_as_clips(words: Sequence[str], outputs: MovingOutputs) -> tuple[list
     return clips, others
 
 
+def piped(words: Sequence[str], outputs: MovingOutputs) -> tuple[list[Source], Sequence[str]]:
+    """Raw frames that come through stdin, of which nothing is read yet, and the words that are left.
+
+    Raises:
+        UsageError: Nobody says how large they are, or `--raw` is of no use.
+    """
+    if outputs.raw is None:
+        return [], words
+    coming = STDIN in words
+    if not coming and outputs.output != STDIN:
+        raise UsageError(f"--raw {outputs.raw}: for pipes", "- as CONTENT, or -o -")
+    if not coming:
+        return [], words
+    if outputs.raw_size is None:
+        raise UsageError(f"--raw {outputs.raw}: says not how large frames are", f"such as {outputs.raw}:640x360")
+    if outputs.skip_existing:
+        raise UsageError("--skip-existing: nobody knows what will come through a pipe", "leave it out, or write a file")
+    return [Source(STDIN, data=b"", moving=True)], [word for word in words if word != STDIN]
+
+
 def marked(sources: Sequence[Source], outputs: MovingOutputs, *, all_known: bool = True) -> list[Source]:
     """The sources, and which of them are clips; `all_known`: no more will come.
 
@@ -52,7 +72,7 @@ def marked(sources: Sequence[Source], outputs: MovingOutputs, *, all_known: bool
             raise UsageError(f"--{'grid' if outputs.grid else 'animate'}: {one.name} is a clip", "it is for pictures")
     if all_known and not any(one.moving for one in found):
         for field in fields(outputs):
-            if field.name in (*ENCODING, SOUND_STYLE) and getattr(outputs, field.name) != field.default:
+            if field.name in (*ENCODING, *PIPED, SOUND_STYLE) and getattr(outputs, field.name) != field.default:
                 raise UsageError(f"{flag(field.name)}: for clips, and none goes in", "leave it out, or name a clip")
     return found
 

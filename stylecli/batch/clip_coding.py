@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from stylecli.batch.ahead import AHEAD
 from stylecli.batch.plan import Job
+from stylecli.files import binary_stdout
 from stylecli.settings.moving import MovingOutputs
 
 if TYPE_CHECKING:
@@ -111,6 +112,35 @@ class Coder:
         self.packets += self.encoder.end()
         self.segments.add(self.packets, self.count, state())
         self.encoder, self.packets, self.count = None, [], 0
+
+
+class Raw:
+    """Writes frames to stdout as bytes; the same for callers as `Coder`, but nothing is kept.
+
+    Raises:
+        BrokenPipeError: Nobody reads them.
+    """
+
+    kept = 0
+
+    def __init__(self, clip: "Clip") -> None:
+        self.pool, self.clip, self.notes, self.out = ThreadPoolExecutor(1), clip, list[str](), binary_stdout()
+
+    def add(
+        self,
+        frame: "Frame",
+        levels: "np.ndarray",
+        alpha: "np.ndarray | None",
+        state: Callable[[], dict[str, "Tensor"]] | None,
+    ) -> None:
+        """Writes a frame; the reader's pace is ours."""
+        if not self.notes:
+            self.notes.append(f"{self.clip.name}: raw frames of {levels.shape[1]}x{levels.shape[0]}, rgb24")
+        self.out.write(_laid(levels, alpha, transparent=False).tobytes())
+
+    def end(self, state: Callable[[], dict[str, "Tensor"]]) -> None:
+        """Nothing waits."""
+        self.out.flush()
 
 
 def _laid(levels: "np.ndarray", alpha: "np.ndarray | None", transparent: bool) -> "np.ndarray":

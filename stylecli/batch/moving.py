@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
@@ -21,11 +20,12 @@ from typing import TYPE_CHECKING
 
 from stylecli.batch import clip_sound
 from stylecli.batch.ahead import Ahead
-from stylecli.batch.clip_coding import Coder
+from stylecli.batch.clip_coding import Coder, Raw
+from stylecli.batch.clip_opening import part_of
 from stylecli.batch.clip_past import Before, Way
 from stylecli.batch.frames import pixels_of, planes
 from stylecli.batch.plan import STDOUT, Job
-from stylecli.errors import InputError, UsageError
+from stylecli.errors import InputError
 from stylecli.files import cut
 from stylecli.method import Method, Past, Request, Result
 from stylecli.progress import Listener, Step
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from stylecli.batch.record import Record
-    from stylecli.batch.runner import Made
-    from stylecli.media.video.clip import Clip, Frame, Part
+    from stylecli.batch.runner import Made, Outcome
+    from stylecli.media.video.clip import Clip, Frame
     from stylecli.media.video.motion import Motion
     from stylecli.media.video.segments import Segments
     from stylecli.media.video.tracks import Heard
@@ -53,48 +53,6 @@ LARGE = 2**22
 
 ROOM = 2**30
 """Bytes of free memory that a frame should find before another one is painted beside it."""
-
-
-def part_of(outputs: MovingOutputs, job: Job) -> "Part":
-    """The frames of a job's clip that are wanted."""
-    from stylecli.media.video.clip import Part
-
-    exact: Callable[[float | None], Fraction | None] = lambda number: None if number is None else Fraction(str(number))
-    first, last = outputs.part
-    fps = None if job.main.frames else exact(outputs.fps)
-    return Part(exact(first) or Fraction(0), exact(last), fps, outputs.every)
-
-
-def open_clip(job: Job, outputs: MovingOutputs, most: int | None) -> "Clip":
-    """The clip of a job.
-
-    Raises:
-        InputError: It cannot be read, or has nothing in the part that is wanted.
-        UsageError: Its result cannot be written that way.
-    """
-    from stylecli.media.video import reader
-    from stylecli.media.video.codecs import codec_for
-
-    if job.output == STDOUT:
-        raise UsageError("-o -: a clip goes to a file", "such as -o out.mp4")
-    codec_for(job.format, outputs.codec)
-    if outputs.steady:
-        from stylecli.media.video.motion import opencv
-
-        opencv()
-    styles = job.inputs.get("style", ()) or getattr(job.settings, "style", ())
-    OverTime.parse(outputs.over_time).check(job.settings, len(styles))
-    fps = Fraction(str(outputs.fps)) if outputs.fps else None
-    clip = reader.open_clip(job.main.frames or job.main.held, name=job.main.name, fps=fps, most=most)
-    clip_sound.check(job, clip)
-    first = outputs.part[0]
-    if clip.seconds is None and outputs.over_time and outputs.end is None:
-        raise InputError(f"{job.title}: does not say how long it is", "--end says where what changes along it ends")
-    if clip.seconds is not None and first >= clip.seconds:
-        raise InputError(
-            f"{job.title}: ends after {float(clip.seconds):.2f} s", f"--start {outputs.start} is behind that"
-        )
-    return clip
 
 
 @dataclass
@@ -135,9 +93,12 @@ class Painting:
 
     def run(self) -> "Made":
         """Paints every frame; the result is written later."""
-        from stylecli.batch.runner import Made, Outcome
+        from stylecli.batch.runner import Made
         from stylecli.media.video.segments import Segments
 
+        if self.job.output == STDOUT:
+            raw = Raw(self.clip)
+            return Made(self._outcome(self._painted(raw, 0), raw), lambda: ())
         stated = dataclasses.replace(self.record, compute={k: v for k, v in self.record.compute.items() if k != "jobs"})
         segments = Segments.opened(self._folder(), stated.dumps(), again=self.outputs.skip_existing)
         kept = segments.frames
@@ -159,11 +120,16 @@ class Painting:
         if not done:
             segments.remove()
             raise InputError(f"{self.job.title}: no frame in that part of it", "see --start, --end and --every")
+        return Made(self._outcome(done, coder), partial(self._write, segments, coder, sound))
+
+    def _outcome(self, done: int, coder: Coder | Raw) -> "Outcome":
+        """Of so many frames."""
+        from stylecli.batch.runner import Outcome
+
         seconds = time.monotonic() - self.start
         told = [f"{self.job.title}: {note}" for note in dict.fromkeys(self.clip.notes)]
-        rate = {"frames": float(done), "fps": round((done - kept) / max(seconds, 1e-9), 3)}
-        outcome = Outcome({**self.losses, **rate}, (*self.notes, *told, *coder.notes))
-        return Made(outcome, partial(self._write, segments, coder, sound))
+        rate = {"frames": float(done), "fps": round((done - coder.kept) / max(seconds, 1e-9), 3)}
+        return Outcome({**self.losses, **rate}, (*self.notes, *told, *coder.notes))
 
     def _folder(self) -> Path:
         path = place(self.job.output)
@@ -171,7 +137,7 @@ class Painting:
             path = Path(gettempdir()) / path.name
         return path.with_name(f".{cut(path.name, 200)}.pieces")
 
-    def _painted(self, coder: Coder, kept: int) -> int:
+    def _painted(self, coder: Coder | Raw, kept: int) -> int:
         """Paints what is not there yet; the count of all frames."""
         workers = self._workers()
         method, ready = self._sharing(workers)
@@ -242,7 +208,7 @@ class Painting:
             request, settings=self.over_time.settings(request.settings, time, self.end), shares=shares
         )
 
-    def _settled(self, coder: Coder, way: "Way", future: "Future[_Painted]", done: int) -> int:
+    def _settled(self, coder: Coder | Raw, way: "Way", future: "Future[_Painted]", done: int) -> int:
         """Takes what was painted of a frame, carries the one before on, and has it coded."""
         painted, frame = future.result(), way.frame
         levels, before = painted.levels, self.before

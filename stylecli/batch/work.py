@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from stylecli.batch import codecs, moving
+from stylecli.batch.clip_opening import open_clip
 from stylecli.batch.failures import out_of_memory
 from stylecli.batch.outputs import begin, noted
 from stylecli.batch.picture_cache import PictureCache
@@ -174,7 +175,7 @@ class Work:
         if not job.main.moving:
             return None
         assert isinstance(self.outputs, MovingOutputs)
-        return moving.open_clip(job, self.outputs, self.method.device.max_memory)
+        return open_clip(job, self.outputs, self.method.device.max_memory)
 
     def _moving(
         self,

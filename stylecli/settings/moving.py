@@ -1,5 +1,6 @@
 """Options of moving pictures: which part of a clip, how it is written, how steady it is."""
 
+import re
 from dataclasses import dataclass
 
 from stylecli.errors import UsageError
@@ -13,6 +14,9 @@ MOVING = ("mp4", "mov", "mkv", "webm", "avi", "gif", "webp", "apng")
 CODECS = ("auto", "h264", "hevc", "vp9", "av1", "prores", "ffv1")
 ENCODING = ("codec", "start", "end", "fps", "every", "steady", "over_time")
 """Options that a clip's record keeps beside those of every file."""
+
+PIPED = ("raw",)
+"""Options of clips that their record does not keep."""
 
 SOUND_STYLE = "sound_style"
 """The role of the sound whose style a clip's own sound takes."""
@@ -56,16 +60,38 @@ class MovingOutputs(Outputs):
         None, "give the sound of a clip to `stylecli audio`, with the style of this sound", unit="file", panel=PANEL
     )
 
+    raw: str | None = option(
+        None,
+        "frames as bytes in pipes, as FFmpeg's rawvideo: rgb24:WxH, so large, where - is CONTENT; and where it is -o",
+        unit="rgb24[:WxH]",
+        panel=PANEL,
+    )
+
     def __post_init__(self) -> None:
         """Refuses parts of a clip that are none."""
         super().__post_init__()
+        _ = self.raw_size
         _ = OverTime.parse(self.over_time)
         first, last = self.part
         if last is not None and last <= first:
             raise UsageError(f"--end {self.end}: not behind the start, {first:g} s", "times count from the beginning")
 
     @property
+    def raw_size(self) -> tuple[int, int] | None:
+        """Height and width of raw frames that come in; None where `raw` does not say."""
+        if self.raw is None:
+            return None
+        found = re.fullmatch(r"rgb24(?::([1-9]\d{0,4})x([1-9]\d{0,4}))?", self.raw, re.ASCII)
+        if not found:
+            raise UsageError(f"--raw {self.raw[:40]}: cannot be used", "rgb24:640x360, or for -o - alone rgb24")
+        return (int(found[2]), int(found[1])) if found[1] else None
+
+    @property
     def part(self) -> tuple[float, float | None]:
         """Seconds of the first frame and behind the last one."""
         first = 0.0 if self.start is None else seconds(self.start, "--start")
         return first, None if self.end is None else seconds(self.end, "--end")
+
+    def takes_raw(self, path: str) -> bool:
+        """Whether the content of this name is raw frames."""
+        return self.raw_size is not None and path in ("-", "/dev/stdin")
