@@ -240,10 +240,11 @@ def test_one_frame(cli: Cli):
     assert len(moving_files.read("b.mp4")) == 1
 
 
-def test_stopped_and_gone_on(cli: Cli, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("crop", [(), ("--crop",)])
+def test_stopped_and_gone_on(crop: tuple[str, ...], cli: Cli, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(moving, "PIECE", 4)
     moving_files.write("a.mp4", moving_files.pan(14, (32, 48)), sound=True)
-    words = ("adain", "a.mp4", "--style", "a.png", "--device", "cpu", "--threads", 1)
+    words = ("adain", "a.mp4", "--style", "a.png", "--device", "cpu", "--threads", 1, *crop)
     Image.fromarray(moving_files.pan(1, (40, 40), seed=3)[0]).save("a.png")
     assert cli(*words, "-o", "whole.mp4").exit_code == 0
     settled, count = moving.Painting._settled, 0
@@ -262,6 +263,23 @@ def test_stopped_and_gone_on(cli: Cli, monkeypatch: pytest.MonkeyPatch):
     assert "goes on behind 8 frames" in done.stderr
     assert Path("b.mp4").read_bytes() == Path("whole.mp4").read_bytes()
     assert not [*Path().glob(".*pieces")]
+
+
+def test_all_is_painted_and_only_the_file_is_missing(cli: Cli, monkeypatch: pytest.MonkeyPatch):
+    from stylecli.errors import OutputError
+    from stylecli.media.video import writer
+
+    def full(*given: object, **named: object):
+        raise OutputError("b.mp4: no space left on device")
+
+    moving_files.write("a.mp4", moving_files.pan(3, (32, 48)))
+    with monkeypatch.context() as patched:
+        patched.setattr(writer, "assemble", full)
+        assert "no space left" in complaint(cli("fast", "a.mp4", *FAST, "-o", "b.mp4"), 1)
+    done = cli("fast", "a.mp4", *FAST, "-o", "b.mp4", "--skip-existing")
+    assert "goes on behind 3 frames" in done.stderr
+    assert cli("fast", "a.mp4", *FAST, "-o", "whole.mp4").exit_code == 0
+    assert Path("b.mp4").read_bytes() == Path("whole.mp4").read_bytes()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")

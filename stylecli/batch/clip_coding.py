@@ -28,9 +28,19 @@ class Coder:
         job: What is made, for messages and the kind of file.
         clip: What it is made of.
         part: Which of its frames.
+        ahead: Frames that may wait for it.
     """
 
-    def __init__(self, segments: "Segments", outputs: MovingOutputs, job: Job, clip: "Clip", part: "Part") -> None:
+    def __init__(
+        self,
+        segments: "Segments",
+        outputs: MovingOutputs,
+        job: Job,
+        clip: "Clip",
+        part: "Part",
+        ahead: int = AHEAD,
+    ) -> None:
+        self.ahead = ahead
         self.segments, self.outputs, self.job, self.clip, self.part = segments, outputs, job, clip, part
         self.pool = ThreadPoolExecutor(1)
         self.waiting: deque[Future[None]] = deque()
@@ -81,7 +91,7 @@ class Coder:
         if self.known is None:
             self._knows((levels.shape[0], levels.shape[1]))
         self.waiting.append(self.pool.submit(self._coded, frame, levels, alpha, state))
-        while len(self.waiting) > AHEAD:
+        while len(self.waiting) > self.ahead:
             self.waiting.popleft().result()
 
     def end(self, state: Callable[[], dict[str, "Tensor"]]) -> None:

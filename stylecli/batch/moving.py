@@ -9,7 +9,7 @@ import dataclasses
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
 from stylecli.batch import clip_sound
-from stylecli.batch.ahead import Ahead
+from stylecli.batch.ahead import AHEAD, Ahead
 from stylecli.batch.clip_coding import Coder, Raw
 from stylecli.batch.clip_opening import part_of
 from stylecli.batch.clip_past import Before, Way
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from stylecli.batch.record import Record
     from stylecli.batch.runner import Made, Outcome
-    from stylecli.media.video.clip import Clip, Frame
+    from stylecli.media.video.clip import Clip
     from stylecli.media.video.motion import Motion
     from stylecli.media.video.segments import Segments
     from stylecli.media.video.tracks import Heard
@@ -49,7 +49,7 @@ PIECE, SLOW_PIECE = 64, 8
 """Frames of a piece of a method that takes seconds a frame, or minutes."""
 
 LARGE = 2**22
-"""Pixels of a frame beyond which one is painted at a time, by all threads: memory stays that of one picture."""
+"""Pixels of a frame beyond which stages take turns, and all threads paint one: memory stays near that of a picture."""
 
 ROOM = 2**30
 """Bytes of free memory that a frame should find before another one is painted beside it."""
@@ -89,6 +89,7 @@ class Painting:
         self.end = float(min(ends) - self.part.first) if ends else None
         self.start, self.told = time.monotonic(), Step(0, max(self.total, 1), 0.0)
         self.before = Before(self.outputs.steady)
+        self.large = self.clip.size[0] * self.clip.size[1] > LARGE
         self.piece = PIECE if self.method.traits.short else SLOW_PIECE
 
     def run(self) -> "Made":
@@ -105,7 +106,7 @@ class Painting:
         if segments.made:
             self.before = Before.of(segments.state(), self.outputs.steady)
             self.notes[f"{self.job.title}: goes on behind {kept:,} frames that were there"] = None
-        coder = Coder(segments, self.outputs, self.job, self.clip, self.part)
+        coder = Coder(segments, self.outputs, self.job, self.clip, self.part, 0 if self.large else AHEAD)
         sound: str | bytes | Heard | None = self.job.main.held if self.clip.sounds else None
         try:
             if SOUND_STYLE in self.job.inputs:
@@ -139,14 +140,15 @@ class Painting:
 
     def _painted(self, coder: Coder | Raw, kept: int) -> int:
         """Paints what is not there yet; the count of all frames."""
+        from stylecli.device import give_back
+
         workers = self._workers()
         method, ready = self._sharing(workers)
         done = kept
         with ExitStack() as stack:
-            frames: Iterator[Frame] = stack.enter_context(
-                Ahead(itertools.islice(self.part.of(self.clip.frames()), kept, None))
-            )
-            ways: Iterator[Way] = stack.enter_context(Ahead(self.before.ways(frames)))
+            most = 1 if self.large else AHEAD
+            decoded = Ahead(itertools.islice(self.part.of(self.clip.frames()), kept, None), most)
+            ways = stack.enter_context(Ahead(self.before.ways(stack.enter_context(decoded)), most))
             stack.callback(coder.pool.shutdown, cancel_futures=True)
             pool = stack.enter_context(ThreadPoolExecutor(workers, initializer=ready))
             waiting: deque[tuple[Way, Future[_Painted]]] = deque()
@@ -154,8 +156,10 @@ class Painting:
             try:
                 for way in ways:
                     waiting.append((way, pool.submit(self._frame, method, way)))
-                    while len(waiting) > (0 if method.traits.carried else workers):
+                    while len(waiting) > (0 if method.traits.carried or self.large else workers):
                         done = self._settled(coder, *waiting.popleft(), done)
+                        if self.large:
+                            give_back()
                 while waiting:
                     done = self._settled(coder, *waiting.popleft(), done)
                 coder.end(partial(self.before.state, way) if way else dict)
@@ -238,7 +242,7 @@ class Painting:
         traits, device = self.method.traits, self.method.device
         if not (traits.short and traits.threads) or device.torch.type != "cpu" or device.max_memory or device.tight:
             return 1
-        if self.clip.size[0] * self.clip.size[1] > LARGE:
+        if self.large:
             return 1
         room = int(virtual_memory().available) // ROOM // device.jobs
         return max(1, min(get_num_threads(), room))

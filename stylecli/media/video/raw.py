@@ -26,9 +26,9 @@ def of_stream(file: BinaryIO, size: tuple[int, int], fps: Fraction, name: str) -
     return Clip(name, size, 1 / fps, fps, frames, notes=notes)
 
 
-def _read(file: BinaryIO, count: int) -> bytes:
+def _read(file: BinaryIO, count: int) -> bytearray:
     """So many bytes, less at the end: a pipe may give them in pieces."""
     data = bytearray()
     while len(data) < count and (part := file.read(count - len(data))):
         data += part
-    return bytes(data)
+    return data

@@ -159,6 +159,8 @@ def _described(source: str | bytes, name: str, container: Av, stream: Av, first:
     notes: list[str] = []
     if transfer in HDR:
         notes.append(f"{HDR[transfer]} colors (HDR) toned down to a screen's")
+    if first.interlaced_frame:
+        notes.append("interlaced: each frame shows two moments; `ffmpeg -i in -vf yadif out` mends that before")
     colors = Colors() if transfer in HDR else Colors(int(first.color_primaries), transfer)
     more = len(container.streams.video) - 1
     notes += [f"{more} more stream{'s' * (more > 1)} of pictures left out"] if more else []
