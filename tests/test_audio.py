@@ -20,6 +20,7 @@ from stylecli.media.audio import CEILING, Sound, fit, read_sound, resample, writ
 from stylecli.media.spectrograms import Frames, griffin_lim, spectral_convergence
 from stylecli.method import Request
 from stylecli.nets.random_conv import ArcCosine, Limit, PatchDots, RandomConv
+from stylecli.optimise.sound import Box, SoundObjective, ahead, descend
 from stylecli.settings.audio import AudioSettings
 
 CPU = ("--device", "cpu")
@@ -135,6 +136,39 @@ def test_the_kernel_has_the_right_slopes():
     a, b = torch.rand(4, 1, generator=generator).double() + 1, torch.rand(1, 5, generator=generator).double() + 1
     dots = a * b * (torch.rand(4, 5, generator=generator).double() * 1.6 - 0.8)
     assert torch.autograd.gradcheck(ArcCosine.apply, [each.requires_grad_() for each in (dots, a, b)])
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_squares_are_those_of_the_products(same: bool):
+    generator = torch.Generator().manual_seed(0)
+    x, y = (torch.rand(rows, 20, generator=generator, dtype=torch.double) for rows in (130, 70))
+    limit, of_y, x = Limit(20, 5), Limit(20, 5).see(y), x.requires_grad_()
+    found = []
+    for squares in (lambda a, b: limit.squares(a, b)[0], lambda a, b: limit.products(a, b).square().sum()):
+        seen = limit.see(x)
+        total = squares(seen, seen if same else of_y)
+        found.append((total.detach(), torch.autograd.grad(total, x)[0]))
+    assert torch.allclose(found[0][0], found[1][0])
+    assert torch.allclose(found[0][1], found[1][1])
+
+
+def test_few_directions_lead_most_of_the_way(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("stylecli.optimise.sound.DIRECTIONS", 40)
+    frames = Frames(256, 64)
+    content, style = (frames.log_magnitudes(wave, 8.0) for wave in (tone() + 0.01 * crackle(), crackle()))
+    objective = SoundObjective([Limit(129, 11)], content, [(1.0, style)], 1.0, 0.01)
+    top = torch.stack([content.amax(0), style.amax(0)]).amax(0)
+    box = Box(torch.zeros(()), top, float(top.max()))
+    loss = lambda x: float(sum(objective(x).values()))
+    made = ahead(objective, content, box, 60)
+    full = descend(objective, content, 60, box=box)
+    assert made.min() >= 0
+    assert (made <= top).all()
+    gained = (loss(content) - loss(made)) / (loss(content) - sum(full.losses.values()))
+    assert gained > 0.8
+    # Filters that were drawn see more than inner products.
+    drawn = SoundObjective([RandomConv.drawn(129, 16, 11, torch.Generator())], content, [(1.0, style)], 1.0, 0.01)
+    assert ahead(drawn, content, box, 5) is content
 
 
 @pytest.mark.parametrize("frames", [9, 300])

@@ -101,6 +101,12 @@ def test_help_that_is_piped_loads_no_toolkit(words: list[str], tmp_path: Path):
     assert not loaded(f"from stylecli.cli import run; run({words!r})", tmp_path) & {"pydantic", "rich.console"}
 
 
+def test_a_sound_takes_no_solver(tmp_path: Path):
+    """SciPy's optimizers take a fifth of PyTorch's time; nor does a picture take readers of other kinds."""
+    call = "import stylecli.backends.audio, stylecli.backends.fast, stylecli.backends.adain, stylecli.media.images"
+    assert not {"scipy", "librosa", "numba", "tifffile", "av", "matplotlib"} & loaded(call, tmp_path)
+
+
 def test_headers_say_what_pytorch_finds():
     """Every embedded file, described from its header and from its tensors."""
     from stylecli.checkpoints import header, store

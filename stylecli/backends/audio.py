@@ -27,7 +27,7 @@ from stylecli.media.audio import CEILING, Sound, resample
 from stylecli.media.spectrograms import Frames, griffin_lim, spectral_convergence
 from stylecli.method import Method, Request, Result, Traits
 from stylecli.nets.random_conv import Bank, Limit, RandomConv
-from stylecli.optimise.sound import Box, SoundObjective, descend
+from stylecli.optimise.sound import Box, SoundObjective, ahead, descend
 from stylecli.progress import Listener
 from stylecli.settings.audio import AudioSettings
 
@@ -39,6 +39,12 @@ TEN_SECONDS = 420
 
 LONGEST_STYLE = 60
 """Seconds of a style that are compared: of a longer one six pieces, evenly spaced."""
+
+AHEAD = 4
+"""Updates in few directions for each of all frequencies."""
+
+INAUDIBLE = 0.01
+"""Log-magnitudes up to which a frequency is silent: what was compressed ends at 16 kHz, and rounding stays below it."""
 
 FAINT = 0.1
 """Level of the noise that is added to the content, of the style's own."""
@@ -142,16 +148,28 @@ class _Piece:
         noise = torch.randn(self.channels, length, generator=self.noise).to(self.device.torch)
         return self.frames.istft(self.frames.stft(noise) * self.color, length)
 
-    def see(self, wave: Tensor) -> Tensor:
-        """Log-magnitudes [N, bins] of [C, T], all channels side by side, as loud as in the original's frames."""
-        rows = self.frames.log_magnitudes(wave.to(self.device.torch), 2048 / self.frames.n_fft)
+    def see(self, wave: Tensor, top: int | None = None) -> Tensor:
+        """Log-magnitudes [N, bins] of [C, T], all channels side by side, as loud as in the original's frames.
+
+        Of each channel the lowest `top` frequencies, by default all.
+        """
+        rows = self.frames.log_magnitudes(wave.to(self.device.torch), 2048 / self.frames.n_fft, top)
         return rows / math.sqrt(self.channels)
+
+    def _below(self, rows: Tensor, top: int) -> Tensor:
+        """Of log-magnitudes [N, bins], the lowest `top` of each channel."""
+        return rows.unflatten(1, (self.channels, -1))[:, :, :top].flatten(1)
 
     def _amplitude(self, rows: Tensor) -> Tensor:
         x = rows.T.unflatten(0, (self.channels, -1)) * math.sqrt(self.channels)
         x = x if self.settings.recipe == "ulyanov" else x.clamp(min=0)
         made: Tensor = x.expm1() * (self.frames.n_fft / 2048)
-        return made
+        return torch.nn.functional.pad(made, (0, 0, 0, self.frames.n_fft // 2 + 1 - made.shape[1]))
+
+    def _highest(self, sounds: Sequence[Tensor]) -> int:
+        """How many frequencies there are up to the highest that is heard in any of these log-magnitudes."""
+        loud = torch.stack([rows.unflatten(1, (self.channels, -1)).amax((0, 1)) for rows in sounds]).amax(0)
+        return max(int((loud > INAUDIBLE).nonzero()[-1:].sum()) + 1, 2)
 
     def __call__(self, content: Tensor, start: Tensor, heard: int, listener: Listener, done: int, total: int) -> Tensor:
         """The result [C, T].
@@ -169,9 +187,12 @@ class _Piece:
             return start
         room = max(0, self.shortest - length)
         content, start = (torch.nn.functional.pad(each, (0, room)).to(self.device.torch) for each in (content, start))
-        target = self.see(content)
+        target, published = self.see(content), s.recipe == "ulyanov"
         mixed = [(share * s.alpha, rows) for share, rows in self.styles] + [(1 - s.alpha, target)]
-        published = s.recipe == "ulyanov"
+        top = self.frames.n_fft // 2 + 1
+        if not published:
+            top = self._highest([rows for share, rows in [*mixed, (s.content_weight, target)] if share])
+            mixed, target = [(share, self._below(rows, top)) for share, rows in mixed], self._below(target, top)
         count = target.shape[0] - s.kernel + 1
         weight = s.content_weight * (1 if published else TEN_SECONDS / count)
         extra = s.kernel - 1 if published else 0
@@ -182,12 +203,14 @@ class _Piece:
             level = FAINT * s.alpha if s.content_weight else 1.0
             start[:, heard:] += level * self._colored(start.shape[1] - heard)
         phase = self.frames.stft(start)
-        x = self.see(start)
+        x = self.see(start, top)
         if published:
             draw: Callable[[], Tensor] = lambda: torch.rand(phase.shape, generator=self.noise)
             x = torch.randn(x.shape, generator=self.noise).to(x) * 1e-3
             phase = torch.polar(torch.ones(phase.shape), 2 * math.pi * draw()).to(phase)
         follow = partial(descend, listener=listener, total=total)
+        # Where a descent of all frequencies would lead is found first in few directions.
+        x = x if published else ahead(objective, x, box, AHEAD * s.steps)
         descended = follow(objective, x, s.steps, box=None if published else box, done=done)
         amplitude, losses = self._amplitude(descended.x), descended.losses
         wave = griffin_lim(
@@ -197,7 +220,7 @@ class _Piece:
         new[:heard] = torch.linspace(0, 1, heard)
         wave = start.lerp(wave, new)
         if s.wave_steps and not descended.interrupted:
-            of_wave = lambda wave: objective(self.see(wave))
+            of_wave = lambda wave: objective(self.see(wave, top))
             low, high = (
                 (start - 2 * self.full * new).clamp(min=-self.full),
                 (start + 2 * self.full * new).clamp(max=self.full),

@@ -27,7 +27,7 @@ class GramDistance:
         self.targets = [(share, seen) for share, seen in targets if share]
         self.size = sum(
             (
-                a * b * self._mean(bank.products(x, y))
+                a * b * self._mean(x, y)
                 for i, (a, x) in enumerate(self.targets)
                 for j, (b, y) in enumerate(self.targets)
             ),
@@ -37,9 +37,9 @@ class GramDistance:
 
     def __call__(self, seen: Seen) -> Tensor:
         """The distance of what is seen."""
-        across = [share * self._mean(self.bank.products(seen, target)) for share, target in self.targets]
-        return self._mean(self.bank.products(seen, seen)) - 2 * torch.stack(across).sum() + self.size
+        across = [share * self._mean(seen, target) for share, target in self.targets]
+        return self._mean(seen, seen) - 2 * torch.stack(across).sum() + self.size
 
-    def _mean(self, products: Tensor) -> Tensor:
-        n, m = products.shape
-        return products.square().sum() / ((n + self.extra) * (m + self.extra))
+    def _mean(self, a: Seen, b: Seen) -> Tensor:
+        total, n, m = self.bank.squares(a, b)
+        return total / ((n + self.extra) * (m + self.extra))

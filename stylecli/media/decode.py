@@ -9,7 +9,7 @@ from PIL import ExifTags, Image
 
 from stylecli.budget import ALLOWANCE, PIXELS, Budget, OverBudgetError
 from stylecli.errors import InputError, MemoryLimitError
-from stylecli.media import png, tiff
+from stylecli.media import png
 from stylecli.media.coded import ADOBE_RGB, in_bmp, in_boxes
 from stylecli.media.metadata import Carried, clean_exif
 from stylecli.media.png_chunks import MAGIC
@@ -93,6 +93,8 @@ def _stored(data: bytes, budget: Budget) -> Stored:
         return png.read(data, budget)
     if not is_tiff(data):
         return _by_pillow(data, budget)
+    from stylecli.media import tiff
+
     try:
         return tiff.read(data, budget)
     except Exception as error:

@@ -44,13 +44,17 @@ class Frames:
         spectrum: Tensor = torch.fft.rfft(cut * self.window(wave))
         return spectrum
 
-    def log_magnitudes(self, wave: Tensor, loud: float) -> Tensor:
-        """log(1 + loud |stft|) of `wave` [C, T], a row a frame: [1 + T // hop, C (n_fft / 2 + 1)]."""
-        rows: Tensor = _LogMagnitudes.apply(wave, self, loud)
+    def log_magnitudes(self, wave: Tensor, loud: float, top: int | None = None) -> Tensor:
+        """log(1 + loud |stft|) of `wave` [C, T], a row a frame: [1 + T // hop, C top], of the lowest `top` frequencies.
+
+        Left out, these are all n_fft / 2 + 1.
+        """
+        rows: Tensor = _LogMagnitudes.apply(wave, self, loud, top)
         return rows
 
     def added(self, spectrum: Tensor, length: int) -> Tensor:
         """Sum [C, length] of the windowed inverses of frames [C, N, n_fft / 2 + 1], each where it was cut."""
+        # Frequencies that are left out are silent.
         parts = torch.fft.irfft(spectrum, self.n_fft).mul_(self.window(spectrum.real))
         channels, count, _ = parts.shape
         pieces = self.n_fft // self.hop
@@ -70,16 +74,16 @@ class _LogMagnitudes(torch.autograd.Function):
     """See `Frames`; back through the inverse transform, half as long as the one that autograd would take."""
 
     @staticmethod
-    def forward(ctx: Context, wave: Tensor, frames: Frames, loud: float) -> Tensor:
+    def forward(ctx: Context, wave: Tensor, frames: Frames, loud: float, top: int | None) -> Tensor:
         """The rows."""
-        spectrum = frames.transformed(wave)
+        spectrum = frames.transformed(wave)[:, :, :top]
         size = spectrum.abs()
         ctx.save_for_backward(spectrum, size)
         ctx.told = frames, loud, wave.shape[1]
         return (size * loud).log1p_().transpose(0, 1).flatten(1)
 
     @staticmethod
-    def backward(ctx: Context, *grads: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Context, *grads: Tensor) -> tuple[Tensor, None, None, None]:
         """By the wave."""
         spectrum, size = ctx.saved_tensors
         frames, loud, length = ctx.told
@@ -87,8 +91,8 @@ class _LogMagnitudes(torch.autograd.Function):
         # Silence has no direction, and is 0 itself.
         slope = slope / (size * loud).add_(1).mul_(size.clamp_min(torch.finfo(size.dtype).tiny ** 0.5))
         # The inverse counts all but the first and the last frequency twice, and divides by their number.
-        slope[..., 1:-1] /= 2
-        return frames.added(spectrum * slope, length) * frames.n_fft, None, None
+        slope[..., 1 : frames.n_fft // 2] /= 2
+        return frames.added(spectrum * slope, length) * frames.n_fft, None, None, None
 
 
 def griffin_lim(

@@ -25,6 +25,9 @@ from stylecli.device import Context
 ALIGNED = 16
 """Frames are filled up with silent frequencies to a multiple of so many."""
 
+ROWS = 48
+"""Of a matrix of frames that are taken at once."""
+
 SMALLEST_BLOCK = 256
 """Frames of which all products are computed."""
 
@@ -42,12 +45,17 @@ class Bank(Protocol):
     """What losses ask of a network: inner products of the features of frames [N, bins], its width less one fewer."""
 
     width: int
+    turns: bool
+    """Whether it sees the same of frames however their frequencies are turned: only their inner products count."""
 
     def see(self, x: Tensor) -> Seen:
         """Whatever `products` and `distance` want of frames [N, bins]."""
 
     def products(self, a: Seen, b: Seen) -> Tensor:
         """[N, M]: the inner product of each feature vector seen in `a` with each one in `b`."""
+
+    def squares(self, a: Seen, b: Seen) -> tuple[Tensor, int, int]:
+        """The sum of the squares of `products`, N and M."""
 
     def distance(self, a: Seen, b: Seen) -> Tensor:
         """[N]: the squared distances between feature vectors at the same time."""
@@ -61,6 +69,7 @@ class RandomConv(nn.Module):
     """
 
     weight: Tensor
+    turns = False
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
@@ -84,6 +93,10 @@ class RandomConv(nn.Module):
         """See `Bank`; far cheaper than Gram matrices where there are fewer frames than filters."""
         return a[0] @ b[0].T
 
+    def squares(self, a: Seen, b: Seen) -> tuple[Tensor, int, int]:
+        """See `Bank`."""
+        return self.products(a, b).square().sum(), len(a[0]), len(b[0])
+
     def distance(self, a: Seen, b: Seen) -> Tensor:
         """See `Bank`."""
         return (a[0] - b[0]).square().sum(1)
@@ -91,6 +104,8 @@ class RandomConv(nn.Module):
 
 class Limit(nn.Module):
     """As many filters as one likes, in the scale of `filters` drawn ones."""
+
+    turns = True
 
     def __init__(self, bins: int, width: int, filters: int = 4096) -> None:
         super().__init__()
@@ -111,6 +126,14 @@ class Limit(nn.Module):
             dots = PatchDots.apply(x, y, self.width)
         product: Tensor = ArcCosine.apply(dots, of_x[:, None], of_y[None])
         return self.scale * product
+
+    def squares(self, a: Seen, b: Seen) -> tuple[Tensor, int, int]:
+        """See `Bank`."""
+        (x, of_x, dots), (y, of_y, _) = a, b
+        if x is not y:
+            dots = PatchDots.apply(x, y, self.width)
+        total: Tensor = ArcCosineSquares.apply(dots, of_x, of_y, x is y)
+        return self.scale**2 * total, len(of_x), len(of_y)
 
     def distance(self, a: Seen, b: Seen) -> Tensor:
         """See `Bank`."""
@@ -133,24 +156,35 @@ class PatchDots(torch.autograd.Function):
         """Sums along the diagonals of the inner products of frames."""
         ctx.save_for_backward(*(x,) if y is None else (x, y))
         frames = _wide(_squared(x) if y is None else x @ y.T)
-        n, m = (side - width + 1 for side in frames.shape)
-        dots = frames[:n, :m].clone()
-        for t in range(1, width):
-            dots += frames[t : t + n, t : t + m]
-        return dots
+        return _diagonal_sums(frames, width)
 
     @staticmethod
     def backward(ctx: Context, *grads: Tensor) -> tuple[Tensor, Tensor | None, None]:
         """By the frames of each."""
         x, y = ctx.saved_tensors[0], ctx.saved_tensors[-1]
-        (n, m), width = grads[0].shape, len(x) - len(grads[0]) + 1
-        spread = grads[0].new_zeros(len(x), len(y))
-        for t in range(width):
-            spread[t : t + n, t : t + m] += grads[0]
+        width = len(x) - len(grads[0]) + 1
+        spread = _diagonal_sums(nn.functional.pad(grads[0], (width - 1,) * 4), width)
         if len(ctx.saved_tensors) == 1:
             return (spread + spread.T).to(x) @ x, None, None
         spread = spread.to(x)
         return spread @ y, spread.T @ x if ctx.needs_input_grad[1] else None, None
+
+
+def _diagonal_sums(x: Tensor, width: int) -> Tensor:
+    """The sums [N - width + 1, M - width + 1] of `width` neighbors each along the diagonals of [N, M], by doubling."""
+    n, m = (side - width + 1 for side in x.shape)
+    made, first, count = None, 0, 1
+    while width >> first:
+        if width >> first & 1:
+            at = width - (width & (2 * count - 1))
+            part = x[at : at + n, at : at + m]
+            made = part.clone() if made is None else made.add_(part)
+        first, count = first + 1, 2 * count
+        if width >> first:
+            half = count // 2
+            x = x[:-half, :-half] + x[half:, half:]
+    assert made is not None
+    return made
 
 
 def _squared(x: Tensor) -> Tensor:
@@ -163,6 +197,43 @@ def _squared(x: Tensor) -> Tensor:
     across = x[:half] @ x[half:].T
     made[:half, half:], made[half:, :half] = across, across.T
     return made
+
+
+class ArcCosineSquares(torch.autograd.Function):
+    """The sum of the squares of the kernel of `dots` [N, M] and norms [N] and [M], its slopes found along with it.
+
+    Some rows at a time, which stay in a processor's cache; of what is symmetric, the half above the diagonal.
+    """
+
+    @staticmethod
+    def forward(ctx: Context, dots: Tensor, a: Tensor, b: Tensor, symmetric: bool) -> Tensor:
+        """Sum of (|u| |v| (sin t + (pi - t) cos t))^2 / 4 pi^2."""
+        dots, a, b = dots.detach(), a.detach(), b.detach()
+        total, by_a, by_b = dots.new_zeros(()), torch.zeros_like(a), torch.zeros_like(b)
+        by_dots = torch.zeros_like(dots) if symmetric else torch.empty_like(dots)
+        for top in range(0, len(a), ROWS):
+            rows, columns = slice(top, top + ROWS), slice(top if symmetric else 0, None)
+            sizes = a[rows, None] * b[columns]
+            cos = (dots[rows, columns] / sizes).clamp_(-1, 1)
+            # 1 - cos^2, rounded, is never below 0.
+            sin = torch.addcmul(cos.new_ones(()), cos, cos, value=-1).sqrt_()
+            rest = cos.acos().neg_().add_(math.pi)
+            kernel = cos.mul_(rest).add_(sin).mul_(sizes)
+            half = kernel[:, ROWS:] if symmetric else kernel[:, :0]
+            total += kernel.square().sum() + half.square().sum()
+            half *= 2
+            torch.mul(kernel, rest, out=by_dots[rows, columns])
+            kernel *= sin
+            by_a[rows] += kernel @ b[columns]
+            by_b[columns] += a[rows] @ kernel
+        ctx.save_for_backward(by_dots, by_a, by_b)
+        return total / (4 * math.pi**2)
+
+    @staticmethod
+    def backward(ctx: Context, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        """By the dots, and both norms."""
+        by_dots, by_a, by_b = (part * (grads[0] / (2 * math.pi**2)) for part in ctx.saved_tensors)
+        return by_dots, by_a, by_b, None
 
 
 class ArcCosine(torch.autograd.Function):

@@ -1,12 +1,12 @@
 """What a spectrogram is optimised for, and its descent: L-BFGS between bounds, or L-BFGS-B as the original calls it."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 
 from stylecli.losses.sound import GramDistance
@@ -64,6 +64,9 @@ class SoundObjective:
             scales.append(torch.nn.functional.avg_pool1d(scales[-1].T, 4).T)
         return scales
 
+
+DIRECTIONS = 256
+"""In which a descent goes ahead."""
 
 HISTORY = 10
 """Pairs that L-BFGS keeps: as many as the original's."""
@@ -145,6 +148,8 @@ def descend(
 
     try:
         if box is None:
+            from scipy.optimize import minimize  # takes a fifth of PyTorch's time
+
             first = start.detach().cpu().double().numpy().ravel()
             options = {"maxiter": steps, "maxcor": HISTORY}
             minimize(of_values, first, jac=True, method="L-BFGS-B", callback=tell, options=options)
@@ -168,3 +173,33 @@ def _between(
     for _ in range(steps):
         optimizer.step(closure)
         tell()
+
+
+def ahead(objective: SoundObjective, start: Tensor, box: Box, steps: int) -> Tensor:
+    """Where about `steps` updates from `start` [N, bins] lead, at a small part of the cost.
+
+    Frames move along the few directions that content, styles and start have most of, which losses of inner products
+    see as so many frequencies; what they have of others stays. Bounds are kept at the end alone.
+    """
+    counting = [(objective.content_weight, objective.content), *objective.styles, (1.0, start)]
+    rows = torch.cat([x for weight, x in counting if weight])
+    if not all(bank.turns for bank in objective.banks) or start.shape[1] <= 2 * DIRECTIONS:
+        return start
+    turn = _directions(rows)
+    styles = [(share, x @ turn) for share, x in objective.styles]
+    weights = objective.style_weight, objective.content_weight
+    few = SoundObjective(objective.banks, objective.content @ turn, styles, *weights, objective.rhythm, objective.extra)
+    begin, free = start @ turn, torch.full_like(box.low, math.inf)
+    size = float(begin.square().mean().sqrt() / start.square().mean().sqrt().clamp_min(1e-12))
+    found = descend(few, begin, steps, box=Box(-free, free, box.unit * size)).x
+    return (start + (found - begin) @ turn.T).clamp(box.low, box.high)
+
+
+def _directions(rows: Tensor) -> Tensor:
+    """The orthonormal [bins, DIRECTIONS] that rows [N, bins] have nearly most of.
+
+    Halko, Martinsson, Tropp 2011, "Finding structure with randomness", algorithm 4.4 with one power iteration.
+    """
+    drawn = torch.randn(len(rows), DIRECTIONS, generator=torch.Generator().manual_seed(0)).to(rows)
+    found = torch.linalg.qr(rows.T @ drawn)[0]
+    return torch.linalg.qr(rows.T @ (rows @ found))[0]
