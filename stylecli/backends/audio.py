@@ -158,7 +158,8 @@ class _Piece:
 
     def _below(self, rows: Tensor, top: int) -> Tensor:
         """Of log-magnitudes [N, bins], the lowest `top` of each channel."""
-        return rows.unflatten(1, (self.channels, -1))[:, :, :top].flatten(1)
+        made: Tensor = rows.unflatten(1, (self.channels, -1))[:, :, :top].flatten(1)
+        return made
 
     def _amplitude(self, rows: Tensor) -> Tensor:
         x = rows.T.unflatten(0, (self.channels, -1)) * math.sqrt(self.channels)

@@ -202,4 +202,5 @@ def _directions(rows: Tensor) -> Tensor:
     """
     drawn = torch.randn(len(rows), DIRECTIONS, generator=torch.Generator().manual_seed(0)).to(rows)
     found = torch.linalg.qr(rows.T @ drawn)[0]
-    return torch.linalg.qr(rows.T @ (rows @ found))[0]
+    made: Tensor = torch.linalg.qr(rows.T @ (rows @ found))[0]
+    return made
