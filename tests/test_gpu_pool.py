@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import moving_files
+import numpy as np
 import pytest
 from conftest import Result, complaint
 from test_runner import JOBS
@@ -115,3 +117,18 @@ def test_ctrl_c_ends_all_processes(picture: Callable[..., Path], tiny_encoder: P
     assert process.returncode == 130, said
     assert sorted(path.name for path in out.glob("*_s.png")) == ["0_gatys_s.png", "1_gatys_s.png"], said
     assert "Traceback" not in said
+
+
+def test_clips_are_jobs_too(cli: Cli, picture: Callable[..., Path], tiny_adain: Path, two: None):
+    for name in ("a", "b", "c"):
+        moving_files.write(Path(f"{name}.mp4"), moving_files.pan(4, (32, 48), seed=ord(name)), sound=True)
+    picture("s.png", size=(40, 40))
+    words = ("adain", "a.mp4", "b.mp4", "c.mp4", "--style", "s.png", "--steady", 0, "--weights", tiny_adain)
+    for device, folder in (("cuda:all", "all"), ("cpu", "one")):
+        done = cli(*words, "--threads", 1 if folder == "one" else 2, "--device", device, "-o", f"{folder}/")
+        assert done.exit_code == 0, done.stderr
+    for name in ("a", "b", "c"):
+        made = [Path(f"{folder}/{name}_adain_s.mp4").read_bytes() for folder in ("all", "one")]
+        frames = [moving_files.read(f"{folder}/{name}_adain_s.mp4") for folder in ("all", "one")]
+        assert len(made[0]) == len(made[1])
+        assert np.array_equal(*frames)

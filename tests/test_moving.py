@@ -233,6 +233,14 @@ def test_bombs_and_lists_of_files(cli: Cli):
     assert "concat.avi: " in complaint(cli("fast", "concat.avi", *FAST, "-o", "b.mp4"), 1)
 
 
+def test_large_frames_take_turns(cli: Cli, monkeypatch: pytest.MonkeyPatch):
+    moving_files.write("a.mp4", moving_files.pan(5, (32, 48)))
+    assert cli("fast", "a.mp4", *FAST, "-o", "b.mp4").exit_code == 0
+    monkeypatch.setattr(moving, "LARGE", 0)
+    assert cli("fast", "a.mp4", *FAST, "-o", "c.mp4").exit_code == 0
+    assert Path("b.mp4").read_bytes() == Path("c.mp4").read_bytes()
+
+
 def test_one_frame(cli: Cli):
     moving_files.write("a.mp4", moving_files.pan(1, (32, 48)), sound=True)
     done = cli("fast", "a.mp4", *FAST, "-o", "b.mp4")

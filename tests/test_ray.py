@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import moving_files
 import pytest
 from cluster_work import opening
 from conftest import NODE, Result, complaint
@@ -55,6 +56,17 @@ def files(path: Path) -> dict[str, bytes]:
 def ledger(path: Path) -> list[dict[str, object]]:
     lines = [json.loads(line) for line in (path / LEDGER).read_text().splitlines()]
     return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+
+
+def test_clips_are_jobs_too(cli: Callable[..., Result], tiny_fast: Path, cluster: Any, tmp_path: Path):
+    for name in ("a", "b"):
+        moving_files.write(f"{name}.mp4", moving_files.pan(4, (32, 48), seed=ord(name)), sound=True)
+    words = ("fast", "a.mp4", "b.mp4", "--style", "wave", "--steady", 0, "--weights", tiny_fast, "--device", "cpu")
+    alone = cli(*words, "--threads", 1, "-o", "alone/")
+    shared = cli(*words, "--engine", "ray", "--address", cluster.address, "-o", "shared/")
+    assert (alone.exit_code, shared.exit_code) == (0, 0), shared.stderr
+    assert files(tmp_path / "shared") == files(tmp_path / "alone")
+    assert len(files(tmp_path / "shared")) == 2
 
 
 def test_it_makes_what_one_process_makes(

@@ -11,13 +11,13 @@ AHEAD = 2
 
 
 class Ahead(Generic[T]):
-    """What an iterator gives, made in a thread of its own, `most` of them ahead."""
+    """What an iterator gives, made in a thread of its own, a few ahead."""
 
     END = object()
 
-    def __init__(self, items: Iterator[T], most: int = AHEAD) -> None:
+    def __init__(self, items: Iterator[T]) -> None:
         self.items = items
-        self.queue: Queue[object] = Queue(most)
+        self.queue: Queue[object] = Queue(AHEAD)
         self.stopped = False
         self.thread = Thread(target=self._fill, daemon=True)
 

@@ -9,14 +9,14 @@ import dataclasses
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stylecli.batch import clip_sound
 from stylecli.batch.ahead import AHEAD, Ahead
@@ -146,9 +146,11 @@ class Painting:
         method, ready = self._sharing(workers)
         done = kept
         with ExitStack() as stack:
-            most = 1 if self.large else AHEAD
-            decoded = Ahead(itertools.islice(self.part.of(self.clip.frames()), kept, None), most)
-            ways = stack.enter_context(Ahead(self.before.ways(stack.enter_context(decoded)), most))
+            beside: Callable[[Iterator[Any]], Iterator[Any]] = lambda items: (
+                items if self.large else stack.enter_context(Ahead(items))
+            )
+            frames = beside(itertools.islice(self.part.of(self.clip.frames()), kept, None))
+            ways: Iterator[Way] = beside(self.before.ways(frames))
             stack.callback(coder.pool.shutdown, cancel_futures=True)
             pool = stack.enter_context(ThreadPoolExecutor(workers, initializer=ready))
             waiting: deque[tuple[Way, Future[_Painted]]] = deque()

@@ -1,0 +1,46 @@
+"""Layers on large features, some rows after the others: the very values of the layers on the whole."""
+
+import pytest
+import torch
+
+from stylecli.nets import bands
+
+CASES = [
+    (9, 2, "reflect", None, 4),
+    (3, 2, "reflect", None, 1),
+    (3, 1, "reflect", None, 1),
+    (10, 2, "reflect", 0, 4),
+    (2, 1, "replicate", 1, 1),
+    (3, 1, "constant", 0, 1),
+]
+
+
+@pytest.mark.parametrize("size", [(101, 82), (60, 83)])
+@pytest.mark.parametrize(("kernel", "stride", "mode", "phased", "border"), CASES)
+def test_bands_of_a_convolution(
+    kernel: int,
+    stride: int,
+    mode: str,
+    phased: int | None,
+    border: int,
+    size: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    made = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 8, *size, generator=made).contiguous(memory_format=torch.channels_last)
+    weight, bias = torch.randn(16, 8, kernel, kernel, generator=made) / kernel, torch.randn(16, generator=made)
+    with torch.inference_mode():
+        whole = bands.convolved(x, weight, bias, stride, border=border, mode=mode, phased=phased)
+        monkeypatch.setattr(bands, "LARGE", 0)
+        monkeypatch.setattr(bands, "AT_ONCE", 2**14)
+        parts = bands.convolved(x, weight, bias, stride, border=border, mode=mode, phased=phased)
+    assert parts.shape == whole.shape
+    assert torch.allclose(parts, whole, atol=1e-5)
+
+
+def test_norm_and_relu_in_place():
+    x, scale, shift = torch.randn(1, 3, 50, 7), torch.rand(1, 3, 1, 1), torch.randn(1, 3, 1, 1)
+    wanted = torch.relu(x * scale + shift)
+    with torch.inference_mode():
+        assert torch.allclose(bands.active(x, scale, shift), wanted, atol=1e-6)
+    assert torch.allclose(x, wanted, atol=1e-6)
