@@ -27,7 +27,7 @@ from stylecli.errors import ExitCode, InputError, UsageError, WeightsError
 from stylecli.method import Method
 from stylecli.settings.audio import AudioSettings, SoundFiles
 from stylecli.settings.fields import Settings
-from stylecli.settings.moving import SOUND_STYLE, MovingOutputs
+from stylecli.settings.moving import BESIDE, SOUND_STYLE, MovingOutputs
 from stylecli.settings.shared import Compute, Contents, Files, Machine, Outputs, Weighted
 
 if TYPE_CHECKING:
@@ -78,20 +78,21 @@ def plan_files(
     if styles is not None:
         axes.append(_styles(styles, contents.recursive, suffixes - VIDEOS, say))
     if not isinstance(outputs, Outputs) or wants_singles(outputs):
-        return _heard(plan(method, axes, grid, outputs), outputs)
+        return _beside(plan(method, axes, grid, outputs), outputs)
     # Lossless, in a folder that goes when the sheet is there; its name is made up here, the folder is made later.
     parts = replace(outputs, output=f"{gettempdir()}/stylecli-{token_hex(6)}/", format="png", grid=False, animate=None)
     return [replace(job, kept=False) for job in plan(method, axes, grid, parts)]
 
 
-def _heard(jobs: list[Job], outputs: Files) -> list[Job]:
-    """The jobs, those of clips with the sound whose style theirs takes."""
-    if not (isinstance(outputs, MovingOutputs) and outputs.sound_style):
-        return jobs
-    style = tuple(expand([(outputs.sound_style, 1.0)], suffixes=SOUNDS))
-    if len(style) > 1:
-        raise UsageError(f"--sound-style {outputs.sound_style}: {len(style)} files", "name one sound")
-    return [replace(job, inputs={**job.inputs, SOUND_STYLE: style}) if job.main.moving else job for job in jobs]
+def _beside(jobs: list[Job], outputs: Files) -> list[Job]:
+    """The jobs, those of clips with the sound whose style theirs takes, and with what finds their motion."""
+    more = {}
+    for role, flag in BESIDE.items() if isinstance(outputs, MovingOutputs) else ():
+        if word := getattr(outputs, role):
+            more[role] = tuple(expand([(word, 1.0)], suffixes=SOUNDS if role == SOUND_STYLE else frozenset()))
+            if len(more[role]) > 1:
+                raise UsageError(f"{flag} {word}: {len(more[role])} files", "name one")
+    return [replace(job, inputs={**job.inputs, **more}) if more and job.main.moving else job for job in jobs]
 
 
 def arrivals(contents: Contents, outputs: Files) -> Iterator[list[Source]]:

@@ -395,6 +395,25 @@ def test_sound_takes_a_style_too(cli: Cli):
     assert "no such file" in complaint(cli("fast", "a.mp4", *FAST, "--sound-style", "none.wav", "-o", "d.mp4"), 2)
 
 
+def test_motion_by_raft(cli: Cli):
+    import torch
+    from torchvision.models.optical_flow import raft_small
+
+    torch.manual_seed(0)
+    torch.save(raft_small(weights=None).state_dict(), "raft.pth")
+    moving_files.write("a.mp4", moving_files.pan(3, (40, 130)))
+    words = ("fast", "a.mp4", *FAST, "--flow", "raft.pth")
+    assert (done := cli(*words, "-o", "b.mp4")).exit_code == 0, done.stderr
+    assert json.loads(read_settings("b.mp4") or "")["inputs"]["flow"][0]["path"] == "raft.pth"
+    assert cli(*words[:-2], "-o", "dis.mp4").exit_code == 0
+    assert not np.array_equal(moving_files.read("b.mp4"), moving_files.read("dis.mp4"))
+    assert cli("replay", "b.mp4", "-o", "c.mp4").exit_code == 0
+    assert Path("b.mp4").read_bytes() == Path("c.mp4").read_bytes()
+    torch.save({"weight": torch.zeros(3)}, "other.pth")
+    assert "other.pth: no RAFT" in complaint(cli(*words[:-1], "other.pth", "-o", "d.mp4"), 3)
+    assert "--steady 0" in complaint(cli(*words, "--steady", 0, "-o", "d.mp4"), 2)
+
+
 def test_a_part_of_a_sound_takes_a_style(cli: Cli):
     import soundfile
 

@@ -10,7 +10,7 @@ from stylecli.batch.sources import STDIN, Source
 from stylecli.errors import UsageError
 from stylecli.files import regular
 from stylecli.remote import Remote, place
-from stylecli.settings.moving import ENCODING, MOVING, PIPED, SOUND_STYLE, MovingOutputs
+from stylecli.settings.moving import BESIDE, ENCODING, MOVING, PIPED, MovingOutputs
 from stylecli.settings.shared import FORMATS
 from stylecli.settings.values import flag
 
@@ -72,7 +72,7 @@ def marked(sources: Sequence[Source], outputs: MovingOutputs, *, all_known: bool
             raise UsageError(f"--{'grid' if outputs.grid else 'animate'}: {one.name} is a clip", "it is for pictures")
     if all_known and not any(one.moving for one in found):
         for field in fields(outputs):
-            if field.name in (*ENCODING, *PIPED, SOUND_STYLE) and getattr(outputs, field.name) != field.default:
+            if field.name in (*ENCODING, *PIPED, *BESIDE) and getattr(outputs, field.name) != field.default:
                 raise UsageError(f"{flag(field.name)}: for clips, and none goes in", "leave it out, or name a clip")
     return found
 

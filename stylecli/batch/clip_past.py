@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from stylecli.media.video.clip import Frame
-    from stylecli.media.video.motion import Motion
+    from stylecli.media.video.motion import Flow, Motion
 
 SMOOTH = 0.9
 """Share of the statistics before that is kept at full steadiness; it falls as the root."""
@@ -88,8 +88,8 @@ class Before:
             state |= {f"recall {name} {index:03}": each for name, some in known for index, each in enumerate(some)}
         return state
 
-    def ways(self, frames: "Iterator[Frame]") -> Iterator[Way]:
-        """Each frame, and what it goes on from."""
+    def ways(self, frames: "Iterator[Frame]", flow: "Flow | None" = None) -> Iterator[Way]:
+        """Each frame, and what it goes on from, by motion as `flow` finds it."""
         if not self.steady:
             yield from map(Way, frames)
             return
@@ -97,7 +97,7 @@ class Before:
 
         keep, before, recall, shift = SMOOTH * self.steady**0.5, self.content, self.recall, self.shift
         for frame in frames:
-            motion = None if before is None else between(before, frame.color)
+            motion = None if before is None else between(before, frame.color, flow)
             if motion is None or motion.cut:
                 motion = recall = shift = None
             else:

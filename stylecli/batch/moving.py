@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
-from stylecli.batch import clip_sound
+from stylecli.batch import clip_flow, clip_sound
 from stylecli.batch.ahead import AHEAD, Ahead
 from stylecli.batch.clip_coding import Coder, Raw
 from stylecli.batch.clip_opening import part_of
@@ -89,6 +89,7 @@ class Painting:
         self.end = float(min(ends) - self.part.first) if ends else None
         self.start, self.told = time.monotonic(), Step(0, max(self.total, 1), 0.0)
         self.before = Before(self.outputs.steady)
+        self.flow = clip_flow.opened(self.job, self.method.device)
         self.large = self.clip.size[0] * self.clip.size[1] > LARGE
         self.piece = PIECE if self.method.traits.short else SLOW_PIECE
 
@@ -150,7 +151,7 @@ class Painting:
                 items if self.large else stack.enter_context(Ahead(items))
             )
             frames = beside(itertools.islice(self.part.of(self.clip.frames()), kept, None))
-            ways: Iterator[Way] = beside(self.before.ways(frames))
+            ways: Iterator[Way] = beside(self.before.ways(frames, self.flow))
             stack.callback(coder.pool.shutdown, cancel_futures=True)
             pool = stack.enter_context(ThreadPoolExecutor(workers, initializer=ready))
             waiting: deque[tuple[Way, Future[_Painted]]] = deque()

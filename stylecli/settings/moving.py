@@ -21,6 +21,12 @@ PIPED = ("raw",)
 SOUND_STYLE = "sound_style"
 """The role of the sound whose style a clip's own sound takes."""
 
+FLOW = "flow"
+"""The role of a network that finds what moved."""
+
+BESIDE = {SOUND_STYLE: "--sound-style", FLOW: "--flow"}
+"""Options that name a file which goes in beside a clip, by its role."""
+
 PANEL = "Clips"
 
 
@@ -49,6 +55,13 @@ class MovingOutputs(Outputs):
         panel=PANEL,
     )
 
+    flow: str | None = option(
+        None,
+        "what finds how a scene moved on: torchvision's RAFT, large or small; default: DIS, which needs no weights",
+        unit="file",
+        panel=PANEL,
+    )
+
     over_time: str = option(
         "",
         "strength and style along a clip, which --alpha 0..1, --alpha 0@0s,1@2s and --style a@0s,b@4s say shorter",
@@ -71,6 +84,8 @@ class MovingOutputs(Outputs):
         """Refuses parts of a clip that are none."""
         super().__post_init__()
         _ = self.raw_size
+        if self.flow and not self.steady:
+            raise UsageError("--flow: with --steady 0 each frame is painted by itself", "leave out one of them")
         _ = OverTime.parse(self.over_time)
         first, last = self.part
         if last is not None and last <= first:

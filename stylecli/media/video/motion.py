@@ -1,6 +1,7 @@
 """What moved from one frame to the next, and where the frame before shows what is seen now.
 
-Optical flow is DIS (Kroeger et al. 2016, arXiv 1603.03590) in both directions. The frame before is trusted where
+Optical flow, DIS (Kroeger et al. 2016, arXiv 1603.03590) where nothing else is given, is found in both directions. The
+frame before is trusted where
 
     |w + v(x + w)|^2 < 0.01 (|w|^2 + |v|^2) + 0.5       w: from this frame to the one before, v: back; Sundaram 2010
 
@@ -8,6 +9,7 @@ and where, moved by w, it looks as this one does: what is uncovered, what change
 trail. A cut is where hardly anything of a frame is found in the one before.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -29,6 +31,8 @@ AROUND, COARSE = 0.04, 4
 """Deviation of what counts as around a pixel, in parts of the short side; it is looked at so many times smaller."""
 
 Cv = Any
+Flow = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Two frames [h, w, 3] uint8 to where each pixel of the first one is in the second, [h, w, 2] float32 in pixels."""
 
 
 @cache
@@ -62,15 +66,18 @@ class Motion:
     cut: bool
 
 
-def between(before: np.ndarray, now: np.ndarray) -> Motion:
-    """What moved between two frames [H, W, 3] uint8 of one size."""
+def between(before: np.ndarray, now: np.ndarray, find: Flow | None = None) -> Motion:
+    """What moved between two frames [H, W, 3] uint8 of one size, as `find` sees it, or DIS."""
     cv2 = opencv()
     height, width = now.shape[:2]
     scale = min(1.0, SIDE / min(height, width))
     size = max(round(width * scale), 16), max(round(height * scale), 16)
     small = [cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (before, now)]
-    grays = [cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in small]
-    flow, back = _flow(*reversed(grays)), _flow(*grays, quick=True)
+    if find:
+        flow, back = find(small[1], small[0]), find(*small)
+    else:
+        grays = [cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in small]
+        flow, back = _flow(*reversed(grays)), _flow(*grays, quick=True)
     there = placed(flow)
     back = cv2.remap(back, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     consistent = _square(cv2.add(flow, back)) < 0.01 * (_square(flow) + _square(back)) + 0.5
