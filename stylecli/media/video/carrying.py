@@ -42,6 +42,9 @@ GAIN = 2.0
 AT_ONCE, REACH = 2**20, 64
 """Pixels that are carried on at once, and how far filters see: memory is that of levels, not of floats."""
 
+WIDE = 4.0
+"""Deviation from which on a Gaussian is taken of a picture half or a quarter as large, where it costs little."""
+
 
 def moved(
     before: np.ndarray,
@@ -78,7 +81,7 @@ def moved(
     moves = length >= STILL**2
     right, below, length = right * moves, below * moves, length * moves
     places = cv2.merge([right + steps(0, width), below + steps(first, last)[:, None]])
-    drawn = cv2.remap(before, places, None, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT_101)
+    drawn = cv2.remap(before, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     return drawn, look(motion.trust), np.exp(length * np.float32(-0.5))
 
 
@@ -107,7 +110,8 @@ def carried(
     height = len(made)
     every = 1 + FRAMES * strength
     spots = _spots(*made.shape[:2])
-    at_once = max(AT_ONCE // made.shape[1], 2 * REACH)
+    # Parts begin at the same places of the small pictures.
+    at_once = max(AT_ONCE // made.shape[1], 2 * REACH) // 8 * 8
     for first in range(0, height, at_once):
         top, last = max(first - REACH, 0), min(first + at_once + REACH, height)
         rows = slice(top, last)
@@ -125,24 +129,39 @@ def _mixed(made: np.ndarray, drawn: np.ndarray, share: np.ndarray, kept: np.ndar
     cv2 = opencv()
     three: Callable[[np.ndarray], np.ndarray] = lambda each: cv2.merge([each.astype(np.float32, copy=False)] * 3)
     ours, theirs, share, kept = made.astype(np.float32), drawn.astype(np.float32), three(share), three(kept)
-    whole = np.zeros_like(ours)
+    whole, spare = np.zeros_like(ours), np.empty_like(ours)
+    # In place: getting fresh memory from the system takes longer than the arithmetic.
     for deviation in BANDS:
-        ours_low, theirs_low = (cv2.GaussianBlur(each, (0, 0), deviation) for each in (ours, theirs))
-        band, other = cv2.subtract(ours, ours_low), cv2.subtract(theirs, theirs_low)
-        mixed = cv2.add(band, cv2.multiply(kept, cv2.subtract(other, band)))
-        wanted, there = (_energy(each, deviation) for each in (band, mixed))
+        ours_low, theirs_low = (_blurred(each, deviation) for each in (ours, theirs))
+        band, mixed = cv2.subtract(ours, ours_low, ours), cv2.subtract(theirs, theirs_low, theirs)
+        cv2.add(band, cv2.multiply(kept, cv2.subtract(mixed, band, mixed), mixed), mixed)
+        wanted, there = (_energy(each, deviation, spare) for each in (band, mixed))
         gain = cv2.sqrt(cv2.divide(wanted, there)).clip(1 / GAIN, GAIN)
-        whole = cv2.add(whole, cv2.multiply(mixed, three(gain)))
+        cv2.add(whole, cv2.multiply(mixed, cv2.merge([gain] * 3, spare), mixed), whole)
         ours, theirs = ours_low, theirs_low
-    whole = cv2.add(whole, cv2.add(ours, cv2.multiply(share, cv2.subtract(theirs, ours))))
-    return np.asarray(np.rint(whole).clip(0, 255).astype(np.uint8))
+    cv2.multiply(share, cv2.subtract(theirs, ours, theirs), theirs)
+    whole = cv2.add(whole, cv2.add(ours, theirs, theirs), whole)
+    return np.asarray(np.rint(whole, out=whole).clip(0, 255, out=whole).astype(np.uint8))
 
 
-def _energy(band: np.ndarray, deviation: float) -> np.ndarray:
+def _energy(band: np.ndarray, deviation: float, spare: np.ndarray) -> np.ndarray:
     cv2 = opencv()
-    mean = cv2.transform(cv2.multiply(band, band), np.full((1, 3), 1 / 3, np.float32))
-    made: np.ndarray = cv2.add(cv2.GaussianBlur(mean, (0, 0), 2 * deviation), 0.1)
+    mean = cv2.transform(cv2.multiply(band, band, spare), np.full((1, 3), 1 / 3, np.float32))
+    made: np.ndarray = cv2.add(_blurred(mean, 2 * deviation), 0.1)
     return made
+
+
+def _blurred(x: np.ndarray, deviation: float) -> np.ndarray:
+    """A Gaussian of x [H, W] or [H, W, 3]; wide ones nearly, for what is between the pixels of a small picture."""
+    cv2 = opencv()
+    by = 1 if deviation < WIDE else 2 if deviation < 2 * WIDE else 4
+    if by == 1:
+        return np.asarray(cv2.GaussianBlur(x, (0, 0), deviation))
+    height, width = x.shape[:2]
+    whole = cv2.copyMakeBorder(x, 0, -height % by, 0, -width % by, cv2.BORDER_REPLICATE)
+    size = whole.shape[1] // by, whole.shape[0] // by
+    small = cv2.GaussianBlur(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), (0, 0), deviation / by)
+    return np.asarray(cv2.resize(small, whole.shape[1::-1], interpolation=cv2.INTER_LINEAR)[:height, :width])
 
 
 @lru_cache(2)
