@@ -7,11 +7,11 @@ that was passed over; the strip when nothing else moves.
 import asyncio
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from PIL.Image import Image as Picture
 from textual.app import App, ComposeResult
@@ -124,6 +124,8 @@ class Live(App[None]):
 
     def on_unmount(self) -> None:
         """Nothing more is begun."""
+        if self._resting:
+            self._resting.cancel()
         for each in self._threads.values():
             each.shutdown(wait=False, cancel_futures=True)
 
@@ -141,7 +143,11 @@ class Live(App[None]):
             self._resting.cancel()
         if not self._painting:
             self._painting = True
-            self.run_worker(self._paint(), exclusive=False)
+            self._begin(self._paint)
+
+    def _begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Work beside the keys; where the end comes before its beginning, no coroutine is left that nobody awaits."""
+        self.run_worker(work)  # type: ignore[arg-type]
 
     def say(self, text: str, *, bad: bool = False) -> None:
         """A line."""
@@ -176,7 +182,7 @@ class Live(App[None]):
         finally:
             self._painting = False
         if self._strip != self.play.likeness():
-            self._resting = asyncio.get_running_loop().call_later(REST, lambda: self.run_worker(self._sweep()))
+            self._resting = asyncio.get_running_loop().call_later(REST, partial(self._begin, self._sweep))
 
     def _seen(self, now: int, side: int) -> None:
         self.answered = now
@@ -187,6 +193,8 @@ class Live(App[None]):
         """The pictures of the strip, as long as nothing moves."""
         now, like = self.wanted, self.play.likeness()
         small = self.query(".small")
+        if len(small) < POINTS:  # what ends has fewer
+            return
         for level, widget in zip(self.play.levels(), small, strict=True):
             made = await self._computed("strip", SMALL, self.play.asked(level))
             if self.wanted != now or not made:
@@ -268,7 +276,7 @@ class Live(App[None]):
             return
         self._saving = True
         self.say("saving at full size ...")
-        self.run_worker(self._saved(self.play.asked()))
+        self._begin(partial(self._saved, self.play.asked()))
 
     async def _saved(self, asked: Asked) -> None:
         def tell(step: Step) -> None:
