@@ -248,7 +248,7 @@ def _paced_on(
 ) -> tuple[Work, Paced]:
     """The same on a device that so many processes share, where nobody is told of it."""
     work, paced = _paced(job, outputs, replace(compute, device=device), weights, count, lambda line: None)
-    work.method.device = replace(work.method.device, jobs=sharing)
+    work.method.device = replace(work.method.device, jobs=work.method.device.jobs * sharing)
     return work, paced
 
 

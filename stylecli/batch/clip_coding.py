@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from stylecli.media.video.codecs import Coding, Encoder, Packet
     from stylecli.media.video.segments import Segments
 
+    State = Callable[[], dict[str, Tensor]]
+
 
 class Coder:
     """See the module.
@@ -80,13 +82,7 @@ class Coder:
         if clip.alpha and not self.known.transparent and job.format != "gif" and clip.tags is not None:
             self.notes.append(f"{job.output}: transparent parts drawn on white, {self.known.codec} has no alpha")
 
-    def add(
-        self,
-        frame: "Frame",
-        levels: "np.ndarray",
-        alpha: "np.ndarray | None",
-        state: Callable[[], dict[str, "Tensor"]] | None,
-    ) -> None:
+    def add(self, frame: "Frame", levels: "np.ndarray", alpha: "np.ndarray | None", state: "State | None") -> None:
         """Codes a frame; a piece ends with it where there is a `state` to keep."""
         if self.known is None:
             self._knows((levels.shape[0], levels.shape[1]))
@@ -94,20 +90,18 @@ class Coder:
         while len(self.waiting) > self.ahead:
             self.waiting.popleft().result()
 
-    def end(self, state: Callable[[], dict[str, "Tensor"]]) -> None:
+    def end(self, state: "State") -> None:
         """Keeps what is left as the last piece."""
         if self.count or self.waiting:
             self.waiting.append(self.pool.submit(self._kept, state))
         while self.waiting:
             self.waiting.popleft().result()
 
-    def _coded(
-        self,
-        frame: "Frame",
-        levels: "np.ndarray",
-        alpha: "np.ndarray | None",
-        state: Callable[[], dict[str, "Tensor"]] | None,
-    ) -> None:
+    def close(self) -> None:
+        """Codes nothing more."""
+        self.pool.shutdown(cancel_futures=True)
+
+    def _coded(self, frame: "Frame", levels: "np.ndarray", alpha: "np.ndarray | None", state: "State | None") -> None:
         from stylecli.media.video.codecs import Encoder
 
         self.encoder = self.encoder or Encoder(self.coding)
@@ -116,7 +110,7 @@ class Coder:
         if state:
             self._kept(state)
 
-    def _kept(self, state: Callable[[], dict[str, "Tensor"]]) -> None:
+    def _kept(self, state: "State") -> None:
         if self.encoder is None:
             return
         self.packets += self.encoder.end()
@@ -134,23 +128,20 @@ class Raw:
     kept = 0
 
     def __init__(self, clip: "Clip") -> None:
-        self.pool, self.clip, self.notes, self.out = ThreadPoolExecutor(1), clip, list[str](), binary_stdout()
+        self.clip, self.notes, self.out = clip, list[str](), binary_stdout()
 
-    def add(
-        self,
-        frame: "Frame",
-        levels: "np.ndarray",
-        alpha: "np.ndarray | None",
-        state: Callable[[], dict[str, "Tensor"]] | None,
-    ) -> None:
+    def add(self, frame: "Frame", levels: "np.ndarray", alpha: "np.ndarray | None", state: "State | None") -> None:
         """Writes a frame; the reader's pace is ours."""
         if not self.notes:
             self.notes.append(f"{self.clip.name}: raw frames of {levels.shape[1]}x{levels.shape[0]}, rgb24")
         self.out.write(_laid(levels, alpha, transparent=False).tobytes())
 
-    def end(self, state: Callable[[], dict[str, "Tensor"]]) -> None:
+    def end(self, state: "State") -> None:
         """Nothing waits."""
         self.out.flush()
+
+    def close(self) -> None:
+        """Nothing is left."""
 
 
 def _laid(levels: "np.ndarray", alpha: "np.ndarray | None", transparent: bool) -> "np.ndarray":

@@ -152,7 +152,7 @@ class Painting:
             )
             frames = beside(itertools.islice(self.part.of(self.clip.frames()), kept, None))
             ways: Iterator[Way] = beside(self.before.ways(frames, self.flow))
-            stack.callback(coder.pool.shutdown, cancel_futures=True)
+            stack.callback(coder.close)
             pool = stack.enter_context(ThreadPoolExecutor(workers, initializer=ready))
             waiting: deque[tuple[Way, Future[_Painted]]] = deque()
             way: Way | None = None

@@ -10,18 +10,17 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import imagecodecs
 import numpy as np
-import tifffile
 import torch
 from PIL import ExifTags
 from torch import Tensor
 
 from stylecli.budget import ALLOWANCE
 from stylecli.files import regular
-from stylecli.media import png, tiff
+from stylecli.media import png
 from stylecli.media.decode import carried_of
 from stylecli.media.metadata import Carried
 from stylecli.media.png_chunks import MAGIC, MOST, chunk
@@ -29,6 +28,9 @@ from stylecli.media.profiles import to_srgb
 from stylecli.media.safe_open import EXPANSION, decoding, is_tiff, told
 from stylecli.media.stored import Stored
 from stylecli.method import Span
+
+if TYPE_CHECKING:
+    import tifffile
 
 LARGE = 2**26
 """Pixels from which on a picture is read in strips."""
@@ -197,6 +199,11 @@ def _png_lines(file: BinaryIO, begin: int, height: int, line: int, head: bytes) 
 
 
 def _of_tiff(file: BinaryIO, size: int) -> Found | None:
+    # Other pictures ask here too whether they are large: they do not wait for its import.
+    import tifffile
+
+    from stylecli.media import tiff
+
     file.seek(0)
     with tifffile.TiffFile(file) as opened:
         page, notes = tiff.largest(opened)
@@ -219,6 +226,10 @@ def _of_tiff(file: BinaryIO, size: int) -> Found | None:
 
 def _tiff_lines(file: BinaryIO) -> Iterator[np.ndarray]:
     """A strip, or a row of tiles, a time."""
+    import tifffile
+
+    from stylecli.media import tiff
+
     with tifffile.TiffFile(file) as opened:
         page, _ = tiff.largest(opened)
         height, width = page.imagelength, page.imagewidth
@@ -235,7 +246,7 @@ def _tiff_lines(file: BinaryIO) -> Iterator[np.ndarray]:
                 rows = None
 
 
-def _long_strip(page: tifffile.TiffPage) -> Lines | None:
+def _long_strip(page: "tifffile.TiffPage") -> Lines | None:
     """For all rows in one strip, plain or deflated."""
     if page.is_tiled or len(page.dataoffsets) != 1 or page.compression not in {1, 8, 32946} or page.predictor > 2:
         return None

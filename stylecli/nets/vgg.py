@@ -149,8 +149,7 @@ class VGG(nn.Module):
         """
         last = max((self.names.index(layer) for layer in layers), default=len(self.names))
         relus = [name for name in self.names[: last + 1] if name.startswith("relu")]
-        made: float = sum(self.width(name) / 4 ** (int(name[4]) - 1) for name in relus)
-        return made
+        return sum(self.width(name) * positions(name) for name in relus)
 
     def mapped_width(self, layer: str) -> int:
         """Channels at `layer` once it is mapped."""
@@ -202,6 +201,11 @@ def deepest_of(layers: Iterable[str]) -> str:
         return int(block), int(index) if index else 99, ("conv", "relu", "pool").index(kind)
 
     return max(layers, key=depth)
+
+
+def positions(layer: str) -> float:
+    """How many places there are at a convolution or ReLU, such as relu3_1, for each pixel of the picture."""
+    return 0.25 ** (int(layer[4]) - 1)
 
 
 def subsampling(layers: Iterable[str]) -> int:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from stylecli.nets.vgg import VGG
+from stylecli.nets.vgg import VGG, positions
 
 PASS_BYTES = 13
 """Peak memory of a forward and backward pass, in bytes for each kept feature value; measured, as those below."""
@@ -55,10 +55,9 @@ def bytes_per_pixel(
         masks: How many there are.
         matched: Features are matched one by one.
     """
-    share: Callable[[str], float] = lambda layer: 0.25 ** (int(layer[4]) - 1)
     passes = PASS_BYTES * net.values_per_pixel([*looks, *content])
-    held = CONTENT_BYTES * sum(net.mapped_width(layer) * share(layer) for layer in content)
-    seen = sum(net.width(layer) * share(layer) for layer in looks)
+    held = CONTENT_BYTES * sum(net.mapped_width(layer) * positions(layer) for layer in content)
+    seen = sum(net.width(layer) * positions(layer) for layer in looks)
     return passes + held + (MASK_BYTES * masks + NEIGHBOR_BYTES * matched) * seen + 24 * history
 
 
