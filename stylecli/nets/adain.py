@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from stylecli.nets.any_style import AnyStyle
 from stylecli.nets.style_changes import Decoding
 from stylecli.nets.vgg import VGG
+from stylecli.nets.winograd import Conv2d
 
 DEEPEST = "relu4_1"
 
@@ -37,7 +38,7 @@ class MirrorDecoder(nn.Module):
         channels = [3, *(width for block in widths for width in block)]
         self.convs = nn.ModuleDict(
             {
-                name: nn.Conv2d(wide, narrow, 3, padding=1, padding_mode="reflect")
+                name: Conv2d(wide, narrow, 3, padding=1, padding_mode="reflect")
                 for name, (narrow, wide) in reversed([*zip(names, pairwise(channels), strict=True)])
             }
         )

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylecli.nets.subpixel import interleaved
+from stylecli.nets.winograd import conv2d
 
 BAND = 16
 """Rows that stay in a processor's cache between the norm and the ReLU."""
@@ -41,7 +42,7 @@ def convolved(
 
     def made(part: Tensor, above: int = border, below: int = border) -> Tensor:
         part = F.pad(part, (border, border, above, below), mode) if border else part
-        part = F.conv2d(part, weight, bias, stride)
+        part = conv2d(part, weight, bias, stride=stride)
         return part if phased is None else interleaved(part, phased)
 
     (height, width), size, cut = x.shape[2:], weight.shape[2], phased or 0

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from stylecli.device import constant
 from stylecli.errors import UsageError
+from stylecli.nets.winograd import Conv2d
 
 Told = str | list["Told"]
 """A layer as text; one with inner layers is a list of them behind its text."""
@@ -207,7 +208,7 @@ def _bordered(x: Tensor, step: Step) -> Tensor:
 
 def _module(step: Step) -> nn.Module | None:
     if step.kind == "conv":
-        return nn.Conv2d(step.channels, step.out, step.size, step.stride, groups=step.groups, bias=step.bias)
+        return Conv2d(step.channels, step.out, step.size, step.stride, groups=step.groups, bias=step.bias)
     if step.kind == "up":
         cut, added = step.before, step.after
         return nn.ConvTranspose2d(step.channels, step.out, step.size, step.stride, cut, added, bias=step.bias)

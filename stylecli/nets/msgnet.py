@@ -24,6 +24,7 @@ from stylecli.errors import UsageError
 from stylecli.nets.any_style import AnyStyle
 from stylecli.nets.segments import Ask, Moments, Segment, measured
 from stylecli.nets.style_changes import Changes, Decoding, Seen, Style, Target
+from stylecli.nets.winograd import Conv2d
 
 SMALLEST = 5
 """Pixels a side that every reflected border takes."""
@@ -58,7 +59,7 @@ class Block(nn.Module):
         super().__init__()
         self.step, stride = step, 2 if step < 0 else 1
         self.narrow, self.wide = nn.Conv2d(channels, inside, 1), nn.Conv2d(inside, out, 1)
-        self.middle = nn.Conv2d(inside, inside, 3, stride, 1, padding_mode="reflect")
+        self.middle = Conv2d(inside, inside, 3, stride, 1, padding_mode="reflect")
         if step:
             self.skip = nn.Conv2d(channels, out, 1, stride)
 

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecli.nets.segments import moments
+from stylecli.nets.winograd import Conv2d
 
 SLOPE = 0.2
 EPSILON = 1e-5
@@ -88,8 +89,8 @@ class DownBlock(nn.Module):
         self.down = down
         self.register_buffer("kernel", None, persistent=False)
         self.kernel: Tensor | None
-        self.conv1 = nn.Conv2d(inputs, inputs, 3, padding=1)
-        self.conv2 = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.conv1 = Conv2d(inputs, inputs, 3, padding=1)
+        self.conv2 = Conv2d(inputs, outputs, 3, padding=1)
         self.norm1 = InstanceNorm(inputs) if norm else None
         self.norm2 = InstanceNorm(inputs) if norm else None
         self.conv1x1 = nn.Conv2d(inputs, outputs, 1, bias=False) if inputs != outputs else None
@@ -129,8 +130,8 @@ class UpBlock(nn.Module):
         self.register_buffer("kernel", None, persistent=False)
         self.kernel: Tensor | None
         self.norm1, self.norm2 = AdaIN(inputs, style_dim), AdaIN(outputs, style_dim)
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.conv1 = Conv2d(inputs, outputs, 3, padding=1)
+        self.conv2 = Conv2d(outputs, outputs, 3, padding=1)
         self.conv1x1 = nn.Conv2d(inputs, outputs, 1, bias=False) if shortcut and inputs != outputs else None
 
     def freeze(self) -> None:

@@ -27,6 +27,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stylecli.nets.winograd import Conv2d
+
 EPSILON = 1e-5
 SLOPE = 0.01
 CAFFE_MEAN = (103.939, 116.779, 123.68)
@@ -110,7 +112,7 @@ class Block(nn.Module):
         super().__init__()
         self.count = len(config.kernels)
         for index, kernel in enumerate(config.kernels, 1):
-            conv = nn.Conv2d(channels, width, kernel, padding=kernel // 2, padding_mode=config.padding)  # type: ignore[arg-type]
+            conv = Conv2d(channels, width, kernel, padding=kernel // 2, padding_mode=config.padding)  # type: ignore[arg-type]
             self.add_module(f"conv{index}", conv)
             self.add_module(f"norm{index}", Norm(width, config.norm))
             channels = width

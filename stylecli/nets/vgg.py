@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecli.errors import UsageError
+from stylecli.nets.winograd import Conv2d
 
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 """Convolutions a block."""
@@ -92,7 +93,7 @@ class VGG(nn.Module):
                 name = f"conv{block}_{index}"
                 if name in self.names:
                     mode = (first_padding or config.padding) if not self.convs else config.padding
-                    self.convs[name] = nn.Conv2d(channels, width, 3, padding=1, padding_mode=mode)  # type: ignore[arg-type]
+                    self.convs[name] = Conv2d(channels, width, 3, padding=1, padding_mode=mode)  # type: ignore[arg-type]
                 channels = width
         self.maps = nn.ModuleDict(
             {layer: nn.Conv2d(self.width(layer), wide, 1) for layer, wide in config.maps if layer in self.names}
