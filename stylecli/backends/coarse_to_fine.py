@@ -20,7 +20,7 @@ from stylecli.method import Request, Result
 from stylecli.nets.vgg import VGG, check_fits
 from stylecli.optimise.descent import Average, Descent, Path, descend
 from stylecli.optimise.objective import Objective, Term, bytes_per_pixel
-from stylecli.optimise.style_terms import MATCHED, Matching, content_terms, style_terms
+from stylecli.optimise.style_terms import MATCHED, MMD_BYTES, Matching, content_terms, style_terms
 from stylecli.progress import Step
 from stylecli.settings.adain import AdainSettings
 from stylecli.settings.gatys import ADAIN, GatysSettings
@@ -70,8 +70,9 @@ class CoarseToFine:
             masks=len(self.request.masks or ()),
             matched=self.settings.style_loss in MATCHED,
         )
+        kernels = MMD_BYTES * len(self.method.style_layers) if self.settings.style_loss == "mmd-gaussian" else 0
         size = f"{width}x{height}"
-        self.method.device.check_memory(round(height * width * needed), size, "give a smaller --size")
+        self.method.device.check_memory(round(height * width * needed) + kernels, size, "give a smaller --size")
 
     def all_scales(self) -> None:
         """Descends at every size; what is there after Ctrl-C is in `result`."""

@@ -21,6 +21,9 @@ MATCHED = ("neighbors", "earth-mover")
 MMD_SAMPLES = 1024
 """Positions compared all with all by the Gaussian kernel."""
 
+MMD_BYTES = 14 * MMD_SAMPLES**2
+"""Memory that the kernels of a layer hold at the peak, whatever the picture's size."""
+
 
 @dataclass(frozen=True)
 class Matching:
