@@ -40,14 +40,10 @@ class Conv2d(nn.Conv2d):
     """`nn.Conv2d`, the faster way where there is one."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if (
-            not _pays(input, weight, 1)
-            or self.padding[0] != self.padding[1]
-            or self.stride != (1, 1)
-            or self.groups > 1
-        ):
-            return super()._conv_forward(input, weight, bias)
-        border = int(self.padding[0])
+        border, dense = int(self.padding[0]), self.stride == self.dilation == (1, 1)
+        if not dense or self.padding[1] != border or not _pays(input, weight, border):
+            y: Tensor = super()._conv_forward(input, weight, bias)
+            return y
         if border and self.padding_mode != "zeros":
             input, border = F.pad(input, (border,) * 4, self.padding_mode), 0
         return conv2d(input, weight, bias, border)
@@ -67,7 +63,7 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, border: int = 
     """
     if stride > 1 or border > 1 or not _pays(x, weight, border):
         return F.conv2d(x, weight, bias, stride, border)
-    y: Tensor = _Convolution.apply(x, weight, bias, border)  # type: ignore[no-untyped-call]
+    y: Tensor = _Convolution.apply(x, weight, bias, border)
     return y
 
 
@@ -93,7 +89,7 @@ class _Convolution(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         (weight,) = ctx.saved_tensors  # type: ignore[attr-defined]
         border = 2 - ctx.border  # type: ignore[attr-defined]
         return _convolved(gradient, _transformed(weight, backward=True), None, border), None, None, None
