@@ -24,17 +24,22 @@ from stylecli.nets.stargan_generator import DETAILED, StarGANConfig, StarGANGene
 Masks = tuple[Tensor, Tensor] | None
 
 
+def convolved(layer: torch.nn.Conv2d, x: Tensor) -> Tensor:
+    """The convolution of PyTorch, whatever way ours goes."""
+    return F.conv2d(x, layer.weight, layer.bias, padding=layer.padding)  # type: ignore[arg-type]
+
+
 def down(block: DownBlock, x: Tensor) -> Tensor:
     """A block of the encoders, as the paper has it."""
     y, shortcut = x, x if block.conv1x1 is None else block.conv1x1(x)
     if block.norm1:
         y = F.instance_norm(y, weight=block.norm1.weight, bias=block.norm1.bias)
-    y = block.conv1(F.leaky_relu(y, 0.2))
+    y = convolved(block.conv1, F.leaky_relu(y, 0.2))
     if block.down:
         y, shortcut = F.avg_pool2d(y, 2), F.avg_pool2d(shortcut, 2)
     if block.norm2:
         y = F.instance_norm(y, weight=block.norm2.weight, bias=block.norm2.bias)
-    return (shortcut + block.conv2(F.leaky_relu(y, 0.2))) / math.sqrt(2)
+    return (shortcut + convolved(block.conv2, F.leaky_relu(y, 0.2))) / math.sqrt(2)
 
 
 def up(block: UpBlock, x: Tensor, style: Tensor) -> Tensor:
@@ -47,7 +52,7 @@ def up(block: UpBlock, x: Tensor, style: Tensor) -> Tensor:
     y = F.leaky_relu(adain(block.norm1, x), 0.2)
     if block.up:
         x, y = F.interpolate(x, scale_factor=2), F.interpolate(y, scale_factor=2)
-    y = block.conv2(F.leaky_relu(adain(block.norm2, block.conv1(y)), 0.2))
+    y = convolved(block.conv2, F.leaky_relu(adain(block.norm2, convolved(block.conv1, y)), 0.2))
     if not block.shortcut:
         return y
     return (y + (x if block.conv1x1 is None else block.conv1x1(x))) / math.sqrt(2)
