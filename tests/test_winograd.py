@@ -54,6 +54,8 @@ def test_weights_that_change_are_seen() -> None:
     first = conv2d(x, weight)
     weight.mul_(2)
     torch.testing.assert_close(conv2d(x, weight), first * 2, atol=1e-4, rtol=1e-4)
+    with torch.inference_mode():
+        torch.testing.assert_close(conv2d(x, weight * 2), first * 4, atol=1e-4, rtol=1e-4)
 
 
 def test_a_training_has_gradients_of_its_weights() -> None:

@@ -25,7 +25,6 @@ from torch import Tensor, nn
 from stylecli.nets.style_generator import StyleConfig, StyleGenerator
 from stylecli.nets.style_mapping import SLOPE
 from stylecli.nets.upfirdn import BINOMIAL, smooth
-from stylecli.nets.winograd import conv2d
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class NormalizedLayer(nn.Module):
         if self.weight is None:
             x = x + self.bias[:, None, None]
         elif not self.up:
-            x = conv2d(x, self.weight, self.bias, 1)
+            x = F.conv2d(x, self.weight, self.bias, padding=1)
         else:
             early, late = (self.bias, None) if self.early else (None, self.bias)
             doubled = F.conv_transpose2d(x, _repeating(self.weight), early, stride=2, padding=1)

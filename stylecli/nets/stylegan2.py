@@ -27,7 +27,6 @@ from torch import Tensor, nn
 from stylecli.nets.style_generator import StyleConfig, StyleGenerator
 from stylecli.nets.style_mapping import SLOPE
 from stylecli.nets.upfirdn import SMOOTH, double, smooth
-from stylecli.nets.winograd import conv2d
 
 GAIN = math.sqrt(2)
 
@@ -63,7 +62,7 @@ class Modulated(nn.Module):
         return torch.addcmul(bias[:, None, None], self._convolve(x, self.weight, None), gains[:, :, None, None])
 
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return conv2d(x, weight, bias, weight.shape[-1] // 2)
+        return F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
 
 
 class StyledLayer(Modulated):

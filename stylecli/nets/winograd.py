@@ -23,7 +23,7 @@ WIDE = 128 * 128
 """Kernels (channels in times channels out) from which the transforms take less than the multiplications they save."""
 
 SMALL = 32 * 32
-"""Values of the output, of each channel, below which there are too few for a matrix product."""
+"""Values of the output, of each channel, below which it takes longer to transform the weights once."""
 
 AT_ONCE = 256
 """4x4 tiles that are multiplied at once: enough for a matrix product, and they stay near the processor."""
@@ -97,14 +97,16 @@ class _Convolution(torch.autograd.Function):
 
 def _transformed(weight: Tensor, *, backward: bool) -> Tensor:
     """G g G' [36, C, D] of `weight` [D, C, 3, 3]; for a gradient that of its transpose. Kept as long as the weight."""
-    version, kept = _kept.get(weight, (None, {}))
-    if version != weight._version:
+    # Weights made in inference mode, those of one style, have no version and go at once.
+    version, kept = (None, {}) if weight.is_inference() else _kept.get(weight, (None, {}))
+    if not weight.is_inference() and version != weight._version:
         kept = {}
         _kept[weight] = weight._version, kept
     if backward not in kept:
-        g = torch.tensor(G, dtype=torch.float64) / 24
+        g = weight.new_tensor(G) / 24
         taps = weight.detach().flip(2, 3).transpose(0, 1) if backward else weight.detach()
-        kept[backward] = torch.einsum("ik,dckl,jl->ijcd", g, taps.double(), g).float().flatten(0, 1).contiguous()
+        places = torch.kron(g, g) @ taps.permute(2, 3, 1, 0).reshape(9, -1)
+        kept[backward] = places.view(36, *taps.shape[1::-1])
     found: Tensor = kept[backward]
     return found
 
