@@ -79,11 +79,15 @@ class Noisy:
 def _moved(noise: Tensor, shift: Tensor) -> Tensor:
     """`noise` [N, 1, H, W] uint8, taken at each pixel from where what is seen there came from."""
     height, width = noise.shape[2:]
-    across, down = F.interpolate(shift.cpu(), (height, width), mode="bilinear")[0].mul(2)
+    shift = F.interpolate(shift.cpu(), (height, width), mode="bilinear")[0]
     columns, rows = ((2 * torch.arange(side) + 1) / side - 1 for side in (width, height))
-    places = torch.stack([columns + across, rows[:, None] + down], -1)[None].expand(len(noise), -1, -1, -1)
-    taken = F.grid_sample(noise.float(), places, padding_mode="reflection", align_corners=False)
-    return taken.round_().clamp_(0, 255).byte()
+    places = torch.empty(1, height, width, 2)
+    for axis, here in enumerate((columns, rows[:, None])):
+        torch.add(here, shift[axis], alpha=2, out=places[0, ..., axis])
+    taken = F.grid_sample(
+        noise.float(), places.expand(len(noise), -1, -1, -1), padding_mode="reflection", align_corners=False
+    )
+    return taken.round_().byte()
 
 
 def _between(lattice: Tensor, places: Tensor, period: int, axis: int) -> Tensor:

@@ -6,7 +6,7 @@ painted anew in turns: at every frame another part of the picture, its spots sca
     low_t  = low + m (low moved - low),     m = trust (s + s (1 - s) exp(-|w|^2 / 2))
     band_t = g (band + k (band moved - band)),     k = DUE m where it is a pixel's turn, else 1 where it is trusted
 
-s is the strength, w the flow, `low` and `band` what filters of Gaussians leave; g gives each band the energy that it
+s is the strength, w the flow, `low` and `band` those of a Laplacian pyramid; g gives each band the energy that it
 has around a pixel of this frame, for what is moved between pixels, and mixed, has less. A turn comes every
 1 + `FRAMES` s frames. What hardly moves is not drawn anew between pixels.
 """
@@ -27,8 +27,11 @@ FRAMES = 16
 SPOT = 6.0
 """Deviation in pixels of the spots that have their turn together."""
 
-BANDS = (1.0, 2.0, 4.0)
-"""Deviations of the Gaussians between bands."""
+BANDS = 3
+"""Octaves that are strokes; what is coarser is light and color."""
+
+AROUND = 5
+"""Side in pixels of a band of the mean that is taken twice: what is around a pixel."""
 
 DUE = 0.85
 """Share of m that is kept where it is a pixel's turn: turns come softly."""
@@ -41,9 +44,6 @@ GAIN = 2.0
 
 AT_ONCE, REACH = 2**20, 64
 """Pixels that are carried on at once, and how far filters see: memory is that of levels, not of floats."""
-
-WIDE = 4.0
-"""Deviation from which on a Gaussian is taken of a picture half or a quarter as large, where it costs little."""
 
 
 def moved(
@@ -72,8 +72,9 @@ def moved(
     begin = step_x / 2 + left * across - 0.5, (first + 0.5) * step_y + top * down - 0.5
     seen_from = np.array([[step_x, 0, begin[0]], [0, step_y, begin[1]]])
     way, size = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, (width, last - first)
-    look: Callable[[np.ndarray], np.ndarray] = lambda each: cv2.warpAffine(
-        each, seen_from, size, flags=way, borderMode=cv2.BORDER_REPLICATE
+    same = motion.flow.shape[:2] == content == (height, width) and not window
+    look: Callable[[np.ndarray], np.ndarray] = lambda each: (
+        each[first:last] if same else cv2.warpAffine(each, seen_from, size, flags=way, borderMode=cv2.BORDER_REPLICATE)
     )
     right, below = cv2.split(look(motion.flow))
     right, below = right / np.float32(step_x), below / np.float32(step_y)
@@ -116,52 +117,58 @@ def carried(
         top, last = max(first - REACH, 0), min(first + at_once + REACH, height)
         rows = slice(top, last)
         drawn, trust, slow = moved(before, motion, content, window, rows)
-        share = strength * trust * (1 + (1 - strength) * slow)
-        due = (turn / every - spots[rows] / np.float32(256)) % 1 < 1 / every
-        kept = np.where(due, DUE * share, np.maximum(share, ((trust - UNSURE) / (SURE - UNSURE)).clip(0, 1)))
+        share = trust * (slow * np.float32(strength * (1 - strength)) + np.float32(strength))
+        due = _due(turn / every % 1, 1 / every)[spots[rows]]
+        sure = (trust - np.float32(UNSURE)) * np.float32(1 / (SURE - UNSURE))
+        kept = np.where(due, np.float32(DUE) * share, np.maximum(share, sure.clip(0, 1, out=sure)))
         mixed = _mixed(made[rows], drawn, share, kept)
         done[first : first + at_once] = mixed[first - top : first - top + at_once]
     return done
 
 
-def _mixed(made: np.ndarray, drawn: np.ndarray, share: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    # OpenCV's arithmetic: NumPy takes several times as long for what has three channels and for sums over them.
-    cv2 = opencv()
-    three: Callable[[np.ndarray], np.ndarray] = lambda each: cv2.merge([each.astype(np.float32, copy=False)] * 3)
-    ours, theirs, share, kept = made.astype(np.float32), drawn.astype(np.float32), three(share), three(kept)
-    whole, spare = np.zeros_like(ours), np.empty_like(ours)
-    # In place: getting fresh memory from the system takes longer than the arithmetic.
-    for deviation in BANDS:
-        ours_low, theirs_low = (_blurred(each, deviation) for each in (ours, theirs))
-        band, mixed = cv2.subtract(ours, ours_low, ours), cv2.subtract(theirs, theirs_low, theirs)
-        cv2.add(band, cv2.multiply(kept, cv2.subtract(mixed, band, mixed), mixed), mixed)
-        wanted, there = (_energy(each, deviation, spare) for each in (band, mixed))
-        gain = cv2.sqrt(cv2.divide(wanted, there)).clip(1 / GAIN, GAIN)
-        cv2.add(whole, cv2.multiply(mixed, cv2.merge([gain] * 3, spare), mixed), whole)
-        ours, theirs = ours_low, theirs_low
-    cv2.multiply(share, cv2.subtract(theirs, ours, theirs), theirs)
-    whole = cv2.add(whole, cv2.add(ours, theirs, theirs), whole)
-    return np.asarray(np.rint(whole, out=whole).clip(0, 255, out=whole).astype(np.uint8))
-
-
-def _energy(band: np.ndarray, deviation: float, spare: np.ndarray) -> np.ndarray:
-    cv2 = opencv()
-    mean = cv2.transform(cv2.multiply(band, band, spare), np.full((1, 3), 1 / 3, np.float32))
-    made: np.ndarray = cv2.add(_blurred(mean, 2 * deviation), 0.1)
+def _due(now: float, length: float) -> np.ndarray:
+    """Which levels of `_spots` have their turn `now`, in parts of all turns, each of which has this `length`."""
+    made: np.ndarray = (now - np.arange(256) / 256) % 1 < length
     return made
 
 
-def _blurred(x: np.ndarray, deviation: float) -> np.ndarray:
-    """A Gaussian of x [H, W] or [H, W, 3]; wide ones nearly, for what is between the pixels of a small picture."""
+def _mixed(made: np.ndarray, drawn: np.ndarray, share: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    # OpenCV's arithmetic: NumPy takes several times as long for what has three channels and for sums over them.
     cv2 = opencv()
-    by = 1 if deviation < WIDE else 2 if deviation < 2 * WIDE else 4
-    if by == 1:
-        return np.asarray(cv2.GaussianBlur(x, (0, 0), deviation))
-    height, width = x.shape[:2]
-    whole = cv2.copyMakeBorder(x, 0, -height % by, 0, -width % by, cv2.BORDER_REPLICATE)
-    size = whole.shape[1] // by, whole.shape[0] // by
-    small = cv2.GaussianBlur(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), (0, 0), deviation / by)
-    return np.asarray(cv2.resize(small, whole.shape[1::-1], interpolation=cv2.INTER_LINEAR)[:height, :width])
+    three: Callable[[np.ndarray], np.ndarray] = lambda each: cv2.merge([each] * 3)
+    ours, theirs, bands = made.astype(np.float32), drawn.astype(np.float32), list[np.ndarray]()
+    kept = kept.astype(np.float32, copy=False)
+    # In place: getting fresh memory from the system takes longer than the arithmetic.
+    for _ in range(BANDS):
+        lows = [cv2.pyrDown(each) for each in (ours, theirs)]
+        for each, low in zip((ours, theirs), lows, strict=True):
+            cv2.subtract(each, _larger(low, each), each)
+        wanted = _energy(ours)
+        cv2.subtract(theirs, ours, theirs)
+        cv2.add(ours, cv2.multiply(three(kept), theirs, theirs), ours)
+        gain = cv2.sqrt(cv2.divide(wanted, _energy(ours))).clip(1 / GAIN, GAIN)
+        bands.append(cv2.multiply(ours, three(gain), ours))
+        (ours, theirs), kept = lows, cv2.pyrDown(kept)
+    cv2.subtract(theirs, ours, theirs)
+    for band in reversed(bands):
+        ours, theirs = cv2.add(band, _larger(ours, band), band), _larger(theirs, band)
+    cv2.multiply(three(share.astype(np.float32, copy=False)), theirs, theirs)
+    return np.asarray(cv2.add(ours, theirs, dtype=cv2.CV_8U))
+
+
+def _larger(low: np.ndarray, like: np.ndarray) -> np.ndarray:
+    made: np.ndarray = opencv().pyrUp(low, dstsize=like.shape[1::-1])
+    return made
+
+
+def _energy(band: np.ndarray) -> np.ndarray:
+    """Of a band around each pixel [H, W]."""
+    cv2 = opencv()
+    made = cv2.transform(cv2.multiply(band, band), np.full((1, 3), 1 / 3, np.float32))
+    # Twice: a mean that is negative at a frequency makes what is gained there grow from frame to frame.
+    for _ in range(2):
+        made = cv2.blur(made, (AROUND, AROUND))
+    return np.asarray(cv2.add(made, 0.1, made))
 
 
 @lru_cache(2)

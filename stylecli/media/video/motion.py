@@ -5,8 +5,8 @@ frame before is trusted where
 
     |w + v(x + w)|^2 < 0.01 (|w|^2 + |v|^2) + 0.5       w: from this frame to the one before, v: back; Sundaram 2010
 
-and where, moved by w, it looks as this one does: what is uncovered, what changes its light, and what is new shows no
-trail. A cut is where hardly anything of a frame is found in the one before.
+and where, moved by w, it looks as this one does, to within half a pixel: what is uncovered, what changes its light,
+and what is new shows no trail. A cut is where hardly anything of a frame is found in the one before.
 """
 
 from collections.abc import Callable
@@ -26,6 +26,15 @@ CUT = 0.3
 
 LOOKS = 12.0
 """Levels of difference at which a pixel is trusted a third."""
+
+MENDED = 0.3
+"""Share of pixels up to which other flows are tried for them."""
+
+CORNERS = ((0, 0), (-2, -2), (-2, 2), (2, -2), (2, 2))
+"""What is looked at of what is around a pixel: rows, columns."""
+
+STRIP = 256
+"""Pixels that are looked up in a row."""
 
 AROUND, COARSE = 0.04, 4
 """Deviation of what counts as around a pixel, in parts of the short side; it is looked at so many times smaller."""
@@ -78,13 +87,14 @@ def between(before: np.ndarray, now: np.ndarray, find: Flow | None = None) -> Mo
     else:
         grays = [cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in small]
         flow, back = _flow(*reversed(grays)), _flow(*grays, quick=True)
-    there = placed(flow)
-    back = cv2.remap(back, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    back = cv2.remap(back, placed(flow), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     consistent = _square(cv2.add(flow, back)) < 0.01 * (_square(flow) + _square(back)) + 0.5
+    _mend(flow, consistent, *small)
+    there = placed(flow)
     across, down = cv2.split(there)
     inside = (across >= -0.5) & (across <= size[0] - 0.5) & (down >= -0.5) & (down <= size[1] - 0.5)
     seen = cv2.remap(small[0], there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    most = np.maximum.reduce(cv2.split(cv2.absdiff(seen, small[1])))
+    most = np.maximum.reduce(cv2.split(cv2.max(_apart(seen, small[1]), _apart(small[1], seen))))
     apart = cv2.GaussianBlur(most.astype(np.float32), (0, 0), 1.0)
     alike = np.exp(-np.square(apart / np.float32(LOOKS)))
     trust = (consistent & inside).astype(np.float32)
@@ -93,10 +103,71 @@ def between(before: np.ndarray, now: np.ndarray, find: Flow | None = None) -> Mo
     return Motion(flow, trust, bool(trust.mean() < CUT))
 
 
+def _mend(flow: np.ndarray, consistent: np.ndarray, before: np.ndarray, now: np.ndarray) -> None:
+    """Gives what is not `consistent` a flow that explains what it looks like, and calls it so, where there is one.
+
+    Around what moves, flow is smooth and true motion is not: there the motion is that of what is consistent to the
+    left, right, above or below, or none at all.
+    """
+    cv2 = opencv()
+    height, width = consistent.shape
+    # One pixel in four stands for all of them.
+    whole = cv2.erode(consistent.view(np.uint8), np.ones((2, 2), np.uint8), anchor=(0, 0))[::2, ::2].view(bool)
+    ys, xs = np.nonzero(~whole)
+    if not 0 < ys.size < MENDED * whole.size:
+        return
+    choices = [np.zeros((ys.size, 2), np.float32)]
+    for known, line, place in ((whole, ys, xs), (whole.T, xs, ys)):
+        steps = np.arange(known.shape[1], dtype=np.int32)
+        for way in (1, -1):
+            found = np.maximum.accumulate(np.where(known[:, ::way], steps, 0), axis=1)[:, ::way][line, place]
+            nearest = 2 * (found if way == 1 else steps[-1] - found)
+            choices.append(flow[2 * ys, nearest] if known is whole else flow[nearest, 2 * xs])
+    costs = _unlike(np.stack(choices), 2 * ys, 2 * xs, before, now)
+    fits = costs.min(0) < LOOKS
+    best = np.stack(choices)[costs.argmin(0), np.arange(ys.size)][fits]
+    for down, across in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        y, x = (2 * ys[fits] + down).clip(0, height - 1), (2 * xs[fits] + across).clip(0, width - 1)
+        new = ~consistent[y, x]
+        flow[y[new], x[new]] = best[new]
+        consistent[y[new], x[new]] = True
+
+
+def _unlike(flows: np.ndarray, ys: np.ndarray, xs: np.ndarray, before: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """How little pixels of `now` and those around them look like where `flows` [K, N, 2] say that they were [K, N]."""
+    cv2 = opencv()
+    count, some = flows.shape[:2]
+    # OpenCV's maps have less than 32768 rows and columns.
+    places = np.zeros((count, -(-some // STRIP) * STRIP, 2), np.float32)
+    total = np.zeros((count, some), np.float32)
+    for down, across in CORNERS:
+        y, x = (ys + down).clip(0, now.shape[0] - 1), (xs + across).clip(0, now.shape[1] - 1)
+        np.add(flows, np.stack([x, y], -1), out=places[:, :some])
+        seen = [
+            cv2.remap(before, each.reshape(-1, STRIP, 2), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            for each in places
+        ]
+        here = now[y, x]
+        for each, one in zip(total, seen, strict=True):
+            each += np.maximum.reduce(cv2.split(cv2.absdiff(one.reshape(-1, 1, 3)[:some], here[:, None])))[:, 0]
+    return total / len(CORNERS)
+
+
+def _apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """How far `first` is from all that lies within half a pixel of the same place in `second`, uint8 each."""
+    cv2 = opencv()
+    near = np.ones((3, 3), np.uint8)
+    most, least = (cv2.addWeighted(second, 0.5, each(second, near), 0.5, 0) for each in (cv2.dilate, cv2.erode))
+    made: np.ndarray = cv2.max(cv2.subtract(first, most), cv2.subtract(least, first))
+    return made
+
+
 def _flow(first: np.ndarray, second: np.ndarray, *, quick: bool = False) -> np.ndarray:
     cv2 = opencv()
-    kind = cv2.DISOPTICAL_FLOW_PRESET_FAST if quick else cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
-    made: np.ndarray = cv2.DISOpticalFlow_create(kind).calc(first, second, None)
+    found = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    if not quick:
+        found.setFinestScale(1)
+    made: np.ndarray = found.calc(first, second, None)
     return made
 
 
