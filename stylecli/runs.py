@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from stylecli import methods
 from stylecli.batch import gpu_pool
-from stylecli.batch.animations import folders_as_clips, marked, piped
+from stylecli.batch.animations import accompanied, folders_as_clips, marked, piped
 from stylecli.batch.concurrency import choose
 from stylecli.batch.inputs import PICTURES, SOUNDS, VIDEOS, expand
 from stylecli.batch.ledger import folder_written, opened, tidy
 from stylecli.batch.plan import Inputs, Job, guard, plan
-from stylecli.batch.runner import Audience, Paced, Past, Report, run
+from stylecli.batch.runner import Audience, Paced, Report, Restart, run
 from stylecli.batch.sheets import make_sheet, plan_sheets, wants_singles
 from stylecli.batch.sources import Source
 from stylecli.batch.watching import arriving
@@ -27,7 +27,7 @@ from stylecli.errors import ExitCode, InputError, UsageError, WeightsError
 from stylecli.method import Method
 from stylecli.settings.audio import AudioSettings, SoundFiles
 from stylecli.settings.fields import Settings
-from stylecli.settings.moving import BESIDE, SOUND_STYLE, MovingOutputs
+from stylecli.settings.moving import MovingOutputs
 from stylecli.settings.shared import Compute, Contents, Files, Machine, Outputs, Weighted
 
 if TYPE_CHECKING:
@@ -78,21 +78,10 @@ def plan_files(
     if styles is not None:
         axes.append(_styles(styles, contents.recursive, suffixes - VIDEOS, say))
     if not isinstance(outputs, Outputs) or wants_singles(outputs):
-        return _beside(plan(method, axes, grid, outputs), outputs)
+        return accompanied(plan(method, axes, grid, outputs), outputs)
     # Lossless, in a folder that goes when the sheet is there; its name is made up here, the folder is made later.
     parts = replace(outputs, output=f"{gettempdir()}/stylecli-{token_hex(6)}/", format="png", grid=False, animate=None)
     return [replace(job, kept=False) for job in plan(method, axes, grid, parts)]
-
-
-def _beside(jobs: list[Job], outputs: Files) -> list[Job]:
-    """The jobs, those of clips with the sound whose style theirs takes, and with what finds their motion."""
-    more = {}
-    for role, flag in BESIDE.items() if isinstance(outputs, MovingOutputs) else ():
-        if word := getattr(outputs, role):
-            more[role] = tuple(expand([(word, 1.0)], suffixes=SOUNDS if role == SOUND_STYLE else frozenset()))
-            if len(more[role]) > 1:
-                raise UsageError(f"{flag} {word}: {len(more[role])} files", "name one")
-    return [replace(job, inputs={**job.inputs, **more}) if more and job.main.moving else job for job in jobs]
 
 
 def arrivals(contents: Contents, outputs: Files) -> Iterator[list[Source]]:
@@ -144,7 +133,7 @@ def run_files(
     weights: Mapping[str, str] | None = None,
     later: Iterable[Sequence[Job]] | None = None,
     reraise: bool = False,
-    past: Past | None = None,
+    restart: Restart | None = None,
 ) -> ExitCode:
     """Opens the method once, then reads, computes and writes every job.
 
@@ -156,7 +145,7 @@ def run_files(
         weights: SHA-256 by name that the method's weights must have; None takes any.
         later: More jobs of the method, which are asked for when those before are done.
         reraise: Let errors of jobs through as they are, for developers.
-        past: Of the same jobs in processes that died, on this machine.
+        restart: Of the same jobs in processes that died, on this machine.
 
     Raises:
         WeightsError: The method's weights are missing, wrong, or not the ones demanded.
@@ -177,11 +166,11 @@ def run_files(
             raise UsageError("--watch: on one GPU only", "such as --device cuda:0")
         go = _on_gpus(jobs, outputs, compute, audience, weights or {}, reraise)
     else:
-        go = _here(jobs, outputs, compute, audience, weights or {}, later, reraise, past)
+        go = _here(jobs, outputs, compute, audience, weights or {}, later, reraise, restart)
     try:
         with opened(folder_written(jobs, outputs.output), audience.say) as note:
             # Another run may have ended since the plan was made.
-            guard([job for place, job in enumerate(jobs) if not past or place not in past.begun], outputs)
+            guard([job for place, job in enumerate(jobs) if not restart or place not in restart.begun], outputs)
             tidy(jobs)
             code = go(note)
             for sheet in sheets if code in (ExitCode.DONE, ExitCode.SOME_FAILED) else ():
@@ -204,7 +193,7 @@ def _here(
     weights: Mapping[str, str],
     later: Iterable[Sequence[Job]] | None,
     reraise: bool,
-    past: Past | None = None,
+    restart: Restart | None = None,
 ) -> Go:
     """What does all jobs in this process; the method is open."""
     audience.say("loading weights ...")
@@ -218,7 +207,7 @@ def _here(
         code = ExitCode.DONE
         try:
             for batch in chain([jobs], later or ()):
-                code = run(batch, work, audience, **paced, note=note, reraise=reraise, past=past)
+                code = run(batch, work, audience, **paced, note=note, reraise=reraise, restart=restart)
                 if code == ExitCode.INTERRUPTED:
                     break
         finally:

@@ -13,8 +13,9 @@ from PIL import Image
 
 from stylecli import methods
 from stylecli.device import resolve
-from stylecli.method import Past, Recall, Request
+from stylecli.method import Request
 from stylecli.nets.noise import noise_like
+from stylecli.past import Past, Recall
 from stylecli.settings.gatys import GatysSettings
 
 pytest.importorskip("cv2")

@@ -44,12 +44,12 @@ def work(job, listener):
 
 made = lambda n, name: Job(n, "adain", {"content": (Source(name),)}, None, f"{name}.png", "png")
 jobs = [made(n, name) for n, name in enumerate(sys.argv[2:])]
-def go(audience, past):
+def go(audience, restart):
     if "nothing" in sys.argv:
         raise UsageError("said by the other process")
     if "never" in sys.argv:
         os.kill(os.getpid(), signal.SIGILL)
-    return run(jobs, work, audience, at_once=int(sys.argv[1]), past=past)
+    return run(jobs, work, audience, at_once=int(sys.argv[1]), restart=restart)
 
 assert possible()
 try:

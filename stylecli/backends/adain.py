@@ -28,7 +28,7 @@ from stylecli.media import color
 from stylecli.media.resize import resize, resize_8bit, short_side
 from stylecli.media.spool import Whole
 from stylecli.media.tiles import output_size, whole
-from stylecli.method import Method, Past, Recall, Request, Result, Rows, Traits
+from stylecli.method import Method, Request, Result, Rows, Traits
 from stylecli.nets.adain import DEEPEST, AdaIN, MirrorDecoder
 from stylecli.nets.any_style import AnyStyle
 from stylecli.nets.noise import Noisy
@@ -37,6 +37,7 @@ from stylecli.nets.style_changes import Decoding, Seen, Style, mix
 from stylecli.nets.transport import Transport
 from stylecli.nets.two_parts import drawing, seeing, values_per_pixel
 from stylecli.nets.vgg import VGG
+from stylecli.past import Past, Recall
 from stylecli.progress import Listener
 from stylecli.settings.adain import AdainSettings
 

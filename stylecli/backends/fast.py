@@ -25,11 +25,12 @@ from stylecli.media import color
 from stylecli.media.resize import resize, short_side
 from stylecli.media.spool import Whole
 from stylecli.media.tiles import IN_MEMORY, output_size, whole
-from stylecli.method import Method, Past, Request, Result, Rows, Traits
+from stylecli.method import Method, Request, Result, Rows, Traits
 from stylecli.nets.noise import Noisy
 from stylecli.nets.segments import recalled
 from stylecli.nets.transformer import TransformerNet
 from stylecli.nets.transformer_config import IDENTITY, TransformerConfig
+from stylecli.past import Past
 from stylecli.progress import Listener
 from stylecli.settings.fast import FastSettings
 from stylecli.settings.gatys import parse_layers

@@ -11,8 +11,9 @@ from torch import Tensor
 from stylecli.device import Device, give_back, put
 from stylecli.errors import MemoryLimitError
 from stylecli.media.tiles import stream
-from stylecli.method import Recall, Rows
+from stylecli.method import Rows
 from stylecli.nets.segments import Moments, Segment
+from stylecli.past import Recall
 from stylecli.progress import Listener, Step
 
 WORKING = 640 * 2**20

@@ -5,13 +5,14 @@ from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
 
-from stylecli.batch.inputs import VIDEOS, pictures_of
+from stylecli.batch.inputs import SOUNDS, VIDEOS, expand, pictures_of
+from stylecli.batch.plan import Job
 from stylecli.batch.sources import STDIN, Source
 from stylecli.errors import UsageError
 from stylecli.files import regular
 from stylecli.remote import Remote, place
-from stylecli.settings.moving import BESIDE, ENCODING, MOVING, PIPED, MovingOutputs
-from stylecli.settings.shared import FORMATS
+from stylecli.settings.moving import BESIDE, ENCODING, MOVING, PIPED, SOUND_STYLE, MovingOutputs
+from stylecli.settings.shared import FORMATS, Files
 from stylecli.settings.values import flag
 
 STILL = frozenset([*FORMATS, "jpeg", "tif"]) - {*MOVING}
@@ -75,6 +76,21 @@ def marked(sources: Sequence[Source], outputs: MovingOutputs, *, all_known: bool
             if field.name in (*ENCODING, *PIPED, *BESIDE) and getattr(outputs, field.name) != field.default:
                 raise UsageError(f"{flag(field.name)}: for clips, and none goes in", "leave it out, or name a clip")
     return found
+
+
+def accompanied(jobs: list[Job], outputs: Files) -> list[Job]:
+    """The jobs, those of clips with the sound whose style theirs takes, and with what finds their motion.
+
+    Raises:
+        UsageError: Several files where one is asked for.
+    """
+    more = {}
+    for role, option in BESIDE.items() if isinstance(outputs, MovingOutputs) else ():
+        if word := getattr(outputs, role):
+            more[role] = tuple(expand([(word, 1.0)], suffixes=SOUNDS if role == SOUND_STYLE else frozenset()))
+            if len(more[role]) > 1:
+                raise UsageError(f"{option} {word}: {len(more[role])} files", "name one")
+    return [replace(job, inputs={**job.inputs, **more}) if more and job.main.moving else job for job in jobs]
 
 
 def asked(outputs: MovingOutputs) -> str | None:

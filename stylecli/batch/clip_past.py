@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stylecli.method import Recall
+from stylecli.past import Recall
 
 if TYPE_CHECKING:
     import numpy as np

@@ -27,7 +27,8 @@ from stylecli.batch.frames import pixels_of, planes
 from stylecli.batch.plan import STDOUT, Job
 from stylecli.errors import InputError
 from stylecli.files import cut
-from stylecli.method import Method, Past, Request, Result
+from stylecli.method import Method, Request, Result
+from stylecli.past import Past
 from stylecli.progress import Listener, Step
 from stylecli.remote import Remote, place
 from stylecli.settings.fields import Settings

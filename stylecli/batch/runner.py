@@ -54,7 +54,7 @@ class Report:
 
 
 @dataclass
-class Past:
+class Restart:
     """What became of a plan in processes that died in it, see `supervised`, and who hears how this one goes on.
 
     Attributes:
@@ -135,7 +135,7 @@ def run(
     ready: Callable[[], None] = lambda: None,
     note: Callable[[Report], None] | None = None,
     reraise: bool = False,
-    past: Past | None = None,
+    restart: Restart | None = None,
 ) -> ExitCode:
     """Does every job; one that fails does not stop the others, Ctrl-C does. Reports come in the order of the plan.
 
@@ -150,15 +150,15 @@ def run(
         ready: Called in each thread before its first job.
         note: Takes every report, for the record.
         reraise: Let the first error through as it is, for developers.
-        past: Of the same plan in other processes.
+        restart: Of the same plan in other processes.
 
     Returns:
         0; 1 when some of several jobs failed; the error's own code when the only job did; 130 when interrupted.
     """
     reports: list[Report] = []
-    past = past or Past()
-    at_once, ahead = (1, 0) if past.alone else (at_once, ahead)
-    flow = _Flow(work, audience, len(jobs), at_once, past)
+    restart = restart or Restart()
+    at_once, ahead = (1, 0) if restart.alone else (at_once, ahead)
+    flow = _Flow(work, audience, len(jobs), at_once, restart)
     with interruptible(flow.stopped), ThreadPoolExecutor(at_once + ahead, initializer=ready) as pool:
         try:
             futures = [pool.submit(flow.carry, place, job) for place, job in enumerate(jobs)]
@@ -166,7 +166,7 @@ def run(
                 if (report := future.result()) is None:
                     continue
                 reports.append(report)
-                if place < past.told:
+                if place < restart.told:
                     continue
                 if note:
                     note(report)
@@ -209,21 +209,21 @@ def interruptible(stopped: threading.Event) -> Iterator[None]:
 class _Flow:
     """Carries jobs from their inputs to their files, each in one thread, and lets so many compute at once."""
 
-    def __init__(self, work: Work, audience: Audience, total: int, places: int, past: Past) -> None:
-        self.work, self.audience, self.total, self.past = work, audience, total, past
+    def __init__(self, work: Work, audience: Audience, total: int, places: int, restart: Restart) -> None:
+        self.work, self.audience, self.total, self.restart = work, audience, total, restart
         self.stopped = threading.Event()
         self.free, self.next, self.changed = places, 0, threading.Condition()
 
     def carry(self, place: int, job: Job) -> Report | None:
         """The report of a job; None when the run was stopped before it began."""
-        if known := self.past.ended.get(place):
+        if known := self.restart.ended.get(place):
             with self._turn(place):
                 return known
         if not self.stopped.is_set():
-            self.past.tell("begun", place)
+            self.restart.tell("begun", place)
         report = self._carried(place, job)
         if report:
-            self.past.tell("ended", place, report)
+            self.restart.tell("ended", place, report)
         return report
 
     def _carried(self, place: int, job: Job) -> Report | None:

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, NoReturn
 
 from stylecli.batch.failures import explain
 from stylecli.batch.plan import Job
-from stylecli.batch.runner import Audience, Past, Report
+from stylecli.batch.runner import Audience, Report, Restart
 from stylecli.errors import ExitCode, InputError, StyleCliError
 from stylecli.progress import Listener, Step
 
@@ -46,8 +46,8 @@ def possible() -> bool:
     return own and alone and sys.platform == "linux"
 
 
-Go = Callable[[Audience, Past], ExitCode]
-"""Does what is left of a plan, as `runner.run` with that audience and past."""
+Go = Callable[[Audience, Restart], ExitCode]
+"""Does what is left of a plan, as `runner.run` with that audience and restart."""
 
 
 def supervised(jobs: Sequence[Job], go: Go, audience: Audience) -> ExitCode:
@@ -72,7 +72,7 @@ def supervised(jobs: Sequence[Job], go: Go, audience: Audience) -> ExitCode:
                 os.close(reading)
                 _depend_on(parent)
         if not child:
-            _be(writing, jobs, watch.past, go)
+            _be(writing, jobs, watch.restart, go)
         os.close(writing)
         with os.fdopen(reading, "rb") as file, _passed_on(child):
             try:
@@ -92,7 +92,7 @@ class _Watch:
     """What is known of the plan, in this process."""
 
     def __init__(self, jobs: Sequence[Job], audience: Audience) -> None:
-        self.jobs, self.audience, self.past = jobs, audience, Past()
+        self.jobs, self.audience, self.restart = jobs, audience, Restart()
         self.reports: list[Report] = []
         self.listeners: dict[int, Listener] = {}
 
@@ -108,10 +108,10 @@ class _Watch:
                 what, place, said = pickle.load(file)
                 if what == "begun":
                     at.add(place)
-                    self.past.begun.add(place)
+                    self.restart.begun.add(place)
                 elif what == "ended":
                     at.discard(place)
-                    self.past.ended[place] = Report(self.jobs[place], *said)
+                    self.restart.ended[place] = Report(self.jobs[place], *said)
                 else:
                     self._tell(what, place, said)
         return at
@@ -127,7 +127,7 @@ class _Watch:
                 self.listeners[place](said)
             case "end":
                 self.reports.append(Report(self.jobs[place], *said))
-                self.past.told = place + 1
+                self.restart.told = place + 1
                 self.audience.end(self.reports[-1])
             case "close":
                 self.audience.close(self.reports)
@@ -141,17 +141,17 @@ class _Watch:
             self.audience.close(self.reports)
             signal.signal(by, signal.SIG_DFL)
             os.kill(os.getpid(), by)
-        if not at or (self.past.alone and len(at) > 1):
+        if not at or (self.restart.alone and len(at) > 1):
             self.audience.close(self.reports)
             raise StyleCliError(f"the run was ended by {by.name}", "see what the system's log says")
-        self.past.alone = len(at) > 1
-        if not self.past.alone:
+        self.restart.alone = len(at) > 1
+        if not self.restart.alone:
             job = self.jobs[place := at.pop()]
             hint = "it may be damaged: write it anew with another program"
             if by == signal.SIGKILL:
                 hint = "was memory enough? a smaller --size, or --jobs 1, takes less"
             error = InputError(f"{job.title}: the process that was at it was ended by {by.name}", hint)
-            self.past.ended[place] = Report(job, 0, error=error)
+            self.restart.ended[place] = Report(job, 0, error=error)
 
 
 class _Relay:
@@ -194,14 +194,14 @@ class _Relay:
         self.tell("close")
 
 
-def _be(writing: int, jobs: Sequence[Job], past: Past, go: Go) -> NoReturn:
+def _be(writing: int, jobs: Sequence[Job], restart: Restart, go: Go) -> NoReturn:
     """What the process does; it never comes back."""
     with os.fdopen(writing, "wb") as file:
         relay = _Relay(jobs, file)
-        past.tell = relay.tell
+        restart.tell = relay.tell
         code = ExitCode.INTERRUPTED
         try:
-            code = go(relay, past)
+            code = go(relay, restart)
         except KeyboardInterrupt:
             pass
         except BrokenPipeError as error:

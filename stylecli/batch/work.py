@@ -17,7 +17,8 @@ from stylecli.batch.record import Record, hashed
 from stylecli.batch.runner import Made, Outcome
 from stylecli.batch.sources import Source
 from stylecli.errors import InputError
-from stylecli.method import Method, Past, Request
+from stylecli.method import Method, Request
+from stylecli.past import Past
 from stylecli.progress import Listener
 from stylecli.settings.audio import SoundFiles
 from stylecli.settings.fields import Settings

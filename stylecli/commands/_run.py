@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from stylecli.batch.plan import STDOUT, Job
-from stylecli.batch.runner import Audience, Past
+from stylecli.batch.runner import Audience, Restart
 from stylecli.batch.sources import forget_pipes
 from stylecli.commands._report import Reporter, line
 from stylecli.errors import ExitCode, UsageError, printable
@@ -61,8 +61,10 @@ def run_jobs(
     if reporting.json and jobs[0].output == STDOUT:
         raise UsageError("--json: stdout is taken by -o -", "write the picture to a file")
 
-    def go(audience: Audience, past: Past | None = None) -> ExitCode:
-        return run_files(jobs, outputs, compute, audience, weights=weights, reraise=reporting.traceback, past=past)
+    def go(audience: Audience, restart: Restart | None = None) -> ExitCode:
+        return run_files(
+            jobs, outputs, compute, audience, weights=weights, reraise=reporting.traceback, restart=restart
+        )
 
     # A cluster, and several GPUs, have processes of their own.
     several = len(jobs) > 1 and compute.device != ALL and getattr(compute, "engine", "serial") == "serial"

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from stylecli.device import wide
 from stylecli.media.spool import Spool, Store, Whole
-from stylecli.method import Recall, Rows, Span
+from stylecli.method import Rows, Span
 from stylecli.nets.segments import Moments, Segment, moments, second
+from stylecli.past import Recall
 
 BAND = 2**17
 """Pixels that are summed at once in double precision, which takes several times the memory of what is summed."""

@@ -27,7 +27,7 @@ def noise_like(rgb: Tensor, seed: int = 0, shift: Tensor | None = None) -> Tenso
     Args:
         rgb: Its size, type and device are taken.
         seed: Another one gives other noise; the pictures of one call get different ones.
-        shift: As `method.Past` has it: what moves through a clip takes its noise along.
+        shift: As `past.Past` has it: what moves through a clip takes its noise along.
     """
     count, _, height, width = rgb.shape
     make = _plane if height * width <= KEPT else _plane.__wrapped__

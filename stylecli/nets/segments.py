@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from stylecli.device import Context
-from stylecli.method import Recall
+from stylecli.past import Recall
 
 
 class Moments(NamedTuple):
