@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from stylecli import api
-from stylecli.checkpoints.layouts.stargan import stored_config
+from stylecli.checkpoints.layouts.stargan import ours, stored_config
 from stylecli.checkpoints.load import build, describe, prove
 from stylecli.checkpoints.save import save_network
 from stylecli.errors import InputError, UsageError, WeightsError
@@ -69,6 +69,22 @@ def theirs(net: StarGAN, path: Path, prefix: str = "") -> Path:
     }
     torch.save(tree, path)
     return path
+
+
+def test_a_frame_is_reflected_and_cut_off_again():
+    plain, framed = (StarGAN(config_of(size=32, frame=frame)).eval() for frame in (0, 4))
+    framed.load_state_dict(plain.state_dict())
+    picture, style = torch.rand(1, 3, 32, 32) * 2 - 1, torch.randn(1, 4)
+    with torch.no_grad():
+        around = plain.generator(F.pad(picture, (4,) * 4, "reflect"), style)
+        assert torch.equal(framed.generator(picture, style), around[:, :, 4:-4, 4:-4])
+
+
+@pytest.mark.parametrize("options", [{"frame": -1}, {"frame": 16}, {"frame": 1.5}, {"frame": 2, "hpf": 1.0}])
+def test_a_frame_that_cannot_be_is_refused(options: dict[str, float]):
+    fields = {**stored_config(config_of()), **options}
+    with pytest.raises(WeightsError, match="describes no StarGAN"):
+        ours({}, fields)
 
 
 def test_the_embedded_network_takes_the_palette_and_keeps_the_scene():

@@ -106,7 +106,7 @@ class Stargan(Method[Translation, Tensor]):
         settings, content, styles = request.settings, request.main, request.styles
         self.domains.notes.clear()
         side = self._side(settings)
-        widest = self.net.config.channels * side**2
+        widest = self.net.config.channels * (side + 2 * self.net.config.frame) ** 2
         hint = "close other programs" if side == self.size else "a smaller --size"
         self.device.check_memory(4 * 6 * widest, f"{side} px", hint)
         seen = self._content(content, side, settings, request.name("content"))

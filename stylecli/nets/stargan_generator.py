@@ -41,6 +41,7 @@ class StarGANConfig:
         fan: The file also holds the network of the masks.
         guess: It also holds a linear map from the style encoder's features to domains.
         colors: Styles say the means and deviations of the three colors; none of the authors' files has that.
+        frame: Pixels of a content that are reflected around it, and cut off again: the zeros around them do not show.
         labels: Names of the domains, where they are known.
     """
 
@@ -55,6 +56,7 @@ class StarGANConfig:
     fan: bool = False
     guess: bool = False
     colors: bool = False
+    frame: int = 0
     labels: tuple[str, ...] = ()
 
     def widths(self, halvings: int) -> list[int]:
@@ -85,7 +87,7 @@ class StarGANGenerator(nn.Module):
 
     def __init__(self, config: StarGANConfig) -> None:
         super().__init__()
-        self.hpf, masked = config.hpf, config.hpf > 0
+        self.hpf, self.frame, masked = config.hpf, config.frame, config.hpf > 0
         self.halvings = config.size.bit_length() - 5 + masked
         widths = config.widths(self.halvings)
         pairs = list(pairwise(widths))
@@ -109,7 +111,7 @@ class StarGANGenerator(nn.Module):
     def encoded(self, pictures: Tensor, masks: tuple[Tensor, Tensor] | None = None) -> Encoded:
         """All that does not depend on the style."""
         details: dict[int, Tensor] = {}
-        x = self.from_rgb(pictures)
+        x = self.from_rgb(F.pad(pictures, (self.frame,) * 4, "reflect") if self.frame else pictures)
         for block in self.encode:
             height = x.shape[2]
             if masks is not None and height in DETAILED:
@@ -129,4 +131,6 @@ class StarGANGenerator(nn.Module):
                 x = x + details
         norm, _, last = self.to_rgb
         pictures: Tensor = last(act(norm(x))).float()
+        if self.frame:
+            pictures = pictures[:, :, self.frame : -self.frame, self.frame : -self.frame]
         return self.colors(pictures, style) if self.colors else pictures
