@@ -18,6 +18,7 @@ from stylecli.media import color
 from stylecli.media.resize import long_side, resize, resize_8bit, short_side
 from stylecli.method import Request, Result
 from stylecli.nets.vgg import VGG, check_fits
+from stylecli.nets.winograd import kept_bytes
 from stylecli.optimise.descent import Average, Descent, Path, descend
 from stylecli.optimise.objective import Objective, Term, bytes_per_pixel
 from stylecli.optimise.style_terms import MATCHED, MMD_BYTES, Matching, content_terms, style_terms
@@ -70,9 +71,10 @@ class CoarseToFine:
             masks=len(self.request.masks or ()),
             matched=self.settings.style_loss in MATCHED,
         )
-        kernels = MMD_BYTES * len(self.method.style_layers) if self.settings.style_loss == "mmd-gaussian" else 0
-        size = f"{width}x{height}"
-        self.method.device.check_memory(round(height * width * needed) + kernels, size, "give a smaller --size")
+        needed *= height * width
+        needed += MMD_BYTES * len(self.method.style_layers) * (self.settings.style_loss == "mmd-gaussian")
+        needed += kept_bytes(self.net) * (self.method.device.torch.type == "cpu")
+        self.method.device.check_memory(round(needed), f"{width}x{height}", "give a smaller --size")
 
     def all_scales(self) -> None:
         """Descends at every size; what is there after Ctrl-C is in `result`."""

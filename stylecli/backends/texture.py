@@ -28,6 +28,7 @@ from stylecli.media import color
 from stylecli.media.resize import resize, resize_seamless, short_side
 from stylecli.method import Method, Request, Result, Traits
 from stylecli.nets.vgg import check_fits, subsampling
+from stylecli.nets.winograd import kept_bytes
 from stylecli.optimise.descent import Average, Descent, Path, descend
 from stylecli.optimise.objective import Objective, bytes_per_pixel
 from stylecli.optimise.octaves import Octaves, halved
@@ -158,8 +159,9 @@ class _Run:
         self.picture: Tensor | None = None
         self.path: Path | None = None
         height, width = self._shape(1)
-        needed = bytes_per_pixel(self.method.pictures, self.method.layers, history=s.history)
-        self.method.device.check_memory(round(height * width * needed), f"{width}x{height}", "a smaller --out-size")
+        needed = height * width * bytes_per_pixel(self.method.pictures, self.method.layers, history=s.history)
+        needed += kept_bytes(self.method.pictures) * (self.method.device.torch.type == "cpu")
+        self.method.device.check_memory(round(needed), f"{width}x{height}", "a smaller --out-size")
 
     def all_scales(self) -> None:
         device = self.method.device.torch

@@ -67,12 +67,21 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, border: int = 
     return y
 
 
+def kept_bytes(net: nn.Module) -> int:
+    """Memory that the transformed weights of `net` take once it has run forward and backward on a CPU."""
+    layers = [each for each in net.modules() if isinstance(each, Conv2d)]
+    return sum(2 * 4 * 4 * each.weight.numel() for each in layers if _wide(each.weight))
+
+
+def _wide(weight: Tensor) -> bool:
+    return weight.shape[2:] == (3, 3) and weight.shape[0] * weight.shape[1] >= WIDE
+
+
 def _pays(x: Tensor, weight: Tensor, border: int) -> bool:
     return (
         x.is_cpu
         and x.dtype == weight.dtype == torch.float32
-        and weight.shape[2:] == (3, 3)
-        and weight.shape[0] * weight.shape[1] >= WIDE
+        and _wide(weight)
         and weight.shape[1] == x.shape[1]
         and not torch.compiler.is_compiling()
         and not (weight.requires_grad and torch.is_grad_enabled())
