@@ -43,6 +43,9 @@ LOADED_WITH = (
 PATIENCE = 1.0
 """Seconds to wait for an answer."""
 
+LONGEST = 2**24
+"""Bytes of a message at most."""
+
 PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGWINCH")
 GO, ENDED = b"g", struct.Struct("!ci")
 
@@ -100,6 +103,41 @@ def send(line: "socket.socket", message: dict[str, object], streams: Sequence[in
     data = struct.pack("!I", len(body)) + body
     sent = socket.send_fds(line, [data], list(streams)) if streams else 0
     line.sendall(data[sent:])
+
+
+def received(line: "socket.socket") -> tuple[dict[str, object], list[int]]:
+    """What `send` sent: a message, and the streams that came with it.
+
+    Raises:
+        OSError: The other end is gone.
+        ValueError: It is no message, or too long.
+    """
+    import array
+    import json
+    import socket
+
+    def more() -> bytes:
+        if not (part := line.recv(2**16)):
+            raise ConnectionResetError
+        return part
+
+    room = socket.CMSG_LEN(4 * array.array("i").itemsize)
+    data, ancillary, _, _ = line.recvmsg(2**16, room)
+    streams = array.array("i")
+    for level, kind, sent in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            streams.frombytes(sent[: len(sent) - len(sent) % streams.itemsize])
+    while len(data) < 4:
+        data += more()
+    size = struct.unpack("!I", data[:4])[0] + 4
+    if size > LONGEST:
+        raise ValueError
+    while len(data) < size:
+        data += more()
+    message = json.loads(data[4:])
+    if not isinstance(message, dict):
+        raise ValueError  # noqa: TRY004
+    return message, list(streams)
 
 
 def asked(request: dict[str, object]) -> "socket.socket | None":

@@ -6,7 +6,6 @@ It does nothing itself but listen, and load what commands have used: so it has n
 off would lack, and a command that crashes ends nothing but itself. See `handover` for the other end.
 """
 
-import array
 import importlib
 import json
 import os
@@ -15,7 +14,6 @@ import resource
 import selectors
 import signal
 import socket
-import struct
 import sys
 import time
 from collections import OrderedDict
@@ -37,7 +35,6 @@ MAY_BE_LOADED = ("PIL", "av", "imagecodecs", "librosa", "numpy", "rich", "safete
 """Packages whose modules are loaded here when a command has needed them: they start no threads."""
 
 LEFT_OUT = ("stylecli.__main__", "stylecli.live", "stylecli.serving", "stylecli.training", "stylecli.warm")
-LONGEST_REQUEST = 2**24
 SLOWEST_REQUEST = 5.0
 CLOSED = -1
 
@@ -207,7 +204,7 @@ class Server:
                 if other.news != CLOSED:
                     os.close(other.news)
             line.settimeout(SLOWEST_REQUEST)
-            request, _ = _received(line)
+            request, _ = handover.received(line)
             same = request.get("likeness") == self.likeness
             if request.get("ask"):
                 line.sendall(handover.GO + json.dumps({**self._told(), "same": same}).encode())
@@ -215,7 +212,7 @@ class Server:
                     os.kill(os.getppid(), signal.SIGTERM)
             elif same:
                 line.sendall(handover.GO)
-                request, streams = _received(line)
+                request, streams = handover.received(line)
                 os.write(tell, b"r")
                 before = set(sys.modules)
                 code = self._run(request, streams)
@@ -264,31 +261,6 @@ class Server:
 
 def _linux() -> bool:
     return sys.platform == "linux"
-
-
-def _received(line: socket.socket) -> tuple[dict[str, object], list[int]]:
-    """A request, and the streams that came with it."""
-    room = socket.CMSG_LEN(4 * array.array("i").itemsize)
-    data, ancillary, _, _ = line.recvmsg(2**16, room)
-    streams = array.array("i")
-    for level, kind, sent in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            streams.frombytes(sent[: len(sent) - len(sent) % streams.itemsize])
-    while len(data) < 4:
-        data += line.recv(2**16) or _gone()
-    size = struct.unpack("!I", data[:4])[0] + 4
-    if size > LONGEST_REQUEST:
-        raise ValueError
-    while len(data) < size:
-        data += line.recv(2**16) or _gone()
-    request = json.loads(data[4:])
-    if not isinstance(request, dict):
-        raise TypeError
-    return request, list(streams)
-
-
-def _gone() -> NoReturn:
-    raise ConnectionResetError
 
 
 def _reopen() -> None:
