@@ -116,6 +116,22 @@ def test_momentum_and_a_good_start_help():
     assert far(frames.stft(wave), 0.99) < 1e-4
 
 
+def test_what_is_loud_moves_far():
+    frames, generator = Frames(256, 128), torch.Generator().manual_seed(0)
+    amplitude = torch.rand(1, 33, 129, generator=generator, dtype=torch.double) ** 4 * 100 + 0.1
+    x, y = torch.randn(2, 1, 4096, generator=generator, dtype=torch.double)
+    assert torch.allclose((x * frames.louder(y, amplitude)).sum(), (y * frames.louder(x, amplitude)).sum())
+    assert (x * frames.louder(x, amplitude)).sum() > 0
+    # A sum of squares, each frequency divided by its loudness: by the metric as easy as a plain one.
+    loud = torch.logspace(-1, 1, 129, dtype=torch.double).expand(1, 33, -1)
+    loss = lambda wave: {"all": (frames.transformed(wave) / loud).abs().square().sum()}
+    found = []
+    for metric in (None, lambda wave: frames.louder(wave, loud.square())):
+        box = Box(torch.full((), -9.0), torch.full((), 9.0), 5.0, metric)
+        found.append(descend(loss, x, 24, box=box).losses["all"])
+    assert found[1] < 0.1 * found[0]
+
+
 # The network without filters
 
 

@@ -9,9 +9,9 @@ with log-magnitudes x, features f = relu(random convolution over time), G = f^T 
 with a little noise of the style's color (silence has neither phase nor slope), not from noise alone; x stays between
 silence and the loudest that content or style have in each frequency (a sparse content's few tones would else grow
 without end, for features see how loud a frame is sooner than where); with the phase found, it descends L(x(wave)) on
-the sound itself, for the spectrogram that was found first is none that a sound can have; Gram matrices are divided by
-the frames that have features (the original counts those before the convolution); any rate, channels (they are
-frequencies of one network, which keeps them together) and length.
+the sound itself, loud frequencies by larger steps, for the spectrogram that was found first is none that a sound can
+have; Gram matrices are divided by the frames that have features (the original counts those before the convolution);
+any rate, channels (they are frequencies of one network, which keeps them together) and length.
 """
 
 import math
@@ -40,11 +40,14 @@ TEN_SECONDS = 420
 LONGEST_STYLE = 60
 """Seconds of a style that are compared: of a longer one six pieces, evenly spaced."""
 
-AHEAD = 4
+AHEAD = 5
 """Updates in few directions for each of all frequencies."""
 
 INAUDIBLE = 0.01
 """Log-magnitudes up to which a frequency is silent: what was compressed ends at 16 kHz, and rounding stays below it."""
+
+FLOOR = 0.03
+"""Of amplitudes that a descent on sound moves by: silence may sound again."""
 
 FAINT = 0.1
 """Level of the noise that is added to the content, of the style's own."""
@@ -167,6 +170,13 @@ class _Piece:
         made: Tensor = x.expm1() * (self.frames.n_fft / 2048)
         return torch.nn.functional.pad(made, (0, 0, 0, self.frames.n_fft // 2 + 1 - made.shape[1]))
 
+    def _metric(self, wave: Tensor) -> Callable[[Tensor], Tensor]:
+        """What is loud moves far: losses see logarithms, whose slopes by it are small."""
+        frames = Frames(self.frames.n_fft, self.frames.n_fft // 2)
+        amplitude = (frames.transformed(wave).abs() * (2048 / frames.n_fft)).add_(FLOOR)
+        amplitude /= amplitude.mean()
+        return lambda x: frames.louder(x, amplitude)
+
     def _highest(self, sounds: Sequence[Tensor]) -> int:
         """How many frequencies there are up to the highest that is heard in any of these log-magnitudes."""
         loud = torch.stack([rows.unflatten(1, (self.channels, -1)).amax((0, 1)) for rows in sounds]).amax(0)
@@ -226,7 +236,7 @@ class _Piece:
                 (start - 2 * self.full * new).clamp(min=-self.full),
                 (start + 2 * self.full * new).clamp(max=self.full),
             )
-            box = Box(low, high, 4 * float(wave.square().mean().sqrt()))
+            box = Box(low, high, 4 * float(wave.square().mean().sqrt()), self._metric(wave))
             descended = follow(of_wave, wave, s.wave_steps, box=box, done=done + s.steps)
             wave, losses = descended.x, descended.losses
             amplitude = self.frames.stft(wave).abs()

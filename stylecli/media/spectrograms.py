@@ -65,6 +65,13 @@ class Frames:
         wave = made.flatten(1)[:, half : half + length]
         return torch.nn.functional.pad(wave, (0, length - wave.shape[1]))
 
+    def louder(self, wave: Tensor, amplitude: Tensor) -> Tensor:
+        """`wave` [C, T] with each frame's frequencies times `amplitude` [C, 1 + T // hop, n_fft / 2 + 1].
+
+        A symmetric positive map where amplitudes are positive.
+        """
+        return self.added(self.transformed(wave).mul_(amplitude), wave.shape[1])
+
     def window(self, like: Tensor) -> Tensor:
         """What a frame is multiplied by, [n_fft], in the type of `like`."""
         return torch.hann_window(self.n_fft, dtype=like.dtype, device=like.device)

@@ -4,6 +4,7 @@ Liu, Nocedal 1989, "On the limited memory BFGS method for large scale optimizati
 1982). Differs from `torch.optim.LBFGS`: the first step moves pixels by a visible amount instead of one over the
 gradient's norm (in float32 the two first gradients would differ by rounding alone); no step moves the picture further
 than a trust radius; a step that raises the loss is taken back and halved; pairs without positive curvature are dropped.
+With a metric M, symmetric and positive, the matrix that updates begin from is a multiple of M, not of the identity.
 """
 
 from collections import deque
@@ -33,6 +34,7 @@ class BoundedLBFGS:
         learning_rate: Factor on every step.
         box: Lowest and highest values, each broadcastable to the picture.
         unit: The size of a large change.
+        metric: What M makes of a gradient; by default itself.
     """
 
     def __init__(
@@ -42,8 +44,9 @@ class BoundedLBFGS:
         learning_rate: float = 1.0,
         box: tuple[Tensor, Tensor] | None = None,
         unit: float = 1.0,
+        metric: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        self.picture, self.learning_rate, self.unit = picture, learning_rate, unit
+        self.picture, self.learning_rate, self.unit, self.metric = picture, learning_rate, unit, metric
         self.low, self.high = box or (picture.new_zeros(()), picture.new_ones(()))
         self.pairs: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=history)
         self.before: tuple[Tensor, Tensor, float] | None = None  # picture, gradient and loss of the last good point
@@ -86,12 +89,16 @@ class BoundedLBFGS:
             amount = _number(s.flatten() @ q.flatten()) / curvature
             _add(q, y, -amount)
             used.append(amount)
+        q = self._measured(q)
         if self.pairs:
             _, y, curvature = self.pairs[-1]
-            q.mul_(curvature / _number(y.flatten() @ y.flatten()))
+            q.mul_(curvature / _number(y.flatten() @ self._measured(y).flatten()))
         for (s, y, curvature), amount in zip(self.pairs, reversed(used), strict=True):
             _add(q, s, amount - _number(y.flatten() @ q.flatten()) / curvature)
         return q
+
+    def _measured(self, x: Tensor) -> Tensor:
+        return x if self.metric is None else self.metric(x)
 
 
 def _number(x: Tensor) -> Scalar:

@@ -80,11 +80,13 @@ class Box:
         low: Lowest values, broadcastable to it.
         high: Highest values.
         unit: The size of a large change.
+        metric: See `BoundedLBFGS`.
     """
 
     low: Tensor
     high: Tensor
     unit: float
+    metric: Callable[[Tensor], Tensor] | None = None
 
 
 @dataclass
@@ -164,7 +166,7 @@ def _between(
     box: Box, start: Tensor, steps: int, evaluate: Callable[[Tensor], tuple[float, Tensor]], tell: Callable[[], None]
 ) -> None:
     variable = start.detach().clone().clamp_(box.low, box.high)
-    optimizer = BoundedLBFGS(variable, HISTORY, box=(box.low, box.high), unit=box.unit)
+    optimizer = BoundedLBFGS(variable, HISTORY, box=(box.low, box.high), unit=box.unit, metric=box.metric)
 
     def closure() -> float:
         value, variable.grad = evaluate(variable)
