@@ -15,6 +15,9 @@ from torch import Tensor
 from stylecli.device import Context
 from stylecli.past import Recall
 
+GROUP = 16
+"""Channels that a processor sums in one go."""
+
 
 class Moments(NamedTuple):
     """Moments over space, biased.
@@ -62,12 +65,24 @@ def moments(x: Tensor, share: Tensor | None = None, full: bool = False) -> Momen
     return Moments(mean, second(x - mean, share, full) / (count[:, 0] if full else count).clamp_min(1e-12), count)
 
 
+def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance [C] of channels_last [1, C, H, W]; of few channels, those of sixteen pixels at a time."""
+    channels, pixels = x.shape[1], x.shape[2] * x.shape[3]
+    if channels >= GROUP or pixels % GROUP:
+        mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)
+        return mean, variance
+    wide = x.permute(0, 2, 3, 1).reshape(1, pixels // GROUP, 1, -1).permute(0, 3, 1, 2)
+    means, variances = (each.view(GROUP, channels) for each in torch.batch_norm_update_stats(wide, None, None, 0.0))
+    mean = means.mean(0)
+    return mean, variances.mean(0) + (means - mean).square().mean(0)
+
+
 class _Measured(torch.autograd.Function):
     """Mean and biased variance of [N, C, H, W], twenty times as fast as `var_mean` on channels_last."""
 
     @staticmethod
     def forward(ctx: Context, x: Tensor) -> tuple[Tensor, Tensor]:
-        pairs = [torch.batch_norm_update_stats(one, None, None, 0.0) for one in x.split(1)]
+        pairs = [_statistics(one) for one in x.split(1)]
         mean, variance = (torch.stack(part)[:, :, None, None] for part in zip(*pairs, strict=True))
         ctx.save_for_backward(x, mean)
         return mean, variance

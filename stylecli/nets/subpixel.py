@@ -40,11 +40,12 @@ def paired(weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
 def interleaved(x: Tensor, shift: int = 0) -> Tensor:
     """Four phases [N, 4 O, H, W], row by row, to [N, O, 2 H, 2 W], with `shift` lines cut off on each side."""
     count, _, height, width = x.shape
-    parts = x.unflatten(1, (2, 2, -1))  # [N, 2, 2, O, H, W]
-    if torch.is_grad_enabled() or not x.is_cpu:
-        y = parts.permute(0, 4, 1, 5, 2, 3).reshape(count, 2 * height, 2 * width, -1).permute(0, 3, 1, 2)
+    if torch.is_grad_enabled() or not x.is_cpu or (x.shape[1] < 64 and not shift):
+        rows = x.permute(0, 2, 3, 1).unflatten(3, (2, -1)).transpose(2, 3)  # [N, H, 2, W, 2 O]
+        y = rows.reshape(count, 2 * height, 2 * width, -1).permute(0, 3, 1, 2)
         made: Tensor = y[:, :, shift : 2 * height - shift, shift : 2 * width - shift]
         return made
+    parts = x.unflatten(1, (2, 2, -1))  # [N, 2, 2, O, H, W]
     height, width = height - shift, width - shift
     shape = (count, parts.shape[3], 2 * height, 2 * width)
     y = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
