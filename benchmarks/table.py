@@ -25,6 +25,7 @@ class Row:
         gib: Peak memory of ours, where it was measured.
         peer_gib: The peer's.
         note: What else there is to say.
+        computed: Of our time, the computation alone, as it takes in a process that made the same before.
     """
 
     what: str
@@ -35,6 +36,7 @@ class Row:
     gib: float = 0.0
     peer_gib: float = 0.0
     note: str = ""
+    computed: float = 0.0
 
     @property
     def ratio(self) -> float:

@@ -34,16 +34,18 @@ def convolved(
     border: int = 0,
     mode: str = "reflect",
     phased: int | None = None,
+    pixels: int = 1,
 ) -> Tensor:
     """A convolution of `x` [N, C, H, W] with a `border` around it, which `mode` fills as `F.pad` does.
 
-    `phased`: its four phases are interleaved, and so many lines cut off on each side, see `nets.subpixel`.
+    `phased`: its four phases are interleaved, and so many lines cut off on each side; `pixels`: of so many pixels in a
+    row at once, see `nets.subpixel`.
     """
 
     def made(part: Tensor, above: int = border, below: int = border) -> Tensor:
-        part = F.pad(part, (border, border, above, below), mode) if border else part
-        part = conv2d(part, weight, bias, stride=stride)
-        return part if phased is None else interleaved(part, phased)
+        part = F.pad(part, (border, border + -width % pixels, above, below), mode) if border else part
+        part = conv2d(part, weight, bias, stride=stride) if pixels == 1 else F.conv2d(part, weight, bias, (1, pixels))
+        return part if phased is None else interleaved(part, phased, pixels)[..., : 2 * width]
 
     (height, width), size, cut = x.shape[2:], weight.shape[2], phased or 0
     rows, columns = ((side + 2 * border - size) // stride + 1 for side in (height, width))

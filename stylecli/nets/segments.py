@@ -66,7 +66,7 @@ def moments(x: Tensor, share: Tensor | None = None, full: bool = False) -> Momen
 
 
 def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance [C] of channels_last [1, C, H, W]; of few channels, those of sixteen pixels at a time."""
+    """Mean and biased variance [C] of channels_last [1, C, H, W]; of few channels, of sixteen pixels at a time."""
     channels, pixels = x.shape[1], x.shape[2] * x.shape[3]
     if channels >= GROUP or pixels % GROUP:
         mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)

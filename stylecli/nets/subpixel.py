@@ -37,9 +37,22 @@ def paired(weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
     return torch.cat(shifted), None if bias is None else bias.repeat(4)
 
 
-def interleaved(x: Tensor, shift: int = 0) -> Tensor:
-    """Four phases [N, 4 O, H, W], row by row, to [N, O, 2 H, 2 W], with `shift` lines cut off on each side."""
+def beside(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """Four phases [4 O, I, k, k], of two pixels in a row as one convolution of stride (1, 2), [8 O, I, k, k + 1]."""
+    rows = weight.unflatten(0, (2, -1))
+    return torch.stack([F.pad(rows, (pixel, 1 - pixel)) for pixel in range(2)], 1).flatten(0, 2), bias.repeat(2)
+
+
+def interleaved(x: Tensor, shift: int = 0, pixels: int = 1) -> Tensor:
+    """Four phases [N, 4 O, H, W], row by row, to [N, O, 2 H, 2 W].
+
+    Args:
+        x: The phases, [N, 4 O pixels, H, W / pixels].
+        shift: Lines that are cut off on each side.
+        pixels: How many side by side have their phases in one.
+    """
     count, _, height, width = x.shape
+    width *= pixels
     if torch.is_grad_enabled() or not x.is_cpu or (x.shape[1] < 64 and not shift):
         rows = x.permute(0, 2, 3, 1).unflatten(3, (2, -1)).transpose(2, 3)  # [N, H, 2, W, 2 O]
         y = rows.reshape(count, 2 * height, 2 * width, -1).permute(0, 3, 1, 2)

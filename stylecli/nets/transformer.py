@@ -36,7 +36,7 @@ from stylecli.errors import UsageError
 from stylecli.nets.bands import active, convolved, framed, large, relu, scaled
 from stylecli.nets.noise import noise_like
 from stylecli.nets.segments import Ask, Segment, measured
-from stylecli.nets.subpixel import paired, phases
+from stylecli.nets.subpixel import beside, paired, phases
 from stylecli.nets.transformer_config import Layer, TransformerConfig
 
 
@@ -264,9 +264,11 @@ class TransformerNet(nn.Module):
             y = F.conv_transpose2d(x, conv.weight, conv.bias, stride=2)  # type: ignore[arg-type]
             return y[:, :, : 2 * height, : 2 * width]
         weight, bias = phases(conv.weight, conv.bias)  # type: ignore[arg-type]
-        taps = weight.shape[-1]
+        taps, pixels = weight.shape[-1], 1
+        if layer.name == "out" and taps % 2 and x.is_cpu and not torch.is_grad_enabled():
+            (weight, bias), pixels = beside(weight, bias), 2
         # One reflected pixel of the enlarged picture is its border pixel again: replication of the small one.
-        return convolved(x, weight, bias, border=taps // 2, mode="replicate", phased=1 - taps % 2)
+        return convolved(x, weight, bias, border=taps // 2, mode="replicate", phased=1 - taps % 2, pixels=pixels)
 
 
 def _conv(layer: Layer, config: TransformerConfig) -> nn.Conv2d | nn.ConvTranspose2d:
