@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from stylecli.nets import bands
+from stylecli.nets import bands, subpixel
 
 CASES = [
     (9, 2, "reflect", None, 4),
@@ -36,6 +37,22 @@ def test_bands_of_a_convolution(
         parts = bands.convolved(x, weight, bias, stride, border=border, mode=mode, phased=phased)
     assert parts.shape == whole.shape
     assert torch.allclose(parts, whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(31, 22), (30, 23)])
+@pytest.mark.parametrize("large", [2**25, 0])
+def test_two_pixels_at_once(size: tuple[int, int], large: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bands, "LARGE", large)
+    monkeypatch.setattr(bands, "AT_ONCE", 2**13)
+    made = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 8, *size, generator=made).contiguous(memory_format=torch.channels_last)
+    weight, bias = torch.randn(3, 8, 9, 9, generator=made) / 9, torch.randn(3, generator=made)
+    wanted = F.conv2d(F.interpolate(F.pad(x, (2,) * 4, "replicate"), scale_factor=2.0), weight, bias)
+    with torch.inference_mode():
+        two = subpixel.beside(*subpixel.phases(weight, bias))
+        found = bands.convolved(x, *two, border=2, mode="replicate", phased=0, pixels=2)
+    assert found.shape == wanted.shape
+    assert torch.allclose(found, wanted, atol=1e-5)
 
 
 def test_norm_and_relu_in_place():

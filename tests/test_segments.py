@@ -1,5 +1,6 @@
 """Moments: fast, and with the gradient that they must have."""
 
+import pytest
 import torch
 
 from stylecli.nets.segments import moments
@@ -16,3 +17,14 @@ def test_moments_and_their_gradients():
     flat = x.detach().float().to(memory_format=torch.channels_last)
     with torch.inference_mode():
         assert torch.allclose(moments(flat).covariance, found.covariance.float(), atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(40, 36), (41, 37)])
+@pytest.mark.parametrize("channels", [1, 3, 12, 20])
+def test_moments_of_few_channels(channels: int, size: tuple[int, int]):
+    x = torch.randn(2, channels, *size, generator=torch.Generator().manual_seed(0)) * 3 + 5
+    for laid in (x, x.contiguous(memory_format=torch.channels_last)):
+        found = moments(laid)
+        variance, mean = torch.var_mean(x.double(), (2, 3), keepdim=True, correction=0)
+        assert torch.allclose(found.mean.double(), mean, rtol=1e-5)
+        assert torch.allclose(found.covariance.double(), variance, rtol=1e-5)
