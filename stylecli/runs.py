@@ -21,6 +21,7 @@ from stylecli.batch.plan import Inputs, Job, guard, plan
 from stylecli.batch.runner import Audience, Paced, Report, Restart, run
 from stylecli.batch.sheets import make_sheet, plan_sheets, wants_singles
 from stylecli.batch.sources import Source
+from stylecli.batch.stretches import stretches
 from stylecli.batch.watching import arriving
 from stylecli.batch.work import Work
 from stylecli.errors import ExitCode, InputError, UsageError, WeightsError
@@ -287,7 +288,12 @@ def _on_ray(
     device = "cpu" if compute.device == "auto" and not compute.num_gpus else compute.device
     used = replace(compute, device=device, threads=compute.threads or compute.num_cpus)
     opening = partial(_open, jobs[0], outputs, used)
-    return lambda note: ray_pool.run(jobs, opening, audience, compute, note=note, reraise=reraise)
+    parts = {place: some for place, job in enumerate(jobs) if (some := stretches(job, outputs))}
+    plan = [
+        replace(job, stretch=replace(parts[at][0].stretch, index=None)) if at in parts else job
+        for at, job in enumerate(jobs)
+    ]
+    return lambda note: ray_pool.run(plan, opening, audience, compute, note=note, reraise=reraise, parts=parts)
 
 
 def _open(job: Job, outputs: Files, compute: Machine) -> Work:

@@ -1,7 +1,7 @@
 """What the frames of a clip go on from: statistics, motion, and the frame before; and how it is kept with a piece."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stylecli.past import Recall
@@ -72,6 +72,10 @@ class Before:
             top, left, height, width = state["window"].tolist()
             found.window = top, left, height, width
         return found
+
+    def behind(self, way: Way) -> "Before":
+        """Behind a frame of which nothing is kept."""
+        return replace(self, turn=self.turn + 1 if way.motion else 0)
 
     def state(self, way: Way) -> "dict[str, Tensor]":
         """All of it behind the frame of `way`, for `of`."""

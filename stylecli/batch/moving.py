@@ -24,7 +24,8 @@ from stylecli.batch.clip_coding import Coder, Raw
 from stylecli.batch.clip_opening import part_of
 from stylecli.batch.clip_past import Before, Way
 from stylecli.batch.frames import pixels_of, planes
-from stylecli.batch.plan import STDOUT, Job
+from stylecli.batch.plan import STDOUT, Job, Stretch
+from stylecli.batch.stretches import folder, joined
 from stylecli.errors import InputError
 from stylecli.files import cut
 from stylecli.method import Method, Request, Result
@@ -102,12 +103,19 @@ class Painting:
         if self.job.output == STDOUT:
             raw = Raw(self.clip)
             return Made(self._outcome(self._painted(raw, 0), raw), lambda: ())
-        stated = dataclasses.replace(self.record, compute={k: v for k, v in self.record.compute.items() if k != "jobs"})
-        segments = Segments.opened(self._folder(), stated.dumps(), again=self.outputs.skip_existing)
+        compute = {k: v for k, v in self.record.compute.items() if k != "jobs"}
+        stated = dataclasses.replace(self.record, compute=compute).dumps()
+        stretch, whole, again = self.job.stretch, self._folder(), self.outputs.skip_existing
+        if stretch and stretch.index is not None:
+            return self._stretch(Segments.opened(folder(whole, stretch.index), stated, again=again), stretch)
+        segments = Segments.opened(whole, stated, again=again)
+        if stretch:
+            joined(segments, stated, stretch)
         kept = segments.frames
         if segments.made:
             self.before = Before.of(segments.state(), self.outputs.steady)
-            self.notes[f"{self.job.title}: goes on behind {kept:,} frames that were there"] = None
+            if not stretch:
+                self.notes[f"{self.job.title}: goes on behind {kept:,} frames that were there"] = None
         coder = Coder(segments, self.outputs, self.job, self.clip, self.part, 0 if self.large else AHEAD)
         sound: str | bytes | Heard | None = self.job.main.held if self.clip.sounds else None
         try:
@@ -125,6 +133,21 @@ class Painting:
             raise InputError(f"{self.job.title}: no frame in that part of it", "see --start, --end and --every")
         return Made(self._outcome(done, coder), partial(self._write, segments, coder, sound))
 
+    def _stretch(self, segments: "Segments", stretch: Stretch) -> "Made":
+        """Paints the frames of a stretch, whose pieces stay for the job that joins them."""
+        from stylecli.batch.runner import Made
+
+        if segments.made:
+            self.before = Before.of(segments.state(), self.outputs.steady)
+        assert stretch.index is not None
+        first, kept = stretch.index * stretch.frames, segments.frames
+        # Frames that take minutes, and go on from one another, have no lead: their job paints all of them.
+        if kept < stretch.frames and not (self.method.traits.carried and self.outputs.steady):
+            coder = Coder(segments, self.outputs, self.job, self.clip, self.part, 0 if self.large else AHEAD)
+            lead = 0 if kept else stretch.lead
+            self._painted(coder, first + kept, lead=lead, last=first + stretch.frames)
+        return Made(self._outcome(kept, Raw(self.clip)), tuple)
+
     def _outcome(self, done: int, coder: Coder | Raw) -> "Outcome":
         """Of so many frames."""
         from stylecli.batch.runner import Outcome
@@ -140,32 +163,39 @@ class Painting:
             path = Path(gettempdir()) / path.name
         return path.with_name(f".{cut(path.name, 200)}.pieces")
 
-    def _painted(self, coder: Coder | Raw, kept: int) -> int:
-        """Paints what is not there yet; the count of all frames."""
+    def _painted(self, coder: Coder | Raw, kept: int, *, lead: int = 0, last: int | None = None) -> int:
+        """Paints what is not there yet, up to the `last` one; the count of all frames.
+
+        With a `lead`, motion is followed from the beginning, and so many frames are painted that nobody sees.
+        """
         from stylecli.device import give_back
 
         workers = self._workers()
         method, ready = self._sharing(workers)
-        done = kept
+        begin = 0 if lead else kept
+        done = max(kept - lead, 0)
         with ExitStack() as stack:
             beside: Callable[[Iterator[Any]], Iterator[Any]] = lambda items: (
                 items if self.large else stack.enter_context(Ahead(items))
             )
-            frames = beside(itertools.islice(self.part.of(self.clip.frames()), kept, None))
+            frames = beside(itertools.islice(self.part.of(self.clip.frames()), begin, last))
             ways: Iterator[Way] = beside(self.before.ways(frames, self.flow))
             stack.callback(coder.close)
             pool = stack.enter_context(ThreadPoolExecutor(workers, initializer=ready))
             waiting: deque[tuple[Way, Future[_Painted]]] = deque()
             way: Way | None = None
             try:
+                for way in itertools.islice(ways, done - begin):
+                    way.close()
+                    self.before = self.before.behind(way)
                 for way in ways:
                     waiting.append((way, pool.submit(self._frame, method, way)))
                     while len(waiting) > (0 if method.traits.carried or self.large else workers):
-                        done = self._settled(coder, *waiting.popleft(), done)
+                        done = self._settled(coder, *waiting.popleft(), done, shown=done >= kept)
                         if self.large:
                             give_back()
                 while waiting:
-                    done = self._settled(coder, *waiting.popleft(), done)
+                    done = self._settled(coder, *waiting.popleft(), done, shown=done >= kept)
                 coder.end(partial(self.before.state, way) if way else dict)
             except BaseException:
                 for late, future in waiting:
@@ -216,11 +246,11 @@ class Painting:
             request, settings=self.over_time.settings(request.settings, time, self.end), shares=shares
         )
 
-    def _settled(self, coder: Coder | Raw, way: "Way", future: "Future[_Painted]", done: int) -> int:
-        """Takes what was painted of a frame, carries the one before on, and has it coded."""
+    def _settled(self, coder: Coder | Raw, way: "Way", future: "Future[_Painted]", done: int, *, shown: bool) -> int:
+        """Takes what was painted of a frame, carries the one before on, and has it coded where it is `shown`."""
         painted, frame = future.result(), way.frame
         levels, before = painted.levels, self.before
-        window, result, turn = painted.result.window, before.result, before.turn + 1 if way.motion else 0
+        window, result, turn = painted.result.window, before.result, before.behind(way).turn
         if way.motion and result is not None and result.shape == levels.shape:
             from stylecli.media.video.carrying import carried
 
@@ -229,8 +259,9 @@ class Painting:
         self.losses = painted.result.losses
         self.notes |= dict.fromkeys(painted.result.notes)
         done += 1
-        state = partial(self.before.state, way) if done % self.piece == 0 else None
-        coder.add(frame, levels, painted.alpha, state)
+        if shown:
+            state = partial(self.before.state, way) if done % self.piece == 0 else None
+            coder.add(frame, levels, painted.alpha, state)
         seconds = time.monotonic() - self.start
         self.told = Step(
             done, max(self.total, done), seconds, None, f"{(done - coder.kept) / max(seconds, 1e-9):.2f} fps"

@@ -23,6 +23,21 @@ Inputs = Mapping[str, tuple[Source, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
+class Stretch:
+    """Some frames of a clip, that are painted by a job of their own.
+
+    Attributes:
+        index: Which of the stretches; None for the job that joins them.
+        frames: Of each stretch; the last one may have fewer.
+        lead: Frames before it that are painted for nothing.
+    """
+
+    index: int | None
+    frames: int
+    lead: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Job:
     """One result to make.
 
@@ -36,6 +51,7 @@ class Job:
         format: One of the outputs' `formats`, or of `CLIPS`.
         kept: The file stays; else it is only a part of a sheet or clip.
         clip: The file is a clip, and no part of a sheet.
+        stretch: Which frames of a clip are to be painted, where other jobs paint the others.
     """
 
     index: int
@@ -46,6 +62,7 @@ class Job:
     format: str
     kept: bool = True
     clip: bool = False
+    stretch: Stretch | None = None
 
     @property
     def main(self) -> Source:

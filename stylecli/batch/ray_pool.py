@@ -10,12 +10,12 @@ import re
 import socket
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from platform import node
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from stylecli.batch.failures import explain
@@ -99,6 +99,7 @@ def run(
     *,
     note: Callable[[Report], None] | None = None,
     reraise: bool = False,
+    parts: Mapping[int, Sequence[Job]] = MappingProxyType({}),
 ) -> ExitCode:
     """Does every job as `runner.run` does, on a cluster; reports come in the order of the plan.
 
@@ -109,6 +110,8 @@ def run(
         compute: The cluster, and what of it a worker gets.
         note: Takes every report, for the record.
         reraise: Let the first error through as it is, for developers.
+        parts: Jobs that come before one of the plan, by its place, and of which nobody hears: it makes up for those
+            that fail.
 
     Raises:
         UsageError: Ray is not installed, or there is no such cluster.
@@ -125,11 +128,13 @@ def run(
 
     with _connected(compute) as ray:
         audience.say("starting workers ...")
-        pool = _Pool(ray, jobs, opening, compute, audience.say, reraise)
+        pool = _Pool(ray, jobs, parts, opening, compute, audience.say, reraise)
         start = time.perf_counter()
         try:
             heard = audience.begin(jobs[0], len(jobs))
             for turn, end in pool.ended():
+                if turn >= len(jobs):
+                    continue
                 ends[turn] = end
                 heard(Step(len(ends), len(jobs), time.perf_counter() - start, what="jobs"))
                 while len(reports) in ends:
@@ -137,7 +142,7 @@ def run(
                     if len(reports) < len(jobs):
                         heard = audience.begin(jobs[len(reports)], len(jobs))
         except KeyboardInterrupt:
-            for turn in sorted({*ends, *pool.given()}):
+            for turn in sorted({*ends, *map(pool.owner, pool.given())}):
                 if turn >= len(reports):
                     stopped = Report(jobs[turn], 0, error=Interrupted(f"{jobs[turn].title}: interrupted"))
                     tell(ends.get(turn, stopped))
@@ -195,16 +200,23 @@ class _Pool:
         self,
         ray: ModuleType,
         jobs: Sequence[Job],
+        parts: Mapping[int, Sequence[Job]],
         opening: Callable[[], Doing],
         compute: Compute,
         say: Callable[[str], None],
         reraise: bool,
     ) -> None:
-        self.ray, self.jobs, self.compute, self.say, self.reraise = ray, jobs, compute, say, reraise
+        self.ray, self.jobs, self.compute, self.say, self.reraise = ray, [*jobs], compute, say, reraise
         self.opening = ray.put(opening)
         words = [word for job in jobs for word in (job.output, *(s.path for ss in job.inputs.values() for s in ss))]
         self.shared = not all(isinstance(place(word), Remote) for word in words)
-        self.waiting = deque(range(len(jobs)))
+        self.waiting, self.needs = deque[int](), dict[int, set[int]]()
+        for turn in range(len(jobs)):
+            first = len(self.jobs)
+            self.jobs += parts.get(turn, ())
+            self.needs[turn] = set(range(first, len(self.jobs)))
+            self.waiting += [*range(first, len(self.jobs)), turn]
+        self.owners = {part: turn for turn, some in self.needs.items() for part in some}
         self.hands: list[_Hand] = []
         self.tries: Counter[int] = Counter()
         self.stillborn, self.hired, self.warned = 0, 0, False
@@ -220,14 +232,28 @@ class _Pool:
             for hand in self.hands:
                 # At the end nobody keeps a job that another could begin.
                 most = QUEUED if len(self.waiting) > len(self.hands) else 1
-                if hand.ready and self.waiting and len(hand.asked) < most:
-                    turn = self.waiting.popleft()
+                if hand.ready and len(hand.asked) < most and (turn := self._next()) is not None:
                     hand.asked[hand.actor.do.remote(self.jobs[turn], reraise=self.reraise)] = turn
             owners = {ref: hand for hand in self.hands for ref in hand.asked}
             if not owners:
                 time.sleep(PATIENCE)
             for ref in self.ray.wait([*owners], timeout=PATIENCE)[0] if owners else ():
                 yield from self._answer(owners[ref], ref)
+
+    def owner(self, turn: int) -> int:
+        """The job of the plan that one belongs to."""
+        return self.owners.get(turn, turn)
+
+    def _next(self) -> int | None:
+        """The first job that waits for no other one; it waits no longer."""
+        found = next((turn for turn in self.waiting if not self.needs.get(turn)), None)
+        if found is not None:
+            self.waiting.remove(found)
+        return found
+
+    def _over(self, turn: int) -> None:
+        for some in self.needs.values():
+            some.discard(turn)
 
     def given(self) -> Iterator[int]:
         """The jobs that workers have."""
@@ -274,6 +300,7 @@ class _Pool:
             hand.ready = True
             return
         seconds, end = told
+        self._over(turn)
         kind = "error" if isinstance(end, StyleCliError) else "outcome"
         yield turn, Report(self.jobs[turn], seconds, **{kind: end})
 
@@ -290,6 +317,7 @@ class _Pool:
             self.tries[turn] += 1
             if self.tries[turn] == TRIES:
                 turns.remove(turn)
+                self._over(turn)
                 title = self.jobs[turn].title
                 hint = "was its memory enough? --num-cpus gives a worker more of a machine, --size makes less work"
                 error = StyleCliError(f"{title}: {TRIES} workers died of it", hint)

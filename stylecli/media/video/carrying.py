@@ -82,7 +82,7 @@ def moved(
     moves = length >= STILL**2
     right, below, length = right * moves, below * moves, length * moves
     places = cv2.merge([right + steps(0, width), below + steps(first, last)[:, None]])
-    drawn = cv2.remap(before, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    drawn = cv2.remap(before, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return drawn, look(motion.trust), np.exp(length * np.float32(-0.5))
 
 

@@ -69,6 +69,16 @@ class Segments:
             file.write(json.dumps(heads).encode() + b"\n")
             file.writelines(packet.data for packet in packets)
         self.made, self.frames = self.made + 1, self.frames + frames
+        self._keep(state)
+
+    def take(self, other: "Segments") -> None:
+        """Takes over the pieces of others that go on behind these, and what the next one goes on from."""
+        for place in range(other.made):
+            other.path(place).replace(self.path(self.made + place))
+        self.made, self.frames = self.made + other.made, self.frames + other.frames
+        self._keep(other.state())
+
+    def _keep(self, state: Mapping[str, Tensor]) -> None:
         told = {"made": str(self.made), "frames": str(self.frames)}
         with atomic_write(self.folder / STATE) as file:
             file.write(save({"": torch.zeros(0), **{key: each.contiguous() for key, each in state.items()}}, told))
