@@ -427,6 +427,27 @@ def test_a_part_of_a_sound_takes_a_style(cli: Cli):
         assert abs(len(made) / (48000 if name == "b.webm" else 44100) - 0.4) < 0.05
 
 
+def test_ctrl_c_while_a_pipe_gives_nothing(tmp_path: Path):
+    words = ["fast", "-", *map(str, FAST), "--raw", "rgb24:32x24", "-o", "-"]
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    pipe = subprocess.PIPE
+    running = subprocess.Popen(
+        [sys.executable, "-m", "stylecli", *words], env=env, stdin=pipe, stdout=pipe, stderr=pipe
+    )
+    assert running.stdin
+    assert running.stdout
+    running.stdin.write(b"".join(each.tobytes() for each in moving_files.pan(4, (24, 32))))
+    running.stdin.flush()
+    assert len(running.stdout.read(24 * 32 * 3)) == 24 * 32 * 3
+    running.send_signal(signal.SIGINT)
+    try:
+        assert running.wait(60) == 130
+        assert b"Fatal" not in running.stderr.read()
+    finally:
+        running.kill()
+        running.communicate()
+
+
 def test_raw_frames_through_pipes(cli: Cli):
     frames = moving_files.pan(4, (33, 47))
     moving_files.write("a.mkv", frames, codec="ffv1", pixels="bgr0")

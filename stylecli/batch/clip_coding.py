@@ -135,6 +135,7 @@ class Raw:
         if not self.notes:
             self.notes.append(f"{self.clip.name}: raw frames of {levels.shape[1]}x{levels.shape[0]}, rgb24")
         self.out.write(_laid(levels, alpha, transparent=False).tobytes())
+        self.out.flush()
 
     def end(self, state: "State") -> None:
         """Nothing waits."""

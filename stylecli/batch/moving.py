@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from stylecli.batch import clip_flow, clip_sound
@@ -175,11 +176,15 @@ class Painting:
         begin = 0 if lead else kept
         done = max(kept - lead, 0)
         with ExitStack() as stack:
-            beside: Callable[[Iterator[Any]], Iterator[Any]] = lambda items: (
-                items if self.large else stack.enter_context(Ahead(items))
+            stopped, idle = Event(), lambda: self.listener(self.told)
+            beside: Callable[[Iterator[Any]], Iterator[Any]] = lambda items: stack.enter_context(
+                Ahead(items, stopped, idle)
             )
-            frames = beside(itertools.islice(self.part.of(self.clip.frames()), begin, last))
-            ways: Iterator[Way] = beside(self.before.ways(frames, self.flow))
+            # A pipe may give nothing for long, and Ctrl-C must be heard.
+            apart = not self.large or self.outputs.takes_raw(self.job.main.path)
+            frames = itertools.islice(self.part.of(self.clip.frames()), begin, last)
+            ways: Iterator[Way] = self.before.ways(beside(frames) if apart else frames, self.flow)
+            ways = ways if self.large else beside(ways)
             stack.callback(coder.close)
             pool = stack.enter_context(ThreadPoolExecutor(workers, initializer=ready))
             waiting: deque[tuple[Way, Future[_Painted]]] = deque()

@@ -22,7 +22,7 @@ HIGH = 720
 """Lines from which on a clip that says nothing is BT.709."""
 
 FULL = 2
-SIDE = 33
+SIDE = 65
 """Points a side of the table from HDR to sRGB: the error in between is below half a level."""
 
 Av = Any

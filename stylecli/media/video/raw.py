@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -12,11 +12,13 @@ from stylecli.media.video.clip import Clip, Frame
 def of_stream(file: BinaryIO, size: tuple[int, int], fps: Fraction, name: str) -> Clip:
     """What comes through a pipe, as a clip of frames of height and width `size`; it can be read once."""
     height, width = size
+    # Without a buffer, whose lock a thread would hold for as long as the pipe gives nothing.
+    source: Any = getattr(file, "raw", file)
     notes: list[str] = []
 
     def frames() -> Iterator[Frame]:
         count = 0
-        while data := _read(file, height * width * 3):
+        while data := _read(source, height * width * 3):
             if len(data) < height * width * 3:
                 notes.append(f"ends inside of frame {count + 1:,}, after {len(data):,} of its bytes: it is left out")
                 return
