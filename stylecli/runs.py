@@ -21,7 +21,7 @@ from stylecli.batch.plan import Inputs, Job, guard, plan
 from stylecli.batch.runner import Audience, Paced, Report, Restart, run
 from stylecli.batch.sheets import make_sheet, plan_sheets, wants_singles
 from stylecli.batch.sources import Source
-from stylecli.batch.stretches import stretches
+from stylecli.batch.stretches import joining, stretches
 from stylecli.batch.watching import arriving
 from stylecli.batch.work import Work
 from stylecli.errors import ExitCode, InputError, UsageError, WeightsError
@@ -289,10 +289,7 @@ def _on_ray(
     used = replace(compute, device=device, threads=compute.threads or compute.num_cpus)
     opening = partial(_open, jobs[0], outputs, used)
     parts = {place: some for place, job in enumerate(jobs) if (some := stretches(job, outputs))}
-    plan = [
-        replace(job, stretch=replace(parts[at][0].stretch, index=None)) if at in parts else job
-        for at, job in enumerate(jobs)
-    ]
+    plan = [joining(job, parts[at]) if at in parts else job for at, job in enumerate(jobs)]
     return lambda note: ray_pool.run(plan, opening, audience, compute, note=note, reraise=reraise, parts=parts)
 
 

@@ -50,8 +50,7 @@ def test_stretches_are_joined(
     for part in reversed(parts):  # none of them waits for another one
         do(part)
     assert not Path("apart.mkv").exists()
-    assert parts[0].stretch
-    do(replace(job, stretch=replace(parts[0].stretch, index=None)))
+    do(stretches.joining(job, parts))
     assert not [each.name for each in tmp_path.iterdir() if "pieces" in each.name]
     whole, apart = (np.array(moving_files.read(name), np.int16) for name in ("whole.mkv", "apart.mkv"))
     assert len(apart) == 140
@@ -71,8 +70,7 @@ def test_what_a_stretch_lacks_is_painted_when_they_are_joined(
     job, parts, do = planned(clip, tiny_fast, 0)
     for part in (parts[0], parts[2]):
         do(part)
-    assert parts[0].stretch
-    do(replace(job, stretch=replace(parts[0].stretch, index=None)))
+    do(stretches.joining(job, parts))
     made = moving_files.read("apart.mkv")
     do(replace(job, output="whole.mkv"))
     assert np.array_equal(made, moving_files.read("whole.mkv"))

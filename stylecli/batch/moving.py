@@ -196,11 +196,11 @@ class Painting:
                 for way in ways:
                     waiting.append((way, pool.submit(self._frame, method, way)))
                     while len(waiting) > (0 if method.traits.carried or self.large else workers):
-                        done = self._settled(coder, *waiting.popleft(), done, shown=done >= kept)
+                        done = self._settled(coder, *waiting.popleft(), done, kept)
                         if self.large:
                             give_back()
                 while waiting:
-                    done = self._settled(coder, *waiting.popleft(), done, shown=done >= kept)
+                    done = self._settled(coder, *waiting.popleft(), done, kept)
                 coder.end(partial(self.before.state, way) if way else dict)
             except BaseException:
                 for late, future in waiting:
@@ -251,8 +251,8 @@ class Painting:
             request, settings=self.over_time.settings(request.settings, time, self.end), shares=shares
         )
 
-    def _settled(self, coder: Coder | Raw, way: "Way", future: "Future[_Painted]", done: int, *, shown: bool) -> int:
-        """Takes what was painted of a frame, carries the one before on, and has it coded where it is `shown`."""
+    def _settled(self, coder: Coder | Raw, way: "Way", future: "Future[_Painted]", done: int, kept: int) -> int:
+        """Takes what was painted of a frame, carries the one before on, and has it coded, behind those `kept`."""
         painted, frame = future.result(), way.frame
         levels, before = painted.levels, self.before
         window, result, turn = painted.result.window, before.result, before.behind(way).turn
@@ -264,7 +264,7 @@ class Painting:
         self.losses = painted.result.losses
         self.notes |= dict.fromkeys(painted.result.notes)
         done += 1
-        if shown:
+        if done > kept:
             state = partial(self.before.state, way) if done % self.piece == 0 else None
             coder.add(frame, levels, painted.alpha, state)
         seconds = time.monotonic() - self.start

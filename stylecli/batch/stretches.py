@@ -4,6 +4,7 @@ A stretch goes on from what the one before has not painted yet. It follows the m
 which costs little, and paints some of them for nothing: until what they did not know of the past has faded.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil, log
 from pathlib import Path
@@ -55,6 +56,12 @@ def stretches(job: Job, outputs: Files) -> list[Job]:
     frames = ceil(max(LEAST, 4 * before, total / MOST) / PIECES) * PIECES
     count = ceil(total / frames)
     return [replace(job, stretch=Stretch(index, frames, before)) for index in range(count if count > 1 else 0)]
+
+
+def joining(job: Job, parts: Sequence[Job]) -> Job:
+    """The job that joins what those of its stretches have painted, and paints what they have not."""
+    assert parts[0].stretch
+    return replace(job, stretch=replace(parts[0].stretch, index=None))
 
 
 def folder(whole: Path, index: int) -> Path:
