@@ -248,6 +248,17 @@ def test_one_frame(cli: Cli):
     assert len(moving_files.read("b.mp4")) == 1
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1)])
+def test_frames_of_hardly_a_pixel(size: tuple[int, int], cli: Cli, picture: Callable[..., Path]):
+    images = [Image.new("RGB", size, (60 * index, 100, 200)) for index in range(3)]
+    images[0].save("a.gif", save_all=True, append_images=images[1:])
+    picture("style.png", size=(40, 30))
+    for kind, codec in (("gif", ()), ("mkv", ("--codec", "ffv1"))):
+        done = cli("adain", "a.gif", "--style", "style.png", "--device", "cpu", *codec, "-o", f"b.{kind}")
+        assert done.exit_code == 0, done.stderr
+        assert {frame.shape[:2] for frame in moving_files.read(f"b.{kind}")} == {size[::-1]}
+
+
 @pytest.mark.parametrize("crop", [(), ("--crop",)])
 def test_stopped_and_gone_on(crop: tuple[str, ...], cli: Cli, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(moving, "PIECE", 4)

@@ -41,6 +41,7 @@ class Codec:
         transparent: Its kind of frames with alpha, empty where it has none.
         even: Sides must be even.
         spare: Options of frames so large that an encoder may not look far ahead: it holds what it looks at.
+        thin: Options of frames a side of which is one pixel.
     """
 
     encoder: str
@@ -49,6 +50,7 @@ class Codec:
     transparent: str = ""
     even: bool = False
     spare: Mapping[str, str] = field(default_factory=dict)
+    thin: Mapping[str, str] = field(default_factory=dict)
 
 
 def _crf(best: float, each: float) -> Callable[[int], str]:
@@ -81,7 +83,7 @@ CODECS = {
     ),
     "av1": Codec("libsvtav1", "yuv420p", lambda q: {"crf": f"{float(_AV1(q)):.0f}", "preset": "8"}),
     "prores": Codec("prores_ks", "yuv422p10le", lambda q: {"profile": str(min(3, q // 31))}, "yuva444p10le"),
-    "ffv1": Codec("ffv1", "bgr0", lambda q: {"level": "3", "slices": "4"}, "bgra"),
+    "ffv1": Codec("ffv1", "bgr0", lambda q: {"level": "3", "slices": "4"}, "bgra", thin={"level": "1", "slices": "0"}),
 }
 
 
@@ -169,7 +171,8 @@ class Coding:
         context.pix_fmt, context.time_base, context.framerate = self.pixels, self.step, self.rate
         context.sample_aspect_ratio = self.aspect
         height, width = self.coded
-        context.options = {**codec.options(self.quality), **(codec.spare if height * width > LARGE else {})}
+        more = codec.spare if height * width > LARGE else codec.thin if 1 in (height, width) else {}
+        context.options = {**codec.options(self.quality), **more}
         context.thread_count = min(THREADS, os.cpu_count() or 1)
         context.flags |= GLOBAL_HEADER
         if self.pixels.startswith("yuv"):
