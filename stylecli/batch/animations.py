@@ -85,11 +85,11 @@ def accompanied(jobs: list[Job], outputs: Files) -> list[Job]:
         UsageError: Several files where one is asked for.
     """
     more = {}
-    for role, option in BESIDE.items() if isinstance(outputs, MovingOutputs) else ():
+    for role in BESIDE if isinstance(outputs, MovingOutputs) else ():
         if word := getattr(outputs, role):
             more[role] = tuple(expand([(word, 1.0)], suffixes=SOUNDS if role == SOUND_STYLE else frozenset()))
             if len(more[role]) > 1:
-                raise UsageError(f"{option} {word}: {len(more[role])} files", "name one")
+                raise UsageError(f"{flag(role)} {word}: {len(more[role])} files", "name one")
     return [replace(job, inputs={**job.inputs, **more}) if more and job.main.moving else job for job in jobs]
 
 

@@ -9,7 +9,7 @@ import dataclasses
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -103,7 +103,7 @@ class Painting:
 
         if self.job.output == STDOUT:
             raw = Raw(self.clip)
-            return Made(self._outcome(self._painted(raw, 0), raw), lambda: ())
+            return Made(self._outcome(self._painted(raw, 0), notes=raw.notes), lambda: ())
         compute = {k: v for k, v in self.record.compute.items() if k != "jobs"}
         stated = dataclasses.replace(self.record, compute=compute).dumps()
         stretch, whole, again = self.job.stretch, self._folder(), self.outputs.skip_existing
@@ -132,7 +132,7 @@ class Painting:
         if not done:
             segments.remove()
             raise InputError(f"{self.job.title}: no frame in that part of it", "see --start, --end and --every")
-        return Made(self._outcome(done, coder), partial(self._write, segments, coder, sound))
+        return Made(self._outcome(done, coder.kept, coder.notes), partial(self._write, segments, coder, sound))
 
     def _stretch(self, segments: "Segments", stretch: Stretch) -> "Made":
         """Paints the frames of a stretch, whose pieces stay for the job that joins them."""
@@ -147,16 +147,16 @@ class Painting:
             coder = Coder(segments, self.outputs, self.job, self.clip, self.part, 0 if self.large else AHEAD)
             lead = 0 if kept else stretch.lead
             self._painted(coder, first + kept, lead=lead, last=first + stretch.frames)
-        return Made(self._outcome(kept, Raw(self.clip)), tuple)
+        return Made(self._outcome(kept), tuple)
 
-    def _outcome(self, done: int, coder: Coder | Raw) -> "Outcome":
-        """Of so many frames."""
+    def _outcome(self, done: int, kept: int = 0, notes: Sequence[str] = ()) -> "Outcome":
+        """Of so many frames, of which so many were there."""
         from stylecli.batch.runner import Outcome
 
         seconds = time.monotonic() - self.start
         told = [f"{self.job.title}: {note}" for note in dict.fromkeys(self.clip.notes)]
-        rate = {"frames": float(done), "fps": round((done - coder.kept) / max(seconds, 1e-9), 3)}
-        return Outcome({**self.losses, **rate}, (*self.notes, *told, *coder.notes))
+        rate = {"frames": float(done), "fps": round((done - kept) / max(seconds, 1e-9), 3)}
+        return Outcome({**self.losses, **rate}, (*self.notes, *told, *notes))
 
     def _folder(self) -> Path:
         path = place(self.job.output)

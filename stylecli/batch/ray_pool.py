@@ -214,7 +214,7 @@ class _Pool:
         for turn in range(len(jobs)):
             first = len(self.jobs)
             self.jobs += parts.get(turn, ())
-            self.needs[turn] = set(range(first, len(self.jobs)))
+            self.needs[turn] = {*range(first, len(self.jobs))}
             self.waiting += [*range(first, len(self.jobs)), turn]
         self.owners = {part: turn for turn, some in self.needs.items() for part in some}
         self.hands: list[_Hand] = []
@@ -252,8 +252,7 @@ class _Pool:
         return found
 
     def _over(self, turn: int) -> None:
-        for some in self.needs.values():
-            some.discard(turn)
+        self.needs[self.owner(turn)].discard(turn)
 
     def given(self) -> Iterator[int]:
         """The jobs that workers have."""

@@ -41,10 +41,10 @@ class Conv2d(nn.Conv2d):
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         border, dense = int(self.padding[0]), self.stride == self.dilation == (1, 1)
-        if not dense or self.padding[1] != border or not _pays(input, weight, border):
+        if not dense or self.groups > 1 or self.padding[1] != border:
             y: Tensor = super()._conv_forward(input, weight, bias)
             return y
-        if border and self.padding_mode != "zeros":
+        if self.padding_mode != "zeros":
             input, border = F.pad(input, (border,) * 4, self.padding_mode), 0
         return conv2d(input, weight, bias, border)
 

@@ -24,8 +24,8 @@ SOUND_STYLE = "sound_style"
 FLOW = "flow"
 """The role of a network that finds what moved."""
 
-BESIDE = {SOUND_STYLE: "--sound-style", FLOW: "--flow"}
-"""Options that name a file which goes in beside a clip, by its role."""
+BESIDE = (SOUND_STYLE, FLOW)
+"""Options that name a file which goes in beside a clip, in this role."""
 
 PANEL = "Clips"
 

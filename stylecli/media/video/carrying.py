@@ -112,7 +112,7 @@ def carried(
     every = 1 + FRAMES * strength
     spots = _spots(*made.shape[:2])
     # Parts begin at the same places of the small pictures.
-    at_once = max(AT_ONCE // made.shape[1], 2 * REACH) // 8 * 8
+    at_once = max(AT_ONCE // made.shape[1], 2 * REACH) // 2**BANDS * 2**BANDS
     for first in range(0, height, at_once):
         top, last = max(first - REACH, 0), min(first + at_once + REACH, height)
         rows = slice(top, last)
