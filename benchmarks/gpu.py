@@ -140,26 +140,32 @@ def one_pass(peaks: dict[str, float]) -> Iterator[Measured]:
 
 
 def gatys() -> Iterator[Measured]:
-    """A step against the plain loop of `benchmarks/gatys.py`, on the same small network."""
+    """A step, as a recording that is played and without one, against the plain loop of `benchmarks/gatys.py`."""
     from gatys import plain_steps
 
     from stylecli import api
     from stylecli.checkpoints.load import load_vgg
     from stylecli.checkpoints.store import resolve
+    from stylecli.optimise import evaluation
 
     size, steps = scale.gatys
     content, style = torch.rand(3, size, size), torch.rand(3, size, size)
     options: dict[str, Any] = {"size": size, "min_size": 0, "device": scale.device, "precision": "float32"}
-    took = {}
-    for count in (steps // 4, steps):
-        start = time.perf_counter()
-        api.gatys(content, style, steps=count, **options)
-        took[count] = time.perf_counter() - start
+    each = []
+    for worth in (steps + 1, evaluation.WORTH):
+        evaluation.WORTH = worth
+        took = {}
+        for count in (steps // 4, steps):
+            start = time.perf_counter()
+            api.gatys(content, style, steps=count, **options)
+            took[count] = time.perf_counter() - start
+        each.append((took[steps] - took[steps // 4]) / (steps - steps // 4))
     net = load_vgg(resolve("encoder"))
     with scale.there:
         times = plain_steps(net.to(scale.there), content[None].to(scale.there), style[None].to(scale.there), steps)
-    each = (took[steps] - took[steps // 4]) / (steps - steps // 4)
-    yield Measured(f"gatys, a step at {size} px, float32", each, statistics.median(times[len(times) // 4 :]))
+    peer = statistics.median(times[len(times) // 4 :])
+    for what, took_each in zip(("operation by operation", "recorded"), each, strict=True):
+        yield Measured(f"gatys, a step at {size} px, {what}", took_each, peer)
 
 
 def stylegan(peaks: dict[str, float]) -> Iterator[Measured]:

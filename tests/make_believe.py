@@ -3,7 +3,8 @@
 Whether memory lies on the device is written on its storage, which views share and PyTorch keeps as long as it lives.
 One mode answers Python (`.device`, `.to`, `.cpu`, `device=`), another one sees every operation, of backward passes too.
 Refused: tensors of two devices in an operation, float64 on MPS, NumPy, more memory than there is. Counted, with the
-line of the program: launches, syncs (whatever waits for the device), copies to it. Values are real. No kernel of a GPU
+line of the program: launches, syncs (whatever waits for the device), copies to it. A graph keeps the operations that
+were done while it was recorded, and does just these again, with the same tensors. Values are real. No kernel of a GPU
 runs: that one exists, and how fast it is, no test of this kind can tell. Autocast is that of CPUs.
 """
 
@@ -12,7 +13,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ import torch._dynamo  # optimizers import it, and it wants PyTorch's functions a
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
 
 import stylecli.device
 
@@ -56,6 +58,8 @@ class Machine:
         launches: Operations that were no views.
         syncs: By line of the program, so often it waited; `ups` counts copies to the device.
         blocking: Bytes of copies to the device that the CPU waits for.
+        replays: How often a graph was played.
+        recording: The graph that is being recorded.
     """
 
     kind: str = "cuda"
@@ -67,6 +71,20 @@ class Machine:
     syncs: Counter[str] = field(default_factory=Counter)
     ups: Counter[str] = field(default_factory=Counter)
     blocking: Counter[str] = field(default_factory=Counter)
+    replays: int = 0
+    recording: "Graph | None" = None
+
+    def waits(self, line: str) -> None:
+        """Something waits for the device."""
+        if self.recording is not None:
+            raise RuntimeError(f"CUDA error: operation not permitted when stream is capturing [{line}]")
+        self.syncs[line] += 1
+
+    def sends(self, line: str) -> None:
+        """Something is copied to the device."""
+        if self.recording is not None:
+            raise RuntimeError(f"CUDA error: a copy from the CPU while stream is capturing [{line}]")
+        self.ups[line] += 1
 
     def take(self, size: int) -> None:
         if self.live + size > self.room:
@@ -124,7 +142,7 @@ class _Move(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, machine: Machine, on: bool) -> Tensor:
         ctx.machine, ctx.on = machine, on
-        (machine.ups if on else machine.syncs)[f"{_line()} copy"] += 1
+        (machine.sends if on else machine.waits)(f"{_line()} copy")
         with torch._C._DisableTorchDispatch():
             made = x.detach().clone()
         return machine.mark(made) if on else made
@@ -161,7 +179,7 @@ class _Python(TorchFunctionMode):
         if name in ("numpy", "__array__", "tolist") and marked(args[0]):
             if name != "tolist":
                 raise TypeError(f"can't convert {self.device} tensor to numpy [{_line()}]")
-            self.machine.syncs[f"{_line()} tolist"] += 1
+            self.machine.waits(f"{_line()} tolist")
         if name == "pin_memory":
             made = args[0].clone()
             made.untyped_storage().pinned = True
@@ -175,7 +193,7 @@ class _Python(TorchFunctionMode):
                 raise RuntimeError(f"a generator of the CPU for {name} on {self.device} [{_line()}]")
             made = func(*args, **{**kwargs, "device": "cpu"})
             if name in ("tensor", "as_tensor"):
-                self.machine.ups[f"{_line()} {name}"] += 1
+                self.machine.sends(f"{_line()} {name}")
             return self.machine.mark(made)
         made = func(*args, **kwargs)
         if name == "__deepcopy__" and marked(args[0]):
@@ -232,25 +250,55 @@ class _Operations(TorchDispatchMode):
             elif not off and not on and not marked(each):
                 each.untyped_storage().fresh = True  # type: ignore[attr-defined]
         self.machine.launches += bool(on) and not view
+        if self.machine.recording is not None and not view and torch.Tag.inplace_view not in func.tags:
+            # Some operations give a tensor another shape: what is kept has that of now.
+            self.machine.recording.done.append((func, *tree_map_only(Tensor, torch.detach, (args, kwargs, made))))
         return made
 
     def _check(self, func: Any, name: str, on: list[Tensor], off: list[Tensor], args: Any) -> None:
         line = _line()
         if name == "_local_scalar_dense" or name in WAITING:
-            self.machine.syncs[f"{line} {name}"] += 1
+            self.machine.waits(f"{line} {name}")
         if name in INDEXING:
             indices = [x for x in args[1] if x is not None]
             if any(x.dtype in (torch.bool, torch.uint8) for x in indices):
-                self.machine.syncs[f"{line} boolean index"] += 1
-            self.machine.ups[f"{line} index"] += sum(any(x is one for one in off) for x in indices)
+                self.machine.waits(f"{line} boolean index")
+            if any(x is one for one in off for x in indices):
+                self.machine.sends(f"{line} index")
             off = [x for x in off if not any(x is one for one in indices)]
         if name == "copy_" and off:
-            (self.machine.ups if marked(args[0]) else self.machine.syncs)[f"{line} copy_"] += 1
+            (self.machine.sends if marked(args[0]) else self.machine.waits)(f"{line} copy_")
             return
         full = name + (f".{func._overloadname}" if func._overloadname != "default" else "")
         if wrong := [x for x in off if x.ndim or full not in LOOSE]:
             shapes = ", ".join(str([*x.shape]) for x in wrong)
             raise RuntimeError(f"{full}: tensors on {self.machine.kind}:0 and on the CPU, {shapes} [{line}]")
+
+
+class Graph:
+    """In place of `torch.cuda.CUDAGraph`."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine, self.done = machine, list[tuple[Any, Any, Any, Any]]()
+
+    @contextmanager
+    def recorded(self, *_: Any, **__: Any) -> Iterator[None]:
+        """In place of `torch.cuda.graph`."""
+        self.machine.recording = self
+        try:
+            yield
+        finally:
+            self.machine.recording = None
+
+    def replay(self) -> None:
+        self.machine.launches += 1
+        self.machine.replays += 1
+        with torch._C._DisableTorchDispatch(), torch._C.DisableTorchFunction(), torch.no_grad():
+            for func, args, kwargs, made in self.done:
+                again = func(*args, **kwargs)
+                for old, new in zip(_tensors(made), _tensors(again), strict=True):
+                    if old.data_ptr() != new.data_ptr():
+                        old.copy_(new)
 
 
 class _Autocast(torch.autocast):
@@ -270,6 +318,11 @@ def device(kind: str = "cuda", room: int = 2**40) -> Iterator[Machine]:
         "mem_get_info": lambda *_: (machine.room - machine.kept, machine.room),
         "memory_allocated": lambda *_: machine.live,
         "memory_reserved": lambda *_: machine.kept,
+        "CUDAGraph": lambda: Graph(machine),
+        "graph": Graph.recorded,
+        "Stream": mock.Mock(),
+        "stream": lambda _: nullcontext(),
+        "current_stream": mock.Mock(),
     }
 
     def run_within(thread: threading.Thread) -> None:

@@ -30,6 +30,7 @@ from stylecli.media.images import quantize, read_picture
 from stylecli.method import Request
 from stylecli.methods import opened, settings_of, settings_of_training
 from stylecli.methods import training as training_of
+from stylecli.optimise import evaluation
 from stylecli.progress import silent
 from stylecli.runs import plan_files, run_files
 from stylecli.settings.shared import Compute, Contents, Outputs, Styles
@@ -401,6 +402,37 @@ def test_a_step_of_gatys_hardly_waits(loss: str, given: Given):
     assert syncs <= 4
     # Constants that the first run copied are there in the second.
     assert ups <= 0
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"style_loss": "wasserstein", "optimizer": "adam", "average": 0.9},
+        {"style_loss": "mmd-gaussian", "masks": masks(40, 48)[:1]},
+        {"recipe": "neural-style", **dict(settings_of("gatys").presets["neural-style"]), **LAYERS, "size": 48},
+    ],
+    ids=["defaults", "wasserstein, adam", "mmd, masks", "neural-style"],
+)
+def test_a_long_descent_is_recorded_once_and_played(
+    more: dict[str, Any], given: Given, monkeypatch: pytest.MonkeyPatch
+):
+    made, replays = [], []
+    for worth in (10**9, 6):
+        monkeypatch.setattr(evaluation, "WORTH", worth)
+        with make_believe.device() as machine:
+            made.append(gatys(**{**more, "steps": 6, "min_size": 0})(GPU, given))
+        replays.append(machine.replays)
+    # The last of them proves the recording.
+    assert replays == [0, 6 - (2 if "recipe" in more else 0)]
+    assert torch.equal(*made)
+
+
+def test_what_changes_from_call_to_call_is_not_recorded(given: Given, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(evaluation, "WORTH", 4)
+    with make_believe.device() as machine:
+        gatys(steps=4, style_loss="neighbors")(GPU, given)
+    assert not machine.replays
 
 
 PRECISIONS = [torch.float32, torch.float16]

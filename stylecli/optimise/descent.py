@@ -8,13 +8,11 @@ from torch import Tensor
 
 from stylecli.device import wide
 from stylecli.errors import StyleCliError
+from stylecli.optimise.evaluation import Evaluation, Goal
 from stylecli.optimise.lbfgs import BoundedLBFGS
 
 Watch = Callable[[int, Tensor, dict[str, float], Tensor], None]
 """Called at every evaluation with (step, picture, losses by name, gradient), before the update."""
-
-Goal = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
-"""What is lowered: a picture [1, 3, H, W] to (total, losses by name), as `Objective`."""
 
 
 @dataclass(frozen=True)
@@ -103,29 +101,26 @@ def descend(objective: Goal, path: Path, descent: Descent, watch: Watch, exact: 
     Raises:
         StyleCliError: The loss is not a number.
     """
-    near = torch.empty(0, device=path.picture.device)
+    near = path.picture.new_empty(0)
+    first = then = Evaluation(objective, near, descent.steps)
     if exact is not None:
         path.picture = wide(path.picture)
         path.average.value = path.average.value.to(path.picture.device)
+        first = Evaluation(exact, path.picture[:0], 0)
     picture = path.picture.requires_grad_(True)
     optimizer = _optimizer(picture, path, descent)
     step = 0
 
-    @torch.enable_grad()
     def closure() -> float:
-        picture.grad = None
-        if exact is not None and step <= EXACT_STEPS:
-            total, parts = exact(picture)
-        else:
-            total, parts = objective(picture.to(near))
-        total.backward()
-        assert picture.grad is not None
+        now = first if step <= EXACT_STEPS else then
+        found, gradient = now(picture)
+        picture.grad = gradient
         # All numbers in one copy: on a GPU each copy waits for the picture.
-        value, *values = torch.stack([total, *parts.values()]).tolist()
-        losses = dict(zip(parts, values, strict=True))
+        value, *values = found.tolist()
+        losses = dict(zip(now.names, values, strict=True))
         if not all(map(_finite, losses.values())):
             raise StyleCliError(f"step {step}: the loss is not a number", "lower --learning-rate or the weights")
-        watch(step, picture.detach(), losses, picture.grad)
+        watch(step, picture.detach(), losses, gradient)
         return float(value)
 
     for step in range(1, descent.steps + 1):  # noqa: B007 - the closure reads it

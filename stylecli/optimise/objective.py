@@ -27,6 +27,7 @@ class Term(NamedTuple):
         loss: From the features at `layer`, those of all where it names several, or from the picture when it is None.
         layer: A tap of the network, or several.
         gradient_weight: One more factor, on the gradient alone.
+        fixed: As in `evaluation.Goal`.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Term(NamedTuple):
     loss: Callable[[Any], Tensor]
     layer: str | tuple[str, ...] | None = None
     gradient_weight: float = 1.0
+    fixed: bool = True
 
 
 def bytes_per_pixel(
@@ -78,6 +80,7 @@ class Objective:
         self.layers = {
             layer for term in terms for layer in ((term.layer,) if isinstance(term.layer, str) else term.layer or ())
         }
+        self.fixed = all(term.fixed for term in terms)
 
     def __call__(self, picture: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """(total, weighted losses by name) at `picture` [1, 3, H, W]; the total is differentiable."""

@@ -31,6 +31,7 @@ class Octaves:
 
     def __init__(self, objectives: Sequence[Objective], mode: str) -> None:
         self.objectives, self.mode = objectives, mode
+        self.fixed = all(each.fixed for each in objectives)
 
     def __call__(self, picture: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """(total, losses by name) at `picture` [1, 3, H, W]."""

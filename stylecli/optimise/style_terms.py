@@ -108,7 +108,7 @@ def _neighbor_terms(
         return []
     features = [[x for layer in layers if isinstance(x := style[layer], Tensor)] for style in styles]
     if masks is None:
-        return [Term("style neighbors", weight, Neighbors(features, blend, both=both), layers)]
+        return [Term("style neighbors", weight, Neighbors(features, blend, both=both), layers, fixed=False)]
     cover = sum(float(mask.mean()) for mask in masks) or 1.0
     return [
         Term(
@@ -116,6 +116,7 @@ def _neighbor_terms(
             weight * amount * float(mask.mean()) / cover * len(masks),
             Neighbors([features[index]], [1.0], mask, both=both),
             layers,
+            fixed=False,
         )
         for index, (mask, amount) in enumerate(zip(masks, blend, strict=True))
     ]
