@@ -32,8 +32,8 @@ from stylecli.method import Request
 from stylecli.nets.adain import AdaIN, MirrorDecoder
 from stylecli.nets.microast import MicroAST, MicroASTConfig
 from stylecli.nets.vgg import VGG, VGGConfig
+from stylecli.plans import plan_files
 from stylecli.progress import silent
-from stylecli.runs import plan_files
 from stylecli.settings.adain import AdainSettings
 from stylecli.settings.shared import Contents, Outputs, Styles
 

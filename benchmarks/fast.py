@@ -32,8 +32,8 @@ from stylecli.device import resolve
 from stylecli.nets.noise import noise_like
 from stylecli.nets.transformer import TransformerNet
 from stylecli.nets.transformer_config import Layer, TransformerConfig
+from stylecli.plans import plan_files
 from stylecli.progress import silent
-from stylecli.runs import plan_files
 from stylecli.settings.fast import FastSettings
 from stylecli.settings.shared import Contents, Outputs
 

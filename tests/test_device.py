@@ -31,8 +31,9 @@ from stylecli.method import Request
 from stylecli.methods import opened, settings_of, settings_of_training
 from stylecli.methods import training as training_of
 from stylecli.optimise import evaluation
+from stylecli.plans import plan_files
 from stylecli.progress import silent
-from stylecli.runs import plan_files, run_files
+from stylecli.runs import run_files
 from stylecli.settings.shared import Compute, Contents, Outputs, Styles
 from stylecli.settings.values import build
 

@@ -19,7 +19,7 @@ from conftest import NODE, Result, complaint
 from test_runner import JOBS
 from test_runner import Log as Silent
 
-from stylecli.batch import ray_pool
+from stylecli.batch import ray_pool, ray_workers
 from stylecli.batch.ledger import LEDGER, LOCK
 from stylecli.batch.plan import Job
 from stylecli.batch.runner import Report
@@ -113,7 +113,7 @@ def test_a_machine_that_dies(cluster: Any, tmp_path: Path):
 
 
 def test_a_job_that_kills_its_workers(cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ray_pool, "TRIES", 2)
+    monkeypatch.setattr(ray_workers, "TRIES", 2)
     log = Log()
     assert pooled(cluster, jobs(tmp_path, "", "", "deadly", "", "", ""), log) == ExitCode.SOME_FAILED
     assert [report.error and report.error.message for report in log.ended] == [

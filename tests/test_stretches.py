@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import Result
 
-from stylecli import runs
+from stylecli import plans, runs
 from stylecli.batch import stretches
 from stylecli.batch.plan import Job
 from stylecli.progress import silent
@@ -33,7 +33,7 @@ def clip(cli: Cli) -> str:
 def planned(clip: str, weights: Path, steady: float) -> tuple[Job, list[Job], Callable[[Job], object]]:
     outputs = MovingOutputs(output="apart.mkv", overwrite=True, steady=steady, codec="ffv1")
     settings = FastSettings(style=("wave",), weights=str(weights))
-    (job,) = runs.plan_files("fast", Contents((clip,)), None, [settings], outputs)
+    (job,) = plans.plan_files("fast", Contents((clip,)), None, [settings], outputs)
     work = runs._open(job, outputs, Compute(device="cpu", threads=1))
     return job, stretches.stretches(job, outputs), lambda one: work(one, silent)
 

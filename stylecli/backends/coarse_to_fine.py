@@ -73,7 +73,7 @@ class CoarseToFine:
         )
         needed *= height * width
         needed += MMD_BYTES * len(self.method.style_layers) * (self.settings.style_loss == "mmd-gaussian")
-        needed += kept_bytes(self.net) * (self.method.device.torch.type == "cpu")
+        needed += kept_bytes(self.net)
         self.method.device.check_memory(round(needed), f"{width}x{height}", "give a smaller --size")
 
     def all_scales(self) -> None:

@@ -160,7 +160,7 @@ class _Run:
         self.path: Path | None = None
         height, width = self._shape(1)
         needed = height * width * bytes_per_pixel(self.method.pictures, self.method.layers, history=s.history)
-        needed += kept_bytes(self.method.pictures) * (self.method.device.torch.type == "cpu")
+        needed += kept_bytes(self.method.pictures)
         self.method.device.check_memory(round(needed), f"{width}x{height}", "a smaller --out-size")
 
     def all_scales(self) -> None:

@@ -56,7 +56,7 @@ def play(
         UsageError: No terminal, no extra, or options that do not go together with it.
     """
     _check(contents, outputs, compute, reporting)
-    from stylecli.runs import plan_files
+    from stylecli.plans import plan_files
 
     found: Inputs = {}
     if contents:

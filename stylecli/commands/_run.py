@@ -25,8 +25,8 @@ def run(
     stems: Sequence[str] = (),
     clip: bool = False,
 ) -> ExitCode:
-    """Plans the jobs of a method and does them; see `runs.plan_files` and `runs.run_files`."""
-    from stylecli.runs import plan_files
+    """Plans the jobs of a method and does them; see `plans.plan_files` and `runs.run_files`."""
+    from stylecli.plans import plan_files
 
     say = Reporter(reporting).say
     planned = partial(plan_files, method, contents, styles, grid, stems=stems, clip=clip, say=say)

@@ -17,13 +17,14 @@ def watch(
 ) -> ExitCode:
     """Does what is there and then what comes, with the network held; files that hold their result are skipped.
 
-    `plan` is `runs.plan_files` from `outputs` on.
+    `plan` is `plans.plan_files` from `outputs` on.
 
     Raises:
         UsageError: No folder to watch, or results would land in one.
         KeyboardInterrupt: Ctrl-C while nothing is computed.
     """
-    from stylecli.runs import arrivals, run_files
+    from stylecli.plans import arrivals
+    from stylecli.runs import run_files
 
     _check(contents, outputs)
     outputs = replace(outputs, output=f"{(outputs.output or '.').rstrip('/')}/", skip_existing=True)

@@ -68,9 +68,9 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, border: int = 
 
 
 def kept_bytes(net: nn.Module) -> int:
-    """Memory that the transformed weights of `net` take once it has run forward and backward on a CPU."""
-    layers = [each for each in net.modules() if isinstance(each, Conv2d)]
-    return sum(2 * 4 * 4 * each.weight.numel() for each in layers if _wide(each.weight))
+    """Memory that the transformed weights of `net` take once it has run forward and backward; none on a GPU."""
+    weights = [each.weight for each in net.modules() if isinstance(each, Conv2d)]
+    return sum(2 * 4 * 4 * weight.numel() for weight in weights if weight.is_cpu and _wide(weight))
 
 
 def _wide(weight: Tensor) -> bool:

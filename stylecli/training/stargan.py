@@ -130,7 +130,7 @@ class StarganTask:
                 settings.hidden,
                 settings.hpf,
                 colors=settings.colors,
-                frame=2 ** (self.data.size.bit_length() - 5) if settings.colors and not settings.hpf else 0,
+                frame=self.data.size // 16 if settings.colors and not settings.hpf else 0,
             ),
             fan=False,
             guess=True,

@@ -38,7 +38,7 @@ def command(
       stylecli stargan ref cat.jpg --weights stargan-afhq --reference dog.jpg --domain dog --fit stretch
     """
     from stylecli.batch.sheets import plan_morphs, wants_singles
-    from stylecli.runs import plan_files
+    from stylecli.plans import plan_files
 
     still = tuple(replace(one, frames=None) for one in grid)
     if live.live:
