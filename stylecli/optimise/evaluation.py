@@ -76,9 +76,9 @@ class Evaluation:
 
     def _record(self, at: Tensor, values: Tensor, gradient: Tensor) -> None:
         """Makes the graph, if it gives what the goal gave at `at`."""
-        graph, here = torch.cuda.CUDAGraph(), torch.cuda.current_stream(at.device)
         self.picture = at.clone()
         try:
+            graph, here = torch.cuda.CUDAGraph(), torch.cuda.current_stream(at.device)
             with _ONE_AT_A_TIME:
                 beside = torch.cuda.Stream(at.device)
                 beside.wait_stream(here)
