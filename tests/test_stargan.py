@@ -22,6 +22,7 @@ from stylecli.media.faces import CELEBA, aligned, read_mean_face, similarity
 from stylecli.media.fit_square import square
 from stylecli.media.stored_settings import read_settings
 from stylecli.nets.fan import FAN, landmarks
+from stylecli.nets.noise import DEVIATION, noise_like
 from stylecli.nets.stargan import StarGAN, StyleEncoder
 from stylecli.nets.stargan_blocks import doubling, pooling
 from stylecli.nets.stargan_generator import StarGANConfig
@@ -80,8 +81,24 @@ def test_a_frame_is_reflected_and_cut_off_again():
         assert torch.equal(framed.generator(picture, style), around[:, :, 4:-4, 4:-4])
 
 
-@pytest.mark.parametrize("options", [{"frame": -1}, {"frame": 16}, {"frame": 1.5}, {"frame": 2, "hpf": 1.0}])
-def test_a_frame_that_cannot_be_is_refused(options: dict[str, float]):
+def test_grain_is_of_the_picture_and_the_same_for_all_in_a_batch():
+    plain, grainy = (StarGAN(config_of(size=32, grain=grain)).eval().generator for grain in (0.0, 0.2))
+    grainy.load_state_dict(plain.state_dict())
+    pictures, styles = torch.rand(2, 3, 32, 32) * 2 - 1, torch.randn(2, 4)
+    with torch.no_grad():
+        both = grainy(pictures, styles)
+        noise = (noise_like(pictures[:1]) - 0.5) / DEVIATION
+        assert torch.equal(both, plain(pictures + 0.2 * noise, styles))
+        assert torch.allclose(both[1:], grainy(pictures[1:], styles[1:]), atol=1e-5)
+        grainy.seed = 1
+        assert not torch.equal(grainy(pictures, styles), both)
+
+
+IMPOSSIBLE = [{"frame": -1}, {"frame": 16}, {"frame": 1.5}, {"frame": 2, "hpf": 1.0}, {"grain": -0.1}, {"grain": "a"}]
+
+
+@pytest.mark.parametrize("options", IMPOSSIBLE)
+def test_a_frame_that_cannot_be_is_refused(options: dict[str, Any]):
     fields = {**stored_config(config_of()), **options}
     with pytest.raises(WeightsError, match="describes no StarGAN"):
         ours({}, fields)

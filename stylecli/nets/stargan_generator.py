@@ -19,6 +19,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stylecli.nets.noise import DEVIATION, noise_like
 from stylecli.nets.stargan_blocks import AdaIN, DownBlock, InstanceNorm, UpBlock, act
 
 DETAILED = {32: 0, 64: 1, 128: 1}
@@ -42,6 +43,7 @@ class StarGANConfig:
         guess: It also holds a linear map from the style encoder's features to domains.
         colors: Styles say the means and deviations of the three colors; none of the authors' files has that.
         frame: Pixels of a content that are reflected around it, and cut off again: the zeros around them do not show.
+        grain: Deviation of the noise in a content, see `nets.noise`.
         labels: Names of the domains, where they are known.
     """
 
@@ -57,6 +59,7 @@ class StarGANConfig:
     guess: bool = False
     colors: bool = False
     frame: int = 0
+    grain: float = 0.0
     labels: tuple[str, ...] = ()
 
     def widths(self, halvings: int) -> list[int]:
@@ -83,11 +86,13 @@ class StarGANGenerator(nn.Module):
 
     Attributes:
         halvings: How often it halves a picture; without masks, sides may be any multiple of 2 to that power.
+        seed: Of the noise in contents; a training changes it.
     """
 
     def __init__(self, config: StarGANConfig) -> None:
         super().__init__()
-        self.hpf, self.frame, masked = config.hpf, config.frame, config.hpf > 0
+        self.hpf, self.frame, self.grain, masked = config.hpf, config.frame, config.grain, config.hpf > 0
+        self.seed = 0
         self.halvings = config.size.bit_length() - 5 + masked
         widths = config.widths(self.halvings)
         pairs = list(pairwise(widths))
@@ -111,7 +116,10 @@ class StarGANGenerator(nn.Module):
     def encoded(self, pictures: Tensor, masks: tuple[Tensor, Tensor] | None = None) -> Encoded:
         """All that does not depend on the style."""
         details: dict[int, Tensor] = {}
-        x = self.from_rgb(F.pad(pictures, (self.frame,) * 4, "reflect") if self.frame else pictures)
+        x = F.pad(pictures, (self.frame,) * 4, "reflect") if self.frame else pictures
+        if self.grain:
+            x = x + self.grain / DEVIATION * (noise_like(x[:1], self.seed) - 0.5)
+        x = self.from_rgb(x)
         for block in self.encode:
             height = x.shape[2]
             if masks is not None and height in DETAILED:

@@ -48,6 +48,9 @@ MAPPING_RATE = 0.01
 """The mapping network learns slower."""
 
 GUESS_RATE = 10.0
+GRAIN = 0.1
+"""Of contents in [-1, 1], so that flat areas get no pattern that repeats."""
+
 CROWD = 16
 """References of one domain, of which drawn styles learn how those of references are distributed."""
 
@@ -130,7 +133,8 @@ class StarganTask:
                 settings.hidden,
                 settings.hpf,
                 colors=settings.colors,
-                frame=self.data.size // 16 if settings.colors and not settings.hpf else 0,
+                frame=self.data.size // 16 if (own := settings.colors and not settings.hpf) else 0,
+                grain=GRAIN if own else 0.0,
             ),
             fan=False,
             guess=True,
@@ -200,6 +204,8 @@ class StarganTask:
         critic: Critic = self.model.critic
         if s.augment == "differentiable":
             critic = lambda x, domain: self.model.critic(augment(x, random), domain)
+        if self.config.grain:
+            net.generator.seed = int(torch.randint(2**31, (), generator=random))
         # A step that ended in the middle left some of them frozen.
         self.model.requires_grad_(True)
         masks = self._masks(real)

@@ -151,5 +151,5 @@ def _count(state: State, pattern: str) -> int:
 def _possible(config: StarGANConfig) -> bool:
     power = config.size > 0 and config.size & (config.size - 1) == 0
     framed = type(config.frame) is int and 0 <= config.frame < config.size and not (config.frame and config.hpf)
-    sides = power and 16 <= config.size <= LARGEST and framed
+    sides = power and 16 <= config.size <= LARGEST and framed and 0 <= config.grain <= 1
     return sides and 0 < config.domains <= 2**12 and 0 <= config.hpf < float("inf")
