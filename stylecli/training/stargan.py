@@ -133,7 +133,7 @@ class StarganTask:
                 settings.hidden,
                 settings.hpf,
                 colors=settings.colors,
-                frame=self.data.size // 16 if (own := settings.colors and not settings.hpf) else 0,
+                frame=self.data.size // 8 if (own := settings.colors and not settings.hpf) else 0,
                 grain=GRAIN if own else 0.0,
             ),
             fan=False,
