@@ -94,6 +94,7 @@ def run_files(
 Go = Callable[[Callable[[Report], None]], ExitCode]
 
 
+@methods.loading()
 def _here(
     jobs: Sequence[Job],
     outputs: Files,

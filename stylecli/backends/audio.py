@@ -40,7 +40,7 @@ TEN_SECONDS = 420
 LONGEST_STYLE = 60
 """Seconds of a style that are compared: of a longer one six pieces, evenly spaced."""
 
-AHEAD = 5
+AHEAD = 10
 """Updates in few directions for each of all frequencies."""
 
 INAUDIBLE = 0.01
@@ -250,7 +250,7 @@ class _Piece:
 def _in_chunks(wave: Tensor, rate: int, piece: _Piece, listener: Listener) -> Tensor:
     """The result for `wave` [C, T]; each chunk starts from the end of the one before, into which it is faded."""
     length, overlap = wave.shape[1], int(piece.settings.overlap * rate)
-    longest = max(int(piece.settings.chunk * rate), 2 * overlap, piece.shortest)
+    longest = max(max(int(piece.settings.chunk * rate), overlap) + overlap, piece.shortest)
     count = max(1, math.ceil((length - overlap) / (longest - overlap)))
     size = math.ceil((length + (count - 1) * overlap) / count)
     total = count * (piece.settings.steps + piece.settings.wave_steps)

@@ -15,7 +15,6 @@ from stylecli.method import Result
 from stylecli.remote import Remote, place
 from stylecli.settings.audio import AudioSettings, SoundFiles
 from stylecli.settings.shared import Files
-from stylecli.settings.stylegan import Generator
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -126,7 +125,7 @@ class Destination:
             OutputError: One is there and may not be replaced, or is an input.
         """
         outputs, latents = self.outputs, None
-        if isinstance(self.job.settings, Generator):
+        if getattr(self.job.settings, "save_latents", False):
             from stylecli.checkpoints.latents import latents_beside
 
             latents = latents_beside(self.job.output, self.job.settings, overwrite=outputs.overwrite)

@@ -54,7 +54,6 @@ class Frames:
 
     def added(self, spectrum: Tensor, length: int) -> Tensor:
         """Sum [C, length] of the windowed inverses of frames [C, N, n_fft / 2 + 1], each where it was cut."""
-        # Frequencies that are left out are silent.
         parts = torch.fft.irfft(spectrum, self.n_fft).mul_(self.window(spectrum.real))
         channels, count, _ = parts.shape
         pieces = self.n_fft // self.hop
@@ -84,7 +83,7 @@ class _LogMagnitudes(torch.autograd.Function):
     def forward(ctx: Context, wave: Tensor, frames: Frames, loud: float, top: int | None) -> Tensor:
         """The rows."""
         spectrum = frames.transformed(wave)[:, :, :top]
-        size = spectrum.abs()
+        size = magnitudes(spectrum)
         ctx.save_for_backward(spectrum, size)
         ctx.told = frames, loud, wave.shape[1]
         return (size * loud).log1p_().transpose(0, 1).flatten(1)
@@ -99,7 +98,10 @@ class _LogMagnitudes(torch.autograd.Function):
         slope = slope / (size * loud).add_(1).mul_(size.clamp_min(torch.finfo(size.dtype).tiny ** 0.5))
         # The inverse counts all but the first and the last frequency twice, and divides by their number.
         slope[..., 1 : frames.n_fft // 2] /= 2
-        return frames.added(spectrum * slope, length) * frames.n_fft, None, None, None
+        # Frequencies that are left out are silent.
+        whole = spectrum.new_zeros(*spectrum.shape[:2], frames.n_fft // 2 + 1)
+        torch.mul(spectrum, slope, out=whole[..., : spectrum.shape[2]])
+        return frames.added(whole, length).mul_(frames.n_fft), None, None, None
 
 
 def griffin_lim(
@@ -121,11 +123,11 @@ def griffin_lim(
         momentum: 0 is Griffin and Lim's own algorithm.
         length: Samples; by default (N - 1) hop.
     """
-    amplitude, start = (each.transpose(1, 2).contiguous() for each in (amplitude, start))
+    amplitude, start = amplitude.transpose(1, 2).contiguous(), start.transpose(1, 2)
     length = (amplitude.shape[1] - 1) * frames.hop if length is None else length
     evenly = _evenly(frames, amplitude, length)
     before = torch.zeros_like(start)
-    wave = frames.added(_with_phases(amplitude, start), length) / evenly
+    wave = frames.added(_with_phases(amplitude, start.clone()), length) / evenly
     for _ in range(iterations - 1):
         now = frames.transformed(wave)
         ahead = torch.lerp(before, now, 1 + momentum) if momentum else now
@@ -146,10 +148,15 @@ def spectral_convergence(frames: Frames, wave: Tensor, amplitude: Tensor) -> flo
 
 
 def _with_phases(amplitude: Tensor, spectrum: Tensor) -> Tensor:
-    """`amplitude` with the phases of `spectrum`, which are 0 where it is silent."""
-    size = spectrum.abs()
-    made = spectrum * (amplitude / size.clamp_min(torch.finfo(size.dtype).tiny))
-    return torch.where(size > 0, made, amplitude) if bool((size == 0).any()) else made
+    """`amplitude` with the phases of `spectrum`, which is changed: what is silent has the phase 0."""
+    spectrum.real += torch.finfo(amplitude.dtype).tiny ** 0.5
+    return spectrum * (amplitude / magnitudes(spectrum))
+
+
+def magnitudes(spectrum: Tensor) -> Tensor:
+    """Absolute values, in half the time of `abs`, which minds numbers whose squares are none."""
+    squares = torch.view_as_real(spectrum).square()
+    return (squares[..., 0] + squares[..., 1]).sqrt_()
 
 
 def draw(sounds: Sequence[tuple[str, Sound]], path: str) -> None:

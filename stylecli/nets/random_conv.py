@@ -25,7 +25,7 @@ from stylecli.device import Context
 ALIGNED = 16
 """Frames are filled up with silent frequencies to a multiple of so many."""
 
-ROWS = 48
+ROWS = 128
 """Of a matrix of frames that are taken at once."""
 
 SMALLEST_BLOCK = 256
@@ -114,7 +114,7 @@ class Limit(nn.Module):
     def see(self, x: Tensor) -> Seen:
         """The frames [N, bins], norms of the patches that begin at each, and inner products of all of these."""
         # Products whose rows begin at even addresses take two thirds of the time.
-        x = nn.functional.pad(x, (0, -x.shape[1] % ALIGNED))
+        x = nn.functional.pad(x, (0, -x.shape[1] % ALIGNED)) if x.shape[1] % ALIGNED else x
         dots = PatchDots.apply(x, None, self.width)
         # The square root has no slope at silence.
         return (x, dots.diagonal().clamp(min=1e-12).sqrt(), dots)
@@ -155,7 +155,7 @@ class PatchDots(torch.autograd.Function):
     def forward(ctx: Context, x: Tensor, y: Tensor | None, width: int) -> Tensor:
         """Sums along the diagonals of the inner products of frames."""
         ctx.save_for_backward(*(x,) if y is None else (x, y))
-        frames = _wide(_squared(x) if y is None else x @ y.T)
+        frames = _squared(x) if y is None else x @ y.T
         return _diagonal_sums(frames, width)
 
     @staticmethod
@@ -165,8 +165,7 @@ class PatchDots(torch.autograd.Function):
         width = len(x) - len(grads[0]) + 1
         spread = _diagonal_sums(nn.functional.pad(grads[0], (width - 1,) * 4), width)
         if len(ctx.saved_tensors) == 1:
-            return (spread + spread.T).to(x) @ x, None, None
-        spread = spread.to(x)
+            return (spread + spread.T) @ x, None, None
         return spread @ y, spread.T @ x if ctx.needs_input_grad[1] else None, None
 
 
@@ -209,7 +208,7 @@ class ArcCosineSquares(torch.autograd.Function):
     def forward(ctx: Context, dots: Tensor, a: Tensor, b: Tensor, symmetric: bool) -> Tensor:
         """Sum of (|u| |v| (sin t + (pi - t) cos t))^2 / 4 pi^2."""
         dots, a, b = dots.detach(), a.detach(), b.detach()
-        total, by_a, by_b = dots.new_zeros(()), torch.zeros_like(a), torch.zeros_like(b)
+        total, by_a, by_b = _wide(dots.new_zeros(())), torch.zeros_like(a), torch.zeros_like(b)
         by_dots = torch.zeros_like(dots) if symmetric else torch.empty_like(dots)
         for top in range(0, len(a), ROWS):
             rows, columns = slice(top, top + ROWS), slice(top if symmetric else 0, None)
@@ -217,10 +216,10 @@ class ArcCosineSquares(torch.autograd.Function):
             cos = (dots[rows, columns] / sizes).clamp_(-1, 1)
             # 1 - cos^2, rounded, is never below 0.
             sin = torch.addcmul(cos.new_ones(()), cos, cos, value=-1).sqrt_()
-            rest = cos.acos().neg_().add_(math.pi)
-            kernel = cos.mul_(rest).add_(sin).mul_(sizes)
+            rest = torch.rsub(cos.acos(), math.pi)
+            kernel = torch.addcmul(sin, cos, rest).mul_(sizes)
             half = kernel[:, ROWS:] if symmetric else kernel[:, :0]
-            total += kernel.square().sum() + half.square().sum()
+            total += torch.linalg.vecdot(kernel.flatten(), kernel.flatten()) + half.square().sum()
             half *= 2
             torch.mul(kernel, rest, out=by_dots[rows, columns])
             kernel *= sin

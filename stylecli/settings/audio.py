@@ -42,13 +42,13 @@ class AudioSettings(Settings):
     rhythm: int = option(
         0, "coarser copies in time that are compared too, each 4 times as coarse", minimum=0, maximum=3
     )
-    steps: int = option(16, "updates of L-BFGS on the spectrogram", minimum=1)
-    phase_steps: int = option(24, "iterations of Griffin-Lim, which finds the phase", minimum=1)
+    steps: int = option(8, "updates of L-BFGS on the spectrogram", minimum=1)
+    phase_steps: int = option(20, "iterations of Griffin-Lim, which finds the phase", minimum=1)
     wave_steps: int = option(20, "updates of L-BFGS on the sound itself, after that", minimum=0)
     momentum: float = option(
         0.99, "of fast Griffin-Lim; 0 is the plain one", source="Perraudin 2013", minimum=0, maximum=2
     )
-    chunk: float = option(10.0, "seconds computed at once; longer contents are cross-faded", unit="s", minimum=1)
+    chunk: float = option(10.0, "seconds computed at once, without the cross-fade into those before", unit="s", minimum=1)
     overlap: float = option(1.0, "seconds of a cross-fade", unit="s", minimum=0.1)
     clip: str = option(
         "limit", "what is done about peaks above full scale", choices=("limit", "rescale", "none"), panel="Outputs"
