@@ -119,3 +119,10 @@ def test_headers_say_what_pytorch_finds():
             plain = [json.loads(json.dumps({**vars(each), "dtypes": None}, default=str)) for each in (short, full)]
             assert plain[0] == plain[1], known.name
             assert set(short.dtypes) == set(full.dtypes)
+
+
+def test_garbage_is_looked_for_again_once_all_is_loaded(tmp_path: Path, picture: Callable[..., Path]):
+    picture("a.png", size=(32, 32))
+    run = "run(['fast', 'a.png', '--style', 'udnie', '-o', 'made.png', '--device', 'cpu']) == 0"
+    call = f"import gc; from stylecli.cli import run; assert {run} and gc.isenabled() and gc.get_freeze_count()"
+    assert "torch" in loaded(call, tmp_path)

@@ -48,7 +48,7 @@ class AudioSettings(Settings):
     momentum: float = option(
         0.99, "of fast Griffin-Lim; 0 is the plain one", source="Perraudin 2013", minimum=0, maximum=2
     )
-    chunk: float = option(10.0, "seconds computed at once, without the cross-fade into those before", unit="s", minimum=1)
+    chunk: float = option(10.0, "seconds computed at once, not counting a cross-fade", unit="s", minimum=1)
     overlap: float = option(1.0, "seconds of a cross-fade", unit="s", minimum=0.1)
     clip: str = option(
         "limit", "what is done about peaks above full scale", choices=("limit", "rescale", "none"), panel="Outputs"
