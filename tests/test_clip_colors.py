@@ -1,13 +1,10 @@
 """HDR clips on screens, by the formulas of ITU-R BT.2100 and Reinhard et al. 2002; and what else frames say."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import moving_files
 import numpy as np
 import pytest
-from conftest import Result
 
 from stylecli.media.video.reader import open_clip
 
@@ -68,10 +65,3 @@ def test_hdr_is_toned_down_as_told(curve: str, tmp_path: Path):
     apart = np.abs(made - on_a_screen(codes, curve)[:, None])
     assert apart.mean() < 0.65, apart.mean()
     assert apart.max() < 2, apart.max()
-
-
-def test_interlaced_frames_are_told(tmp_path: Path, cli: Callable[..., Result]):
-    flags = {"flags": "+ildct+ilme", "x264-params": "interlaced=1"}
-    moving_files.write("a.mp4", moving_files.pan(2, (64, 64)), options=flags)
-    words = ("--style", "great_wave", "--steady", 0, "--device", "cpu", "--threads", 1, "-o", "b.mp4")
-    assert "a.mp4: interlaced: each frame shows two moments" in cli("fast", "a.mp4", *words).stderr

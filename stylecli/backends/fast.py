@@ -102,7 +102,7 @@ class Fast(Method[FastSettings, Tensor]):
         side = self._side(height, width, WHOLE)
         shift, recall = (past.shift, past.recall) if past else (None, None)
         if side is None:
-            painted = net(as_floats(net.seen(x, shift), self.device), mix, recalled(recall))
+            painted = net.painted(as_floats(net.seen(x, shift), self.device), mix, recalled(recall))
         else:
             parts = net.segments(mix, (height, width), torch.float16)
             done = ours and not (net.config.identity and mix[0, 0])
@@ -112,16 +112,15 @@ class Fast(Method[FastSettings, Tensor]):
             painted = whole(bands, output_size(parts, x.shape))
             if done:
                 return painted[:, :, :height, :width]
-        if ours:
+        if ours or net.config.identity:
             painted = painted[:, :, :height, :width]
         image = torch.empty(painted.shape, dtype=x.dtype)
         # Every copy from a GPU waits.
         step = painted.shape[2] if side is None and self.device.torch.type != "cpu" else ROWS
         for top in range(0, painted.shape[2], step):
             band = slice(top, top + step)
-            rows = painted[:, :, band].float()
-            if side is not None:
-                rows = net.finish(as_floats(x[:, :, band], self.device), rows.to(self.device.torch), mix)
+            rows = painted[:, :, band].float().to(self.device.torch)
+            rows = net.finish(as_floats(x[:, :, band], self.device), rows, mix)
             if not ours:
                 rows = rows.clamp(0, 1).mul_(255).floor_().div_(255)
             image[:, :, band] = fetched(as_stored(rows, like=x))

@@ -52,7 +52,8 @@ def open_clip(job: Job, outputs: MovingOutputs, most: int | None) -> "Clip":
     if outputs.takes_raw(job.main.path):
         clip = of_stream(binary_stdin(), outputs.raw_size or (0, 0), fps or RAW_FPS, job.main.name)
     else:
-        clip = reader.open_clip(job.main.frames or job.main.held, name=job.main.name, fps=fps, most=most)
+        whole = outputs.deinterlace == "auto"
+        clip = reader.open_clip(job.main.frames or job.main.held, name=job.main.name, fps=fps, most=most, whole=whole)
     clip_sound.check(job, clip)
     first = outputs.part[0]
     if clip.seconds is None and outputs.over_time and outputs.end is None:

@@ -24,35 +24,29 @@ from stylecli.batch.ahead import AHEAD, Ahead
 from stylecli.batch.clip_coding import Coder, Raw
 from stylecli.batch.clip_opening import part_of
 from stylecli.batch.clip_past import Before, Way
-from stylecli.batch.frames import pixels_of, planes
+from stylecli.batch.frames import Frames, Painted
 from stylecli.batch.plan import STDOUT, Job, Stretch
 from stylecli.batch.stretches import folder, joined
 from stylecli.errors import InputError
 from stylecli.files import cut
-from stylecli.method import Method, Request, Result
+from stylecli.method import Method, Request
 from stylecli.past import Past
 from stylecli.progress import Listener, Step
 from stylecli.remote import Remote, place
 from stylecli.settings.fields import Settings
 from stylecli.settings.moving import SOUND_STYLE, MovingOutputs
-from stylecli.settings.over_time import OverTime
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Tensor
 
     from stylecli.batch.record import Record
     from stylecli.batch.runner import Made, Outcome
     from stylecli.media.video.clip import Clip
-    from stylecli.media.video.motion import Motion
     from stylecli.media.video.segments import Segments
     from stylecli.media.video.tracks import Heard
 
 PIECE, SLOW_PIECE = 64, 8
 """Frames of a piece of a method that takes seconds a frame, or minutes."""
-
-LARGE = 2**22
-"""Pixels of a frame beyond which stages take turns, and all threads paint one: memory stays near that of a picture."""
 
 ROOM = 2**30
 """Bytes of free memory that a frame should find before another one is painted beside it."""
@@ -87,13 +81,10 @@ class Painting:
     def __post_init__(self) -> None:
         self.part = part_of(self.outputs, self.job)
         self.total = self.part.expected(self.clip)
-        self.over_time = OverTime.parse(self.outputs.over_time)
-        ends = [each for each in (self.part.last, self.clip.seconds) if each is not None]
-        self.end = float(min(ends) - self.part.first) if ends else None
+        self.frames = Frames(self.job, self.clip, self.part, self.outputs, self.asked)
         self.start, self.told = time.monotonic(), Step(0, max(self.total, 1), 0.0)
         self.before = Before(self.outputs.steady)
         self.flow = clip_flow.opened(self.job, self.method.device)
-        self.large = self.clip.size[0] * self.clip.size[1] > LARGE
         self.piece = PIECE if self.method.traits.short else SLOW_PIECE
 
     def run(self) -> "Made":
@@ -117,7 +108,7 @@ class Painting:
             self.before = Before.of(segments.state(), self.outputs.steady)
             if not stretch:
                 self.notes[f"{self.job.title}: goes on behind {kept:,} frames that were there"] = None
-        coder = Coder(segments, self.outputs, self.job, self.clip, self.part, 0 if self.large else AHEAD)
+        coder = Coder(segments, self.outputs, self.job, self.clip, self.part, 0 if self.clip.large else AHEAD)
         sound: str | bytes | Heard | None = self.job.main.held if self.clip.sounds else None
         try:
             if SOUND_STYLE in self.job.inputs:
@@ -144,7 +135,7 @@ class Painting:
         first, kept = stretch.index * stretch.frames, segments.frames
         # Frames that take minutes, and go on from one another, have no lead: their job paints all of them.
         if kept < stretch.frames and not (self.method.traits.carried and self.outputs.steady):
-            coder = Coder(segments, self.outputs, self.job, self.clip, self.part, 0 if self.large else AHEAD)
+            coder = Coder(segments, self.outputs, self.job, self.clip, self.part, 0 if self.clip.large else AHEAD)
             lead = 0 if kept else stretch.lead
             self._painted(coder, first + kept, lead=lead, last=first + stretch.frames)
         return Made(self._outcome(kept), tuple)
@@ -181,23 +172,23 @@ class Painting:
                 Ahead(items, stopped, idle)
             )
             # A pipe may give nothing for long, and Ctrl-C must be heard.
-            apart = not self.large or self.outputs.takes_raw(self.job.main.path)
+            apart = not self.clip.large or self.outputs.takes_raw(self.job.main.path)
             frames = itertools.islice(self.part.of(self.clip.frames()), begin, last)
             ways: Iterator[Way] = self.before.ways(beside(frames) if apart else frames, self.flow)
-            ways = ways if self.large else beside(ways)
+            ways = ways if self.clip.large else beside(ways)
             stack.callback(coder.close)
             pool = stack.enter_context(ThreadPoolExecutor(workers, initializer=ready))
-            waiting: deque[tuple[Way, Future[_Painted]]] = deque()
+            waiting: deque[tuple[Way, Future[Painted]]] = deque()
             way: Way | None = None
             try:
                 for way in itertools.islice(ways, done - begin):
                     way.close()
                     self.before = self.before.behind(way)
                 for way in ways:
-                    waiting.append((way, pool.submit(self._frame, method, way)))
-                    while len(waiting) > (0 if method.traits.carried or self.large else workers):
+                    waiting.append((way, pool.submit(self.frames.painted, method, way, self.before)))
+                    while len(waiting) > (0 if method.traits.carried or self.clip.large else workers):
                         done = self._settled(coder, *waiting.popleft(), done, kept)
-                        if self.large:
+                        if self.clip.large:
                             give_back()
                 while waiting:
                     done = self._settled(coder, *waiting.popleft(), done, kept)
@@ -209,49 +200,7 @@ class Painting:
                 raise
         return done
 
-    def _moved(self, motion: "Motion") -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
-        from stylecli.media.video.carrying import moved
-
-        assert self.before.result is not None
-        return moved(self.before.result, motion, self.clip.size, self.before.window)
-
-    def _frame(self, method: Method[Settings, object], way: "Way") -> "_Painted":
-        """What the method makes of a frame."""
-        from torch import from_numpy
-
-        from stylecli.batch.codecs import fitting
-        from stylecli.media.images import quantize
-
-        try:
-            pixels, alpha = pixels_of(way.frame, method.traits.levels, self.job.settings.short_side())
-            past = None
-            if way.recall:
-                shift = None if way.shift is None else from_numpy(way.shift.transpose(2, 0, 1).copy())[None]
-                past = Past(way.recall, shift)
-                if method.traits.carried and way.motion:
-                    drawn, trust, _ = self._moved(way.motion)
-                    held = planes(trust[..., None] * self.outputs.steady)
-                    past = dataclasses.replace(past, picture=planes(drawn / 255), seen=held)
-            result = method(self._now(self.asked(pixels, past), float(way.frame.time)))
-        finally:
-            way.close()
-        if result.interrupted:
-            raise KeyboardInterrupt
-        levels = quantize(result.picture, 8)
-        seen = alpha if method.traits.transparent and result.window is None else None
-        return _Painted(result, levels, None if seen is None else quantize(fitting(seen, result.picture), 8)[..., 0])
-
-    def _now(self, request: Request[Settings, object], time: float) -> Request[Settings, object]:
-        """The request, with what changes along the clip."""
-        if not self.outputs.over_time:
-            return request
-        assert self.end is not None
-        shares = self.over_time.shares(time, self.end) if request.styles and self.over_time.styles else request.shares
-        return dataclasses.replace(
-            request, settings=self.over_time.settings(request.settings, time, self.end), shares=shares
-        )
-
-    def _settled(self, coder: Coder | Raw, way: "Way", future: "Future[_Painted]", done: int, kept: int) -> int:
+    def _settled(self, coder: Coder | Raw, way: "Way", future: "Future[Painted]", done: int, kept: int) -> int:
         """Takes what was painted of a frame, carries the one before on, and has it coded, behind those `kept`."""
         painted, frame = future.result(), way.frame
         levels, before = painted.levels, self.before
@@ -282,7 +231,7 @@ class Painting:
         traits, device = self.method.traits, self.method.device
         if not (traits.short and traits.threads) or device.torch.type != "cpu" or device.max_memory or device.tight:
             return 1
-        if self.large:
+        if self.clip.large:
             return 1
         room = int(virtual_memory().available) // ROOM // device.jobs
         return max(1, min(get_num_threads(), room))
@@ -311,12 +260,3 @@ class Painting:
         )
         segments.remove()
         return tuple(f"{self.job.title}: {note}" for note in notes)
-
-
-@dataclass(frozen=True)
-class _Painted:
-    """A frame as the method made it: its result, levels [H, W, 3], and alpha [H, W] where there is some."""
-
-    result: Result
-    levels: "np.ndarray"
-    alpha: "np.ndarray | None"

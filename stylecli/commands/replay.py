@@ -59,7 +59,8 @@ def command(replay: Replay, compute: Machine, reporting: Reporting) -> ExitCode:
     if record.interrupted:
         raise InputError(f"{replay.made}: a picture on the way, of a run that went on or was stopped")
     moves = "codec" in record.encoding
-    encoding = {key: record.encoding[key] for key in (*ENCODING, *(moving.ENCODING if moves else ()))}
+    keys = (*ENCODING, *(key for key in moving.ENCODING if moves and key in record.encoding))
+    encoding = {key: record.encoding[key] for key in keys}
     files = SoundFiles if encoding["format"] in SOUNDS else moving.MovingOutputs if moves else Outputs
     outputs = files(output=replay.output, overwrite=replay.overwrite, **encoding)
     default = f"{Path(replay.made).stem}_replay{Path(replay.made).suffix}"

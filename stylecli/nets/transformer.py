@@ -83,10 +83,16 @@ class TransformerNet(nn.Module):
             UsageError: A side is shorter than `smallest`.
         """
         mix = self.even(rgb) if mix is None else mix
-        x = rgb if rgb.shape[1] == 4 else self.seen(rgb)
-        for segment in self.segments(mix, (rgb.shape[2], rgb.shape[3])):
-            x = segment.run(x, ask)
-        return self.finish(rgb, x, mix)
+        return self.finish(rgb, self.painted(rgb if rgb.shape[1] == 4 else self.seen(rgb), mix, ask), mix)
+
+    def painted(self, seen: Tensor, mix: Tensor, ask: Ask = measured) -> Tensor:
+        """What was `seen` through all of the `segments`."""
+        # What went into a part should go as soon as that part is through with it: nothing here keeps it.
+        held, segments = [seen], self.segments(mix, (seen.shape[2], seen.shape[3]))
+        del seen
+        for segment in segments:
+            held.append(segment.run(held.pop(), ask))
+        return held.pop()
 
     def seen(self, rgb: Tensor, shift: Tensor | None = None) -> Tensor:
         """What goes into the first of the `segments`: `rgb` [N, 3, H, W], floats or uint8, and noise if wanted."""
@@ -168,7 +174,7 @@ class TransformerNet(nn.Module):
             stride *= layer.stride
 
         def run(x: Tensor, ask: Ask) -> Tensor:
-            x, (height, width) = x * self.config.pixels, size
+            x, (height, width) = x if self.config.pixels == 1 else x * self.config.pixels, size
             framed = False
             for layer, after in zip(layers, (*layers[1:], None), strict=True):
                 x = self._convolved(layer, x, (height % 2, width % 2), framed=framed)

@@ -12,7 +12,7 @@ MOVING = ("mp4", "mov", "mkv", "webm", "avi", "gif", "webp", "apng")
 """Formats of clips; the first one where nothing says which."""
 
 CODECS = ("auto", "h264", "hevc", "vp9", "av1", "prores", "ffv1")
-ENCODING = ("codec", "start", "end", "fps", "every", "steady", "over_time")
+ENCODING = ("codec", "start", "end", "fps", "every", "deinterlace", "steady", "over_time")
 """Options that a clip's record keeps beside those of every file."""
 
 PIPED = ("raw",)
@@ -47,6 +47,9 @@ class MovingOutputs(Outputs):
         panel=PANEL,
     )
     every: int = option(1, "take every Nth frame of a clip", unit="N", minimum=1, panel=PANEL)
+    deinterlace: str = option(
+        "auto", "make whole frames of interlaced ones; off: both fields stay in", choices=("auto", "off"), panel=PANEL
+    )
     steady: float = option(
         0.4,
         "how much of the frame before is kept where the scene moved on with it; 0: each frame by itself",

@@ -10,6 +10,9 @@ import numpy as np
 UNKNOWN = 2
 """In H.273: nothing is said."""
 
+LARGE = 2**22
+"""Pixels of a frame beyond which memory counts more than time, and more than some bits."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -70,6 +73,11 @@ class Clip:
     aspect: Fraction = Fraction(1)
     tags: Mapping[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def large(self) -> bool:
+        """Whether stages take turns, and all threads paint one frame: memory stays near that of a picture."""
+        return self.size[0] * self.size[1] > LARGE
 
 
 @dataclass(frozen=True)

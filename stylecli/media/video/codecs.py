@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stylecli.errors import UsageError
-from stylecli.media.video.clip import NOTHING_SAID, UNKNOWN, Colors
+from stylecli.media.video.clip import LARGE, NOTHING_SAID, UNKNOWN, Colors
 from stylecli.media.video.levels import FLAGS
 
 Av = Any
@@ -22,9 +22,6 @@ Av = Any
 
 THREADS = 4
 """Of an encoder; some write other bytes with another number."""
-
-LARGE = 2**22
-"""Pixels of a frame beyond which memory counts more than some bits."""
 
 GLOBAL_HEADER = 1 << 22
 BT709, BT2020 = 1, 9
@@ -66,7 +63,7 @@ CODECS = {
         "yuv420p",
         lambda q: {"crf": _X264(q), "preset": "medium"},
         even=True,
-        spare={"rc-lookahead": "6", "x264-params": "sync-lookahead=0"},
+        spare={"rc-lookahead": "2", "refs": "1", "bf": "1", "x264-params": "sync-lookahead=0"},
     ),
     "hevc": Codec(
         "libx265",

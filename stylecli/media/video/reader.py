@@ -15,7 +15,8 @@ from stylecli.errors import InputError, MemoryLimitError
 from stylecli.files import input_error, regular
 from stylecli.media.coded import HDR
 from stylecli.media.video import animated
-from stylecli.media.video.clip import Clip, Colors, Frame
+from stylecli.media.video.clip import LARGE, Clip, Colors, Frame
+from stylecli.media.video.interlaced import deinterlaced
 from stylecli.media.video.levels import Levels, alpha_in
 
 READABLE = "MP4, MOV, MKV, WebM, AVI, MPEG, GIF, animated WebP, APNG and numbered pictures can be read"
@@ -33,7 +34,12 @@ Av = Any
 
 
 def open_clip(
-    source: str | bytes | Sequence[str], *, name: str, fps: Fraction | None = None, most: int | None = None
+    source: str | bytes | Sequence[str],
+    *,
+    name: str,
+    fps: Fraction | None = None,
+    most: int | None = None,
+    whole: bool = True,
 ) -> Clip:
     """What a file says of its clip; its frames are read later.
 
@@ -42,6 +48,7 @@ def open_clip(
         name: What messages call it.
         fps: Frames a second of pictures.
         most: Bytes that a frame may take.
+        whole: Make whole frames of interlaced ones.
 
     Raises:
         InputError: It cannot be read, has no pictures, or frames that are too large.
@@ -53,7 +60,7 @@ def open_clip(
     elif animated.is_animated(head(source, name)):
         clip = animated.of_file(source, name)
     else:
-        clip = _by_ffmpeg(source, name)
+        clip = _by_ffmpeg(source, name, whole)
     height, width = clip.size
     check_size(height, width, name)
     # As floats, beside its levels.
@@ -127,14 +134,16 @@ def pictures_in(container: Av, name: str) -> Av:
     stream = found[0]
     if stream.codec_context is None:
         raise InputError(f"{name}: its codec is not known", READABLE)
-    check_size(stream.codec_context.height, stream.codec_context.width, name)
+    height, width = stream.codec_context.height, stream.codec_context.width
+    check_size(height, width, name)
     # Frames may become larger on the way.
     stream.codec_context.options = {"max_pixels": str(LARGEST)}
-    stream.thread_type = "AUTO"
+    # Threads that decode frames side by side hold some for each of them.
+    stream.thread_type = "SLICE" if height * width > LARGE else "AUTO"
     return stream
 
 
-def _by_ffmpeg(source: str | bytes, name: str) -> Clip:
+def _by_ffmpeg(source: str | bytes, name: str, whole: bool) -> Clip:
     import av
 
     try:
@@ -143,12 +152,12 @@ def _by_ffmpeg(source: str | bytes, name: str) -> Clip:
             first = next(iter(_decoded(container, stream, name, [])), None)
             if first is None:
                 raise InputError(f"{name}: no frame of it can be decoded", READABLE)
-            return _described(source, name, container, stream, first)
+            return _described(source, name, container, stream, first, whole)
     except av.error.FFmpegError as error:
         raise InputError(f"{name}: damaged: {_words(error)}", READABLE) from error
 
 
-def _described(source: str | bytes, name: str, container: Av, stream: Av, first: Av) -> Clip:
+def _described(source: str | bytes, name: str, container: Av, stream: Av, first: Av, whole: bool) -> Clip:
     turned = round(getattr(first, "rotation", 0) / 90) % 2
     size = (first.width, first.height) if turned else (first.height, first.width)
     step, transfer = Fraction(stream.time_base), int(first.color_trc)
@@ -159,14 +168,12 @@ def _described(source: str | bytes, name: str, container: Av, stream: Av, first:
     notes: list[str] = []
     if transfer in HDR:
         notes.append(f"{HDR[transfer]} colors (HDR) toned down to a screen's")
-    if first.interlaced_frame:
-        notes.append("interlaced: each frame shows two moments; `ffmpeg -i in -vf yadif out` mends that before")
     colors = Colors() if transfer in HDR else Colors(int(first.color_primaries), transfer)
     more = len(container.streams.video) - 1
     notes += [f"{more} more stream{'s' * (more > 1)} of pictures left out"] if more else []
 
     def frames() -> Iterator[Frame]:
-        return _frames(source, name, size, (length or Fraction(0)) - (MISSING if alone else OF_ALL), notes)
+        return _frames(source, name, size, (length or Fraction(0)) - (MISSING if alone else OF_ALL), whole, notes)
 
     return Clip(
         name,
@@ -194,7 +201,7 @@ def origin(container: Av) -> Fraction:
 
 
 def _frames(
-    source: str | bytes, name: str, size: tuple[int, int], least: Fraction, notes: list[str]
+    source: str | bytes, name: str, size: tuple[int, int], least: Fraction, whole: bool, notes: list[str]
 ) -> Iterator[Frame]:
     """Every frame, until the end or until it is too damaged to go on; there should be `least` seconds of them."""
     levels, before, count, end = Levels(), None, 0, Fraction(0)
@@ -202,7 +209,8 @@ def _frames(
         stream = pictures_in(container, name)
         begin, step = origin(container), Fraction(stream.time_base)
         usual = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
-        for frame in _decoded(container, stream, name, notes):
+        decoded = _decoded(container, stream, name, notes)
+        for frame in deinterlaced(decoded, notes) if whole else decoded:
             time = end if frame.pts is None else frame.pts * step - begin
             if before is not None and time <= before:
                 time = before + step
