@@ -31,6 +31,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "stargan": ["--rounds", "2"],
     "audio": ["--updates", "25"],
     "folders": ["--pictures", "80", "--rounds", "2"],
+    "clips": ["--rounds", "2"],
     "cold_start": [],
 }
 """Every benchmark, and how much of it."""

@@ -55,6 +55,7 @@ class Device:
         dtype: float32, bfloat16 or float16.
         max_memory: Bytes that jobs may use; None for what is free.
         jobs: How many of them share memory.
+        held: Bytes that count as held already, where it is known beforehand how many they will be.
         tight: A job has run out of memory: at most half of what it wants may be used.
         auto: Nobody said which type: methods may choose, by `one_pass` or `training`.
     """
@@ -63,6 +64,7 @@ class Device:
     dtype: DType = FLOAT32
     max_memory: int | None = None
     jobs: int = 1
+    held: int | None = None
     tight: bool = False
     auto: bool = False
 
@@ -89,6 +91,8 @@ class Device:
 
     def held_memory(self) -> int:
         """Bytes that this process holds there."""
+        if self.held is not None:
+            return self.held
         if self.torch.type == "cuda":
             return torch.cuda.memory_allocated(self.torch)
         return int(Process().memory_info().rss)

@@ -70,18 +70,34 @@ def write(
     return Path(path)
 
 
-def write_yuv(path: str | Path, rgb: np.ndarray, matrix: str, full: bool, *, half: bool) -> Path:
-    """One lossless frame of `rgb` [H, W, 3] in [0, 1], by the formulas of H.273; `half`: 4:2:0."""
-    import av
-
+def yuv_codes(rgb: np.ndarray, matrix: str, full: bool, *, half: bool) -> list[np.ndarray]:
+    """Luma and chroma of `rgb` [H, W, 3] in [0, 1], uint8 by the formulas of H.273; `half`: 4:2:0."""
     red, blue = WEIGHTS[matrix]
     luma = rgb @ np.array([red, 1 - red - blue, blue])
     chroma = [(rgb[..., 2] - luma) / (2 * (1 - blue)), (rgb[..., 0] - luma) / (2 * (1 - red))]
     if half:
         chroma = [each.reshape(each.shape[0] // 2, 2, -1, 2).mean((1, 3)) for each in chroma]
     planes = [luma * 255 if full else 16 + luma * 219, *(128 + each * (255 if full else 224) for each in chroma)]
-    levels = np.concatenate([np.rint(each).clip(0, 255).astype(np.uint8).ravel() for each in planes])
-    height, width = rgb.shape[:2]
+    return [np.rint(each).clip(0, 255).astype(np.uint8) for each in planes]
+
+
+def of_yuv(codes: Sequence[np.ndarray], matrix: str, full: bool) -> np.ndarray:
+    """What such codes stand for [H, W, 3], by the same formulas in float: levels in [0, 255], not rounded."""
+    red, blue = WEIGHTS[matrix]
+    luma, *chroma = (each.astype(float) for each in codes)
+    chroma = [each if each.shape == luma.shape else each.repeat(2, 0).repeat(2, 1) for each in chroma]
+    luma = luma / 255 if full else (luma - 16) / 219
+    by, ry = ((each - 128) / (255 if full else 224) for each in chroma)
+    b, r = luma + 2 * (1 - blue) * by, luma + 2 * (1 - red) * ry
+    return np.stack([r, (luma - red * r - blue * b) / (1 - red - blue), b], -1).clip(0, 1) * 255
+
+
+def write_yuv(path: str | Path, codes: Sequence[np.ndarray], matrix: str, full: bool) -> Path:
+    """One lossless frame of these codes."""
+    import av
+
+    (height, width), half = codes[0].shape, codes[0].shape != codes[1].shape
+    levels = np.concatenate([each.ravel() for each in codes])
     shape = (height * 3 // 2, width) if half else (3, height, width)
     with av.open(str(path), "w") as out:
         stream: Any = out.add_stream("ffv1", rate=25)

@@ -70,7 +70,8 @@ class Frames:
                 shift = None if way.shift is None else from_numpy(way.shift.transpose(2, 0, 1).copy())[None]
                 past = Past(way.recall, shift)
                 if method.traits.carried and way.motion:
-                    past = dataclasses.replace(past, **self._carried(way, before))
+                    picture, held = self._carried(way, before)
+                    past = dataclasses.replace(past, picture=picture, seen=held)
             result = method(self._now(self.asked(pixels, past), float(way.frame.time)))
         finally:
             way.close()
@@ -80,14 +81,14 @@ class Frames:
         seen = alpha if method.traits.transparent and result.window is None else None
         return Painted(result, levels, None if seen is None else quantize(fitting(seen, result.picture), 8)[..., 0])
 
-    def _carried(self, way: "Way", before: "Before") -> "dict[str, Tensor]":
+    def _carried(self, way: "Way", before: "Before") -> "tuple[Tensor, Tensor]":
         """The result before, where the scene is now, and how far it holds."""
         from stylecli.media.video.carrying import moved
 
         assert before.result is not None
         assert way.motion
         drawn, trust, _ = moved(before.result, way.motion, self.clip.size, before.window)
-        return {"picture": planes(drawn / 255), "seen": planes(trust[..., None] * self.outputs.steady)}
+        return planes(drawn / 255), planes(trust[..., None] * self.outputs.steady)
 
     def _now(self, request: Request[Settings, object], time: float) -> Request[Settings, object]:
         """The request, with what changes along the clip."""

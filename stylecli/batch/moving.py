@@ -241,8 +241,24 @@ class Painting:
         from torch import get_num_threads, set_num_threads
 
         method = copy.copy(self.method)
-        method.device = dataclasses.replace(method.device, jobs=method.device.jobs * workers)
+        device = dataclasses.replace(method.device, jobs=method.device.jobs * workers)
+        if device.max_memory is not None and device.torch.type == "cpu":
+            # The same for all frames: tiles should not depend on how far an encoder is.
+            device = dataclasses.replace(device, held=device.held_memory() + self._beside())
+        method.device = device
         return method, partial(set_num_threads, max(1, get_num_threads() // workers))
+
+    def _beside(self) -> int:
+        """Bytes that a clip takes besides what is painted: frames on their way, and those that an encoder holds."""
+        from stylecli.media.resize import short_side
+        from stylecli.media.video.clip import ON_THE_WAY
+        from stylecli.media.video.codecs import codec_for, held_bytes
+
+        height, width = self.clip.size
+        size = self.job.settings.short_side()
+        shape = short_side(height, width, size) if size else (height, width)
+        coded = 0 if self.job.output == STDOUT else held_bytes(codec_for(self.job.format, self.outputs.codec), shape)
+        return ON_THE_WAY * height * width + coded
 
     def _write(self, segments: "Segments", coder: Coder, sound: "str | bytes | Heard | None") -> tuple[str, ...]:
         from stylecli.media.video.writer import assemble

@@ -13,6 +13,9 @@ UNKNOWN = 2
 LARGE = 2**22
 """Pixels of a frame beyond which memory counts more than time, and more than some bits."""
 
+ON_THE_WAY = 60
+"""Bytes of a pixel of all frames that a decoder keeps, that wait between stages, or that others go on from."""
+
 
 @dataclass(frozen=True)
 class Frame:

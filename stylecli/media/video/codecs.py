@@ -37,6 +37,7 @@ class Codec:
         options: By quality.
         transparent: Its kind of frames with alpha, empty where it has none.
         even: Sides must be even.
+        held: Bytes of a pixel that an encoder holds once it is full; and with `spare`. Measured.
         spare: Options of frames so large that an encoder may not look far ahead: it holds what it looks at.
         thin: Options of frames a side of which is one pixel.
     """
@@ -46,6 +47,7 @@ class Codec:
     options: Callable[[int], Mapping[str, str]]
     transparent: str = ""
     even: bool = False
+    held: tuple[int, int] = (35, 35)
     spare: Mapping[str, str] = field(default_factory=dict)
     thin: Mapping[str, str] = field(default_factory=dict)
 
@@ -63,6 +65,7 @@ CODECS = {
         "yuv420p",
         lambda q: {"crf": _X264(q), "preset": "medium"},
         even=True,
+        held=(220, 50),
         spare={"rc-lookahead": "2", "refs": "1", "bf": "1", "x264-params": "sync-lookahead=0"},
     ),
     "hevc": Codec(
@@ -70,17 +73,26 @@ CODECS = {
         "yuv420p",
         lambda q: {"crf": _X265(q), "preset": "medium", "x265-params": "log-level=none"},
         even=True,
+        held=(250, 120),
         spare={"x265-params": "log-level=none:rc-lookahead=6:frame-threads=1"},
     ),
     "vp9": Codec(
         "libvpx-vp9",
         "yuv420p",
         lambda q: {"crf": f"{float(_VP9(q)):.0f}", "b": "0", "row-mt": "1", "cpu-used": "3"},
+        held=(200, 140),
         spare={"lag-in-frames": "6"},
     ),
-    "av1": Codec("libsvtav1", "yuv420p", lambda q: {"crf": f"{float(_AV1(q)):.0f}", "preset": "8"}),
+    "av1": Codec("libsvtav1", "yuv420p", lambda q: {"crf": f"{float(_AV1(q)):.0f}", "preset": "8"}, held=(360, 360)),
     "prores": Codec("prores_ks", "yuv422p10le", lambda q: {"profile": str(min(3, q // 31))}, "yuva444p10le"),
-    "ffv1": Codec("ffv1", "bgr0", lambda q: {"level": "3", "slices": "4"}, "bgra", thin={"level": "1", "slices": "0"}),
+    "ffv1": Codec(
+        "ffv1",
+        "bgr0",
+        lambda q: {"level": "3", "slices": "4"},
+        "bgra",
+        held=(100, 100),
+        thin={"level": "1", "slices": "0"},
+    ),
 }
 
 
@@ -118,6 +130,12 @@ def codec_for(format: str, codec: str) -> str:
             f"--codec {codec}: not in .{format}", f"one of {', '.join(known)}, or write {', '.join(others)}"
         )
     return known[0] if codec == "auto" else codec
+
+
+def held_bytes(codec: str, size: tuple[int, int]) -> int:
+    """What an encoder of frames of a height and width holds at most."""
+    pixels = size[0] * size[1]
+    return pixels * CODECS[codec].held[pixels > LARGE]
 
 
 @dataclass(frozen=True)

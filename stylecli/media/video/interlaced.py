@@ -19,7 +19,9 @@ Av = Any
 
 def deinterlaced(frames: Iterator[Av], notes: list[str]) -> Iterator[Av]:
     """Each frame of PyAV, whole, with its own time; adds a note where one was not."""
-    graph, kind, waiting = None, (), deque[Av]()
+    graph: Av = None
+    kind: tuple[object, ...] = ()
+    waiting = deque[Av]()
     for frame in frames:
         now = frame.format.name, frame.width, frame.height
         if graph and now != kind:
