@@ -72,18 +72,21 @@ def moved(
     begin = step_x / 2 + left * across - 0.5, (first + 0.5) * step_y + top * down - 0.5
     seen_from = np.array([[step_x, 0, begin[0]], [0, step_y, begin[1]]])
     way, size = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, (width, last - first)
-    same = motion.flow.shape[:2] == content == (height, width) and not window
-    look: Callable[[np.ndarray], np.ndarray] = lambda each: (
-        each[first:last] if same else cv2.warpAffine(each, seen_from, size, flags=way, borderMode=cv2.BORDER_REPLICATE)
+    right, below = (
+        each / np.float32(step) for each, step in zip(cv2.split(motion.flow), (step_x, step_y), strict=True)
     )
-    right, below = cv2.split(look(motion.flow))
-    right, below = right / np.float32(step_x), below / np.float32(step_y)
     length = right * right + below * below
     moves = length >= STILL**2
-    right, below, length = right * moves, below * moves, length * moves
+    slow = np.exp(length * moves * np.float32(-0.5))
+    told = cv2.merge([right * moves, below * moves, motion.trust, slow])
+    if motion.flow.shape[:2] == content == (height, width) and not window:
+        told = told[first:last]
+    else:
+        told = cv2.warpAffine(told, seen_from, size, flags=way, borderMode=cv2.BORDER_REPLICATE)
+    right, below, trust, slow = cv2.split(told)
     places = cv2.merge([right + steps(0, width), below + steps(first, last)[:, None]])
     drawn = cv2.remap(before, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return drawn, look(motion.trust), np.exp(length * np.float32(-0.5))
+    return drawn, trust, slow
 
 
 def carried(

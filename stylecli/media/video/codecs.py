@@ -63,7 +63,7 @@ CODECS = {
     "h264": Codec(
         "libx264",
         "yuv420p",
-        lambda q: {"crf": _X264(q), "preset": "medium"},
+        lambda q: {"crf": _X264(q), "preset": "fast"},
         even=True,
         held=(220, 50),
         spare={"rc-lookahead": "2", "refs": "1", "bf": "1", "x264-params": "sync-lookahead=0"},
