@@ -125,10 +125,10 @@ class Destination:
             OutputError: One is there and may not be replaced, or is an input.
         """
         outputs, latents = self.outputs, None
-        if getattr(self.job.settings, "save_latents", False):
+        if self.job.settings.keeps_latents():
             from stylecli.checkpoints.latents import latents_beside
 
-            latents = latents_beside(self.job.output, self.job.settings, overwrite=outputs.overwrite)
+            latents = latents_beside(self.job.output, overwrite=outputs.overwrite)
         if not isinstance(outputs, SoundFiles) or outputs.report is None:
             return latents, None
         path = place(outputs.report)

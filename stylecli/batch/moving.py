@@ -108,7 +108,7 @@ class Painting:
             self.before = Before.of(segments.state(), self.outputs.steady)
             if not stretch:
                 self.notes[f"{self.job.title}: goes on behind {kept:,} frames that were there"] = None
-        coder = Coder(segments, self.outputs, self.job, self.clip, self.part, 0 if self.clip.large else AHEAD)
+        coder = self._coder(segments)
         sound: str | bytes | Heard | None = self.job.main.held if self.clip.sounds else None
         try:
             if SOUND_STYLE in self.job.inputs:
@@ -135,10 +135,13 @@ class Painting:
         first, kept = stretch.index * stretch.frames, segments.frames
         # Frames that take minutes, and go on from one another, have no lead: their job paints all of them.
         if kept < stretch.frames and not (self.method.traits.carried and self.outputs.steady):
-            coder = Coder(segments, self.outputs, self.job, self.clip, self.part, 0 if self.clip.large else AHEAD)
+            coder = self._coder(segments)
             lead = 0 if kept else stretch.lead
             self._painted(coder, first + kept, lead=lead, last=first + stretch.frames)
         return Made(self._outcome(kept), tuple)
+
+    def _coder(self, segments: "Segments") -> Coder:
+        return Coder(segments, self.outputs, self.job, self.clip, self.part, 0 if self.clip.large else AHEAD)
 
     def _outcome(self, done: int, kept: int = 0, notes: Sequence[str] = ()) -> "Outcome":
         """Of so many frames, of which so many were there."""

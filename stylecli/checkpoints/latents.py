@@ -100,13 +100,13 @@ def read_noise(path: str, net: StyleGenerator) -> list[Tensor]:
     return noises
 
 
-def latents_beside(output: str, settings: object, *, overwrite: bool) -> Path | None:
-    """Where a job's latents go, None for jobs that keep none.
+def latents_beside(output: str, *, overwrite: bool) -> Path | None:
+    """Where the latents of a job go that keeps them; None where its result goes into a pipe.
 
     Raises:
         OutputError: Something is there already.
     """
-    if not getattr(settings, "save_latents", False) or output == "-" or is_stream(place(output)):
+    if output == "-" or is_stream(place(output)):
         return None
     path = place(output).with_suffix(".safetensors")
     if present([path]) and not overwrite:

@@ -29,6 +29,10 @@ class Settings:
         """The short side of the result by whatever rule, where the settings ask for one."""
         return None
 
+    def keeps_latents(self) -> bool:
+        """Whether the latents of a result are written beside it."""
+        return False
+
     def scaled(self: S, scale: float) -> S:
         """The same look for a content that has become `scale` times as large, and is the size of the result now."""
         return self

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from stylecli.errors import UsageError
 from stylecli.settings import lists
@@ -98,6 +97,10 @@ class StyleganSampleSettings(OfSeeds):
     columns: int | None = option(None, "pictures in a row of the sheet; default: near a square", minimum=1)
     save_latents: bool = option(False, "also write the w of each picture beside it (.safetensors)")
 
+    def keeps_latents(self) -> bool:
+        """See `Settings`."""
+        return self.save_latents
+
 
 @dataclass(frozen=True)
 class StyleganTruncateSettings(OfSeeds):
@@ -162,9 +165,6 @@ class StyleganInterpolateSettings(Generator):
 class StyleganProjectSettings(Generator):
     """Every option of `stylegan project`."""
 
-    save_latents: ClassVar[bool] = True
-    """What was found is written beside the picture."""
-
     photo: str = argument(option("", "picture to find; its middle square is taken", unit="file"))
     steps: int = option(300, "steps of the search", minimum=1)
     learning_rate: float = option(0.05, "peak of Adam's rate", minimum=0)
@@ -186,6 +186,10 @@ class StyleganProjectSettings(Generator):
     def networks(self) -> tuple[str, ...]:
         """See `Generator`."""
         return (self.encoder,)
+
+    def keeps_latents(self) -> bool:
+        """What was found is written beside the picture."""
+        return True
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ MAPPING_RATE = 0.01
 """The mapping network learns slower."""
 
 GUESS_RATE = 10.0
+
 GRAIN = 0.1
 """Of contents in [-1, 1], so that flat areas get no pattern that repeats."""
 

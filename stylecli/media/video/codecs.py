@@ -37,7 +37,7 @@ class Codec:
         options: By quality.
         transparent: Its kind of frames with alpha, empty where it has none.
         even: Sides must be even.
-        held: Bytes of a pixel that an encoder holds once it is full; and with `spare`. Measured.
+        held: Bytes of a pixel that an encoder holds once it is full; and with `spare`. Measured, but for hevc a guess.
         spare: Options of frames so large that an encoder may not look far ahead: it holds what it looks at.
         thin: Options of frames a side of which is one pixel.
     """
