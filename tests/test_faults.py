@@ -143,17 +143,19 @@ def test_out_of_memory_in_tiles_too(
 def test_an_input_that_changes_while_others_run(
     change: str, cli: Callable[..., Result], words: list[str], monkeypatch: pytest.MonkeyPatch
 ):
-    painted = Adain._painted
+    painted, path = Adain._painted, Path("in/d.png")
+    changes = {
+        "deleted": path.unlink,
+        "replaced": lambda: path.write_bytes(Path("in/a.png").read_bytes()),
+        "cut": lambda: path.write_bytes(Path("in/b.png").read_bytes()[:5000]),
+    }
+    left_to_do = [changes[change]]
 
     def changing(self: Adain, content: Any, *rest: Any) -> Any:
-        # Two jobs are under way; the third begins when one of them is done.
-        made, path = painted(self, content, *rest), Path("in/d.png")
-        if path.exists() and change == "deleted":
-            path.unlink()
-        elif change == "replaced":
-            path.write_bytes(Path("in/a.png").read_bytes())
-        elif change == "cut":
-            path.write_bytes(Path("in/b.png").read_bytes()[:5000])
+        # Once, while the first job runs: the last input is opened only when two jobs are done.
+        made = painted(self, content, *rest)
+        if left_to_do:
+            left_to_do.pop()()
         return made
 
     Path("in/d.png").write_bytes(Path("in/b.png").read_bytes())
