@@ -63,10 +63,11 @@ CODECS = {
     "h264": Codec(
         "libx264",
         "yuv420p",
-        lambda q: {"crf": _X264(q), "preset": "fast"},
+        # With AVX-512 small frames may otherwise be coded differently from one time to the next.
+        lambda q: {"crf": _X264(q), "preset": "fast", "x264-params": "cpu-independent=1"},
         even=True,
         held=(220, 50),
-        spare={"rc-lookahead": "2", "refs": "1", "bf": "1", "x264-params": "sync-lookahead=0"},
+        spare={"rc-lookahead": "2", "refs": "1", "bf": "1", "x264-params": "cpu-independent=1:sync-lookahead=0"},
     ),
     "hevc": Codec(
         "libx265",
