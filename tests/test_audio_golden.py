@@ -59,7 +59,8 @@ def test_the_original(name: str, tmp_path: Path):
     golden.check("final_loss", [calls[-1]])
     golden.check("result", made.x)
     phase = 2 * np.pi * io["phase01"] - np.pi
-    amplitude = made.x.T.expm1()[None]
+    # From the reference's own: a phase retrieval makes a difference in the last bits some hundred times as large.
+    amplitude = torch.from_numpy(golden.io["result"]).T.expm1()[None]
     wave = griffin_lim(
         frames,
         amplitude.float(),

@@ -40,7 +40,7 @@ def test_a_net_from_scratch(cli: Cli, words: list[Any]):
     done = cli(*words, *SMALL, "--steps", "40", "--learning-rate", "0.01")
     assert (done.exit_code, done.stdout) == (0, "run/weights.safetensors\n"), done.stderr
     rows = log("run")
-    assert sum(row["style"] for row in rows[-5:]) < 0.8 * sum(row["style"] for row in rows[:5])
+    assert sum(row["loss"] for row in rows[-5:]) < 0.8 * sum(row["loss"] for row in rows[:5])
     weights = Path("run/weights.safetensors")
     assert prove(weights) == pytest.approx(0, abs=1e-4)
     described = describe(weights)
@@ -135,7 +135,7 @@ def test_a_texture_net_that_paints(cli: Cli, words: list[Any]):
     done = cli(*words, "--steps", "40", "--learning-rate", "0.02")
     assert (done.exit_code, done.stdout) == (0, "run/weights.safetensors\n"), done.stderr
     rows = log("run")
-    assert sum(row["style"] for row in rows[-5:]) < 0.8 * sum(row["style"] for row in rows[:5])
+    assert sum(row["loss"] for row in rows[-5:]) < 0.8 * sum(row["loss"] for row in rows[:5])
     assert prove(Path("run/weights.safetensors")) == pytest.approx(0, abs=1e-4)
     painted = cli("fast", "photos/1.png", "--weights", "run/weights.safetensors", "--device", "cpu")
     assert painted.exit_code == 0, painted.stderr
