@@ -87,7 +87,8 @@ class Frames:
 
         assert before.result is not None
         assert way.motion
-        drawn, trust, _ = moved(before.result, way.motion, self.clip.size, before.window)
+        motion = way.motion
+        drawn, (trust,) = moved(before.result, motion, self.clip.size, before.window, [motion.trust])
         return planes(drawn / 255), planes(trust[..., None] * self.outputs.steady)
 
     def _now(self, request: Request[Settings, object], time: float) -> Request[Settings, object]:

@@ -11,12 +11,12 @@ has around a pixel of this frame, for what is moved between pixels, and mixed, h
 1 + `FRAMES` s frames. What hardly moves is not drawn anew between pixels.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
 
-from stylecli.media.video.motion import Motion, opencv, steps
+from stylecli.media.video.motion import Motion, opencv, square, steps
 
 STILL = 0.12
 """Pixels of flow that are none: what stands still is not drawn anew."""
@@ -51,42 +51,43 @@ def moved(
     motion: Motion,
     content: tuple[int, int],
     window: tuple[int, int, int, int] | None = None,
+    told: Sequence[np.ndarray] = (),
     rows: slice = slice(None),
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The result before where the scene is now [H, W, 3] uint8, how far it is trusted, and how slow it is [H, W].
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The result before where the scene is now [H, W, 3] uint8, and what is `told` of the flow, there [H, W] each.
 
     Args:
         before: It, uint8.
         motion: Of the content.
         content: Height and width of the content.
         window: The part of the content that results show: top, left, height, width; None for all of it.
+        told: Of each place of the flow, [h, w] float32.
         rows: Those that are wanted.
     """
     cv2 = opencv()
     height, width = before.shape[:2]
     top, left, high, wide = window or (0, 0, *content)
     down, across = motion.flow.shape[0] / content[0], motion.flow.shape[1] / content[1]
-    # Results may have another size than the content, and show a part of it.
+    # Results have another size than the flow, and may show a part of it.
     first, last, _ = rows.indices(height)
     step_x, step_y = wide / width * across, high / height * down
     begin = step_x / 2 + left * across - 0.5, (first + 0.5) * step_y + top * down - 0.5
     seen_from = np.array([[step_x, 0, begin[0]], [0, step_y, begin[1]]])
-    way, size = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, (width, last - first)
-    right, below = (
-        each / np.float32(step) for each, step in zip(cv2.split(motion.flow), (step_x, step_y), strict=True)
+    there: Callable[[np.ndarray], np.ndarray] = lambda each: cv2.warpAffine(
+        each,
+        seen_from,
+        (width, last - first),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
     )
-    length = right * right + below * below
-    moves = length >= STILL**2
-    slow = np.exp(length * moves * np.float32(-0.5))
-    told = cv2.merge([right * moves, below * moves, motion.trust, slow])
-    if motion.flow.shape[:2] == content == (height, width) and not window:
-        told = told[first:last]
-    else:
-        told = cv2.warpAffine(told, seen_from, size, flags=way, borderMode=cv2.BORDER_REPLICATE)
-    right, below, trust, slow = cv2.split(told)
-    places = cv2.merge([right + steps(0, width), below + steps(first, last)[:, None]])
+    moves = (square(motion.flow) >= (STILL * step_x) ** 2).astype(np.float32)
+    places = there(
+        cv2.multiply(motion.flow, cv2.merge([moves * np.float32(1 / step_x), moves * np.float32(1 / step_y)]))
+    )
+    places[..., 0] += steps(0, width)
+    places[..., 1] += steps(first, last)[:, None]
     drawn = cv2.remap(before, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return drawn, trust, slow
+    return drawn, [there(each) for each in told]
 
 
 def carried(
@@ -110,21 +111,25 @@ def carried(
         strength: 0 to 1.
         turn: Frames since the scene began.
     """
+    cv2 = opencv()
     done = np.empty_like(made)
     height = len(made)
     every = 1 + FRAMES * strength
-    spots = _spots(*made.shape[:2])
+    due = cv2.LUT(_spots(*made.shape[:2]), _due(turn / every % 1, 1 / every).view(np.uint8))
+    wide = window[3] if window else content[1]
+    pixel = content[1] / motion.flow.shape[1] * made.shape[1] / wide
+    slow = np.exp(square(motion.flow) * np.float32(-0.5 * pixel * pixel))
+    share = motion.trust * (slow * np.float32(strength * (1 - strength)) + np.float32(strength))
+    sure = (motion.trust - np.float32(UNSURE)) * np.float32(1 / (SURE - UNSURE))
+    told = share, np.maximum(share, sure.clip(0, 1))
     # Parts begin at the same places of the small pictures.
     at_once = max(AT_ONCE // made.shape[1], 2 * REACH) // 2**BANDS * 2**BANDS
     for first in range(0, height, at_once):
         top, last = max(first - REACH, 0), min(first + at_once + REACH, height)
         rows = slice(top, last)
-        drawn, trust, slow = moved(before, motion, content, window, rows)
-        share = trust * (slow * np.float32(strength * (1 - strength)) + np.float32(strength))
-        due = _due(turn / every % 1, 1 / every)[spots[rows]]
-        sure = (trust - np.float32(UNSURE)) * np.float32(1 / (SURE - UNSURE))
-        kept = np.where(due, np.float32(DUE) * share, np.maximum(share, sure.clip(0, 1, out=sure)))
-        mixed = _mixed(made[rows], drawn, share, kept)
+        drawn, (shared, kept) = moved(before, motion, content, window, told, rows)
+        cv2.copyTo(cv2.multiply(shared, DUE), due[rows], kept)
+        mixed = _mixed(made[rows], drawn, shared, kept)
         done[first : first + at_once] = mixed[first - top : first - top + at_once]
     return done
 
@@ -138,36 +143,28 @@ def _due(now: float, length: float) -> np.ndarray:
 def _mixed(made: np.ndarray, drawn: np.ndarray, share: np.ndarray, kept: np.ndarray) -> np.ndarray:
     # OpenCV's arithmetic: NumPy takes several times as long for what has three channels and for sums over them.
     cv2 = opencv()
-    three: Callable[[np.ndarray], np.ndarray] = lambda each: cv2.merge([each] * 3)
-    ours, theirs, bands = made.astype(np.float32), drawn.astype(np.float32), list[np.ndarray]()
-    kept = kept.astype(np.float32, copy=False)
+    ours, apart, bands = made.astype(np.float32), cv2.subtract(drawn, made, dtype=cv2.CV_32F), list[np.ndarray]()
     # In place: getting fresh memory from the system takes longer than the arithmetic.
     for _ in range(BANDS):
-        lows = [cv2.pyrDown(each) for each in (ours, theirs)]
-        for each, low in zip((ours, theirs), lows, strict=True):
-            cv2.subtract(each, _larger(low, each), each)
-        wanted = _energy(ours)
-        cv2.subtract(theirs, ours, theirs)
-        cv2.add(ours, cv2.multiply(three(kept), theirs, theirs), ours)
-        gain = cv2.sqrt(cv2.divide(wanted, _energy(ours))).clip(1 / GAIN, GAIN)
-        bands.append(cv2.multiply(ours, three(gain), ours))
-        (ours, theirs), kept = lows, cv2.pyrDown(kept)
-    cv2.subtract(theirs, ours, theirs)
+        room = np.empty_like(ours)
+        lows = [cv2.pyrDown(each) for each in (ours, apart)]
+        for each, low in zip((ours, apart), lows, strict=True):
+            cv2.subtract(each, cv2.pyrUp(low, room, dstsize=each.shape[1::-1]), each)
+        wanted = _energy(ours, room)
+        cv2.add(ours, cv2.multiply(cv2.merge([kept] * 3, room), apart, apart), ours)
+        gain = cv2.sqrt(cv2.divide(wanted, _energy(ours, room))).clip(1 / GAIN, GAIN)
+        bands.append(cv2.multiply(ours, cv2.merge([gain] * 3, room), ours))
+        (ours, apart), kept = lows, cv2.pyrDown(kept)
     for band in reversed(bands):
-        ours, theirs = cv2.add(band, _larger(ours, band), band), _larger(theirs, band)
-    cv2.multiply(three(share.astype(np.float32, copy=False)), theirs, theirs)
-    return np.asarray(cv2.add(ours, theirs, dtype=cv2.CV_8U))
+        size = band.shape[1::-1]
+        ours, apart = cv2.add(band, cv2.pyrUp(ours, dstsize=size), band), cv2.pyrUp(apart, dstsize=size)
+    return np.asarray(cv2.add(ours, cv2.multiply(cv2.merge([share] * 3), apart, apart), dtype=cv2.CV_8U))
 
 
-def _larger(low: np.ndarray, like: np.ndarray) -> np.ndarray:
-    made: np.ndarray = opencv().pyrUp(low, dstsize=like.shape[1::-1])
-    return made
-
-
-def _energy(band: np.ndarray) -> np.ndarray:
-    """Of a band around each pixel [H, W]."""
+def _energy(band: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """Of a band around each pixel [H, W]; needs `room` of its size."""
     cv2 = opencv()
-    made = cv2.transform(cv2.multiply(band, band), np.full((1, 3), 1 / 3, np.float32))
+    made = cv2.transform(cv2.multiply(band, band, room), np.full((1, 3), 1 / 3, np.float32))
     # Twice: a mean that is negative at a frequency makes what is gained there grow from frame to frame.
     for _ in range(2):
         made = cv2.blur(made, (AROUND, AROUND))

@@ -6,7 +6,8 @@ frame before is trusted where
     |w + v(x + w)|^2 < 0.01 (|w|^2 + |v|^2) + 0.5       w: from this frame to the one before, v: back; Sundaram 2010
 
 and where, moved by w, it looks as this one does, to within half a pixel: what is uncovered, what changes its light,
-and what is new shows no trail. A cut is where hardly anything of a frame is found in the one before.
+and what is new shows no trail. Pixels are those of the flow, of half the frame's size and less. A cut is where hardly
+anything of a frame is found in the one before.
 """
 
 from collections.abc import Callable
@@ -18,8 +19,8 @@ import numpy as np
 
 from stylecli.errors import UsageError
 
-SIDE = 448
-"""Short side in pixels at which flow is computed: finer motions than half a pixel of it come from no camera."""
+SIDE = 224
+"""Short side in pixels of flow, which is half that of a frame at most: finer motions come from no camera."""
 
 CUT = 0.3
 """Share of trusted pixels below which there is a cut."""
@@ -30,7 +31,7 @@ LOOKS = 12.0
 MENDED = 0.3
 """Share of pixels up to which other flows are tried for them."""
 
-CORNERS = ((0, 0), (-2, -2), (-2, 2), (2, -2), (2, 2))
+CORNERS = ((0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
 """What is looked at of what is around a pixel: rows, columns."""
 
 STRIP = 256
@@ -79,30 +80,42 @@ def between(before: np.ndarray, now: np.ndarray, find: Flow | None = None) -> Mo
     """What moved between two frames [H, W, 3] uint8 of one size, as `find` sees it, or DIS."""
     cv2 = opencv()
     height, width = now.shape[:2]
-    scale = min(1.0, SIDE / min(height, width))
+    scale = min(0.5, SIDE / min(height, width))
     size = max(round(width * scale), 16), max(round(height * scale), 16)
-    # Means over areas take five times as long, and from half the size on show nothing more.
-    way = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
-    small = [cv2.resize(each, size, interpolation=way) for each in (before, now)]
+    fine = [_twice(each, size) for each in (before, now)]
+    small = [cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in fine]
     if find:
-        flow, back = find(small[1], small[0]), find(*small)
+        ways = find(fine[1], fine[0]), find(*fine)
+        flow, back = (cv2.resize(each * np.float32(0.5), size, interpolation=cv2.INTER_AREA) for each in ways)
     else:
         grays = [cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in small]
-        flow, back = _flow(*reversed(grays)), _flow(*grays, quick=True)
+        flow, back = _flow(*reversed(grays)), _flow(*grays, finest=1)
     back = cv2.remap(back, placed(flow), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    consistent = _square(cv2.add(flow, back)) < 0.01 * (_square(flow) + _square(back)) + 0.5
+    consistent = square(cv2.add(flow, back)) < 0.01 * (square(flow) + square(back)) + 0.5
     _mend(flow, consistent, *small)
     there = placed(flow)
     across, down = cv2.split(there)
     inside = (across >= -0.5) & (across <= size[0] - 0.5) & (down >= -0.5) & (down <= size[1] - 0.5)
-    seen = cv2.remap(small[0], there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    seen = cv2.remap(small[0], there, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     most = np.maximum.reduce(cv2.split(cv2.max(_apart(seen, small[1]), _apart(small[1], seen))))
-    apart = cv2.GaussianBlur(most.astype(np.float32), (0, 0), 1.0)
+    apart = cv2.GaussianBlur(most.astype(np.float32), (0, 0), 0.6)
     alike = np.exp(-np.square(apart / np.float32(LOOKS)))
     trust = (consistent & inside).astype(np.float32)
     # What is next to an occlusion belongs to it: flow is smooth there, motion is not.
-    trust = cv2.GaussianBlur(cv2.erode(trust, np.ones((3, 3), np.uint8)), (0, 0), 0.8) * alike
+    trust = cv2.GaussianBlur(cv2.erode(trust, np.ones((3, 3), np.uint8)), (0, 0), 0.5) * alike
     return Motion(flow, trust, bool(trust.mean() < CUT))
+
+
+def _twice(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A frame at twice the width and height of its flow."""
+    cv2 = opencv()
+    twice = 2 * size[0], 2 * size[1]
+    if frame.shape[1::-1] == twice:
+        return frame
+    # Means over areas take five times as long, and from half the size on show nothing more.
+    way = cv2.INTER_AREA if frame.shape[0] > 2 * twice[1] else cv2.INTER_LINEAR
+    made: np.ndarray = cv2.resize(frame, twice, interpolation=way)
+    return made
 
 
 def _mend(flow: np.ndarray, consistent: np.ndarray, before: np.ndarray, now: np.ndarray) -> None:
@@ -111,47 +124,37 @@ def _mend(flow: np.ndarray, consistent: np.ndarray, before: np.ndarray, now: np.
     Around what moves, flow is smooth and true motion is not: there the motion is that of what is consistent to the
     left, right, above or below, or none at all.
     """
-    cv2 = opencv()
-    height, width = consistent.shape
-    # One pixel in four stands for all of them.
-    whole = cv2.erode(consistent.view(np.uint8), np.ones((2, 2), np.uint8), anchor=(0, 0))[::2, ::2].view(bool)
-    ys, xs = np.nonzero(~whole)
-    if not 0 < ys.size < MENDED * whole.size:
+    ys, xs = np.nonzero(~consistent)
+    if not 0 < ys.size < MENDED * consistent.size:
         return
-    choices = [np.zeros((ys.size, 2), np.float32)]
-    for known, line, place in ((whole, ys, xs), (whole.T, xs, ys)):
-        steps = np.arange(known.shape[1], dtype=np.int32)
-        for way in (1, -1):
-            found = np.maximum.accumulate(np.where(known[:, ::way], steps, 0), axis=1)[:, ::way][line, place]
-            nearest = 2 * (found if way == 1 else steps[-1] - found)
-            choices.append(flow[2 * ys, nearest] if known is whole else flow[nearest, 2 * xs])
-    costs = _unlike(np.stack(choices), 2 * ys, 2 * xs, before, now)
+    choices = np.zeros((1 + 4, ys.size, 2), np.float32)
+    for turned, known, line, place in ((0, consistent, ys, xs), (1, consistent.T, xs, ys)):
+        along = np.arange(known.shape[1], dtype=np.int32)
+        for back, way in enumerate((1, -1)):
+            found = np.maximum.accumulate(np.where(known[:, ::way], along, 0), axis=1)[:, ::way][line, place]
+            nearest = along[-1] - found if back else found
+            choices[1 + 2 * turned + back] = flow[nearest, xs] if turned else flow[ys, nearest]
+    costs = _unlike(choices, ys, xs, before, now)
     fits = costs.min(0) < LOOKS
-    best = np.stack(choices)[costs.argmin(0), np.arange(ys.size)][fits]
-    for down, across in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        y, x = (2 * ys[fits] + down).clip(0, height - 1), (2 * xs[fits] + across).clip(0, width - 1)
-        new = ~consistent[y, x]
-        flow[y[new], x[new]] = best[new]
-        consistent[y[new], x[new]] = True
+    flow[ys[fits], xs[fits]] = choices[costs.argmin(0), np.arange(ys.size)][fits]
+    consistent[ys[fits], xs[fits]] = True
 
 
 def _unlike(flows: np.ndarray, ys: np.ndarray, xs: np.ndarray, before: np.ndarray, now: np.ndarray) -> np.ndarray:
     """How little pixels of `now` and those around them look like where `flows` [K, N, 2] say that they were [K, N]."""
     cv2 = opencv()
     count, some = flows.shape[:2]
-    # OpenCV's maps have less than 32768 rows and columns.
-    places = np.zeros((count, -(-some // STRIP) * STRIP, 2), np.float32)
     total = np.zeros((count, some), np.float32)
+    # OpenCV's maps have less than 32768 rows and columns.
+    places = np.zeros((-(-count * some // STRIP) * STRIP, 2), np.float32)
+    here = np.empty((count, some, 3), np.uint8)
     for down, across in CORNERS:
         y, x = (ys + down).clip(0, now.shape[0] - 1), (xs + across).clip(0, now.shape[1] - 1)
-        np.add(flows, np.stack([x, y], -1), out=places[:, :some])
-        seen = [
-            cv2.remap(before, each.reshape(-1, STRIP, 2), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            for each in places
-        ]
-        here = now[y, x]
-        for each, one in zip(total, seen, strict=True):
-            each += np.maximum.reduce(cv2.split(cv2.absdiff(one.reshape(-1, 1, 3)[:some], here[:, None])))[:, 0]
+        np.add(flows, np.stack([x, y], -1), out=places[: count * some].reshape(flows.shape))
+        seen = cv2.remap(before, places.reshape(-1, STRIP, 2), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        here[:] = now[y, x]
+        apart = cv2.absdiff(seen.reshape(-1, 1, 3)[: count * some], here.reshape(-1, 1, 3))
+        total += np.maximum.reduce(cv2.split(apart)).reshape(count, some)
     return total / len(CORNERS)
 
 
@@ -164,16 +167,18 @@ def _apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return made
 
 
-def _flow(first: np.ndarray, second: np.ndarray, *, quick: bool = False) -> np.ndarray:
+def _flow(first: np.ndarray, second: np.ndarray, *, finest: int = 0) -> np.ndarray:
     cv2 = opencv()
     found = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    if not quick:
-        found.setFinestScale(1)
+    found.setFinestScale(finest)
+    found.setPatchStride(5)
+    found.setVariationalRefinementIterations(3)
     made: np.ndarray = found.calc(first, second, None)
     return made
 
 
-def _square(flow: np.ndarray) -> np.ndarray:
+def square(flow: np.ndarray) -> np.ndarray:
+    """How far it goes, squared [h, w]."""
     across, down = opencv().split(flow)
     made: np.ndarray = across * across + down * down
     return made
