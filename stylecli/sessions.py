@@ -205,13 +205,13 @@ class Session:
         """Height and width of a result that has the content's proportions, as the settings ask for it."""
         from torch import Tensor
 
-        from stylecli.media.resize import short_side
+        from stylecli.media.resize import sized
 
-        content, side = self._request.content, self.settings.result_side()
+        content = self._request.content
         if not isinstance(content, Tensor):
             return None
         height, width = content.shape[1:]
-        return short_side(height, width, side) if side else (height, width)
+        return sized((height, width), self.settings.result_side())
 
     def _weighted(self, shares: Sequence[float] | None) -> Inputs:
         if self._files is None:

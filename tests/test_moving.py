@@ -250,6 +250,14 @@ def test_what_an_encoder_holds_is_planned(tiny_fast: Path, cli: Cli, monkeypatch
     monkeypatch.setattr(codecs, "held_bytes", lambda codec, size: 2**32 if codec == "h264" else 0)
     assert "MiB are needed" in complaint(cli(*words, "-o", "c.mp4"), 4)
     assert cli(*words, "-o", "c.mkv", "--codec", "ffv1").exit_code == 0
+    assert "1,536 pixels: " in cli(*words, "-o", "c.mp4").stderr
+
+
+def test_codecs_by_their_other_names(cli: Cli):
+    for said, meant in (("h265", "hevc"), ("H.265", "hevc"), ("avc", "h264"), ("hvec", "hevc")):
+        done = cli("fast", "a.mp4", *FAST, "--codec", said)
+        assert "not one of auto, h264, hevc" in complaint(done, 2)
+        assert f"did you mean {meant}?" in done.stderr
 
 
 def test_one_frame(cli: Cli):

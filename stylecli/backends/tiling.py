@@ -72,8 +72,9 @@ def tile_side(
     if side < SMALLEST:
         tile = (SMALLEST + 2 * reach) ** 2 * bytes_per_pixel
         least = device.held_memory() + (tile + pixels * held) / 0.8
+        large = f"{pixels / 1e6:.1f} megapixels" if pixels >= 10**6 else f"{pixels:,} pixels"
         raise MemoryLimitError(
-            f"{pixels / 1e6:.1f} megapixels: {least / 2**20:.0f} MiB are needed even in the smallest tiles",
+            f"{large}: {least / 2**20:.0f} MiB are needed even in the smallest tiles",
             "raise --max-memory, or use a smaller --size",
         )
     return side

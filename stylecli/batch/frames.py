@@ -107,7 +107,7 @@ def pixels_of(frame: "Frame", levels: bool, size: int | None) -> "tuple[Tensor, 
     import numpy as np
     from torch import from_numpy
 
-    from stylecli.media.resize import short_side
+    from stylecli.media.resize import sized
     from stylecli.media.transparency import filled, resize_seen
 
     pixels = from_numpy(np.array(frame.color.transpose(2, 0, 1), order="C"))
@@ -118,8 +118,8 @@ def pixels_of(frame: "Frame", levels: bool, size: int | None) -> "tuple[Tensor, 
     pixels = filled(pixels, alpha)
     if not size:
         return pixels, alpha
-    height, width = pixels.shape[1:]
-    return resize_seen(pixels, alpha, short_side(height, width, size))
+    height, width = alpha.shape[1:]
+    return resize_seen(pixels, alpha, sized((height, width), size))
 
 
 def planes(values: "np.ndarray") -> "Tensor":

@@ -253,15 +253,16 @@ class Painting:
 
     def _beside(self) -> int:
         """Bytes that a clip takes besides what is painted: frames on their way, and those that an encoder holds."""
-        from stylecli.media.resize import short_side
+        from stylecli.media.resize import sized
         from stylecli.media.video.clip import ON_THE_WAY
         from stylecli.media.video.codecs import codec_for, held_bytes
 
         height, width = self.clip.size
-        size = self.job.settings.short_side()
-        shape = short_side(height, width, size) if size else (height, width)
-        coded = 0 if self.job.output == STDOUT else held_bytes(codec_for(self.job.format, self.outputs.codec), shape)
-        return ON_THE_WAY * height * width + coded
+        held = ON_THE_WAY * height * width
+        if self.job.output == STDOUT:
+            return held
+        result = sized(self.clip.size, self.job.settings.result_side())
+        return held + held_bytes(codec_for(self.job.format, self.outputs.codec), result)
 
     def _write(self, segments: "Segments", coder: Coder, sound: "str | bytes | Heard | None") -> tuple[str, ...]:
         from stylecli.media.video.writer import assemble

@@ -165,3 +165,8 @@ def resize_8bit(pixels: Tensor, size: tuple[int, int], *, filter: Filter) -> Ten
     image = Image.fromarray(levels.permute(1, 2, 0).contiguous().cpu().numpy())
     resized = image.resize((size[1], size[0]), Image.Resampling[filter.upper()])
     return torch.from_numpy(np.asarray(resized).copy()).permute(2, 0, 1).float().div(255).to(pixels.device)
+
+
+def sized(size: tuple[int, int], side: int | None) -> tuple[int, int]:
+    """Height and width with a short side of `side` pixels, where that is wanted."""
+    return short_side(*size, side) if side else size

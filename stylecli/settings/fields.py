@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from types import MappingProxyType
 from typing import ClassVar, TypeVar
 
 from stylecli.settings.values import check
@@ -58,6 +59,7 @@ def option(
     unit: str = "",
     source: str = "",
     choices: tuple[str, ...] = (),
+    also: Mapping[str, str] = MappingProxyType({}),
     minimum: float | None = None,
     maximum: float | None = None,
     sweep: bool = False,
@@ -73,6 +75,7 @@ def option(
         unit: Unit of the value (`px`, `Hz`), shown as the option's placeholder.
         source: Where the default or the formula comes from (paper section, repository).
         choices: The allowed words; empty for free values.
+        also: Other names of them, which hints explain.
         minimum: Smallest allowed number, inclusive.
         maximum: Largest allowed number, inclusive.
         sweep: The option may be given several times, or as `first:last:count`, to span a grid of jobs.
@@ -87,6 +90,7 @@ def option(
             "unit": unit,
             "source": source,
             "choices": choices,
+            "also": also,
             "minimum": minimum,
             "maximum": maximum,
             "sweep": sweep,

@@ -12,6 +12,7 @@ MOVING = ("mp4", "mov", "mkv", "webm", "avi", "gif", "webp", "apng")
 """Formats of clips; the first one where nothing says which."""
 
 CODECS = ("auto", "h264", "hevc", "vp9", "av1", "prores", "ffv1")
+CODECS_ALSO = {"h265": "hevc", "x265": "hevc", "avc": "h264", "x264": "h264"}
 ENCODING = ("codec", "start", "end", "fps", "every", "deinterlace", "steady", "over_time")
 """Options that a clip's record keeps beside those of every file."""
 
@@ -35,7 +36,11 @@ class MovingOutputs(Outputs):
     """Where results go, for methods that also take clips."""
 
     codec: str = option(
-        "auto", "how the frames of a clip are coded; auto: as its kind of file", choices=CODECS, panel=PANEL
+        "auto",
+        "how the frames of a clip are coded; auto: as its kind of file",
+        choices=CODECS,
+        also=CODECS_ALSO,
+        panel=PANEL,
     )
     start: str | None = option(None, "where in a clip to begin, in seconds or h:m:s", unit="time", panel=PANEL)
     end: str | None = option(None, "where in a clip to end, likewise", unit="time", panel=PANEL)

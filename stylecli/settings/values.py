@@ -217,9 +217,11 @@ def _checked(field: "dataclasses.Field[object]", kind: Kind, value: Value) -> Va
 def _wrong(field: "dataclasses.Field[object]", kind: Kind, said: str) -> UsageError:
     choices = field.metadata.get("choices")
     takes = expected(field, kind) or kind.base.__name__
-    near = nearest(said, choices) if choices else ""
+    names = {each: each for each in choices or ()} | dict(field.metadata.get("also", {}))
+    near = difflib.get_close_matches(said.lower(), names, n=1)
     return UsageError(
-        f"{flag(field.name)} {_short(said)}: not {'one of ' * bool(choices)}{takes}", near if "mean" in near else ""
+        f"{flag(field.name)} {_short(said)}: not {'one of ' * bool(choices)}{takes}",
+        f"did you mean {names[near[0]]}?" if near else "",
     )
 
 

@@ -37,7 +37,7 @@ class Codec:
         options: By quality.
         transparent: Its kind of frames with alpha, empty where it has none.
         even: Sides must be even.
-        held: Bytes of a pixel that an encoder holds once it is full; and with `spare`. Measured, but for hevc a guess.
+        held: Bytes of a pixel that an encoder holds once it is full; and with `spare`. Measured.
         spare: Options of frames so large that an encoder may not look far ahead: it holds what it looks at.
         thin: Options of frames a side of which is one pixel.
     """
@@ -74,7 +74,7 @@ CODECS = {
         "yuv420p",
         lambda q: {"crf": _X265(q), "preset": "medium", "x265-params": "log-level=none"},
         even=True,
-        held=(250, 120),
+        held=(300, 140),
         spare={"x265-params": "log-level=none:rc-lookahead=6:frame-threads=1"},
     ),
     "vp9": Codec(
