@@ -3,7 +3,9 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,8 +21,10 @@ from stylecli.losses.sound import GramDistance
 from stylecli.media.audio import CEILING, Sound, fit, read_sound, resample, write_sound
 from stylecli.media.spectrograms import Frames, griffin_lim, spectral_convergence
 from stylecli.method import Request
-from stylecli.nets.random_conv import ArcCosine, Limit, PatchDots, RandomConv
-from stylecli.optimise.sound import Box, SoundObjective, ahead, descend
+from stylecli.nets.patch_kernels import ArcCosine, PatchDots
+from stylecli.nets.random_conv import Limit, RandomConv
+from stylecli.optimise.lbfgs import BoundedLBFGS
+from stylecli.optimise.sound import Box, Lead, SoundObjective, ahead, descend
 from stylecli.settings.audio import AudioSettings
 
 CPU = ("--device", "cpu")
@@ -178,13 +182,48 @@ def test_few_directions_lead_most_of_the_way(monkeypatch: pytest.MonkeyPatch):
     loss = lambda x: float(sum(objective(x).values()))
     made = ahead(objective, content, box, 60)
     full = descend(objective, content, 60, box=box)
-    assert made.min() >= 0
-    assert (made <= top).all()
-    gained = (loss(content) - loss(made)) / (loss(content) - sum(full.losses.values()))
+    assert made.x.min() >= 0
+    assert (made.x <= top).all()
+    gained = (loss(content) - loss(made.x)) / (loss(content) - sum(full.losses.values()))
     assert gained > 0.8
+    assert made.scales == sorted(made.scales)
+    # A descent that knows how steep it is there loses no update to a first move that is too large.
+    known = descend(objective, made.x, 2, box=replace(box, scale=made.scales[0]))
+    assert sum(known.losses.values()) < loss(made.x)
     # Filters that were drawn see more than inner products.
     drawn = SoundObjective([RandomConv.drawn(129, 16, 11, torch.Generator())], content, [(1.0, style)], 1.0, 0.01)
-    assert ahead(drawn, content, box, 5) is content
+    assert ahead(drawn, content, box, 5).x is content
+
+
+@pytest.mark.parametrize("rhythm", [0, 1])
+def test_losses_along_few_directions_are_those_of_the_frames(rhythm: int):
+    generator = torch.Generator().manual_seed(0)
+    start, content, style = (torch.rand(n, 30, generator=generator, dtype=torch.double) for n in (40, 40, 50))
+    objective = SoundObjective([Limit(30, 5)], content, [(0.6, style), (0.4, content)], 1.0, 0.1, rhythm)
+    turn = torch.linalg.qr(torch.randn(30, 4, generator=generator, dtype=torch.double))[0]
+    moved = (start @ turn + torch.rand(40, 4, generator=generator, dtype=torch.double)).requires_grad_()
+    found = []
+    for loss in (objective.along(start, turn), lambda z: objective(start + (z - start @ turn) @ turn.T)):
+        parts = loss(moved)
+        found.append((*parts.values(), torch.autograd.grad(sum(parts.values()), moved)[0]))
+    assert all(torch.allclose(a, b) for a, b in zip(*found, strict=True))
+
+
+def test_a_descent_goes_on_from_where_its_lead_ends():
+    goal, near = torch.tensor([3.0, -2.0, 1.0]), torch.tensor([3.0, -2.0, 0.0])
+    asked = []
+
+    def loss(x: torch.Tensor) -> dict[str, torch.Tensor]:
+        asked.append(x.detach().clone())
+        return {"far": (x - goal).square().sum()}
+
+    room = torch.tensor(9.0)
+    box = Box(-room, room, 100.0)
+    lead = Lead(lambda x: {"near": (x - near).square().sum()}, 6)
+    made = descend(loss, torch.zeros(3), 3, box=box, lead=lead)
+    assert torch.allclose(asked[0], near, atol=1e-2)
+    assert torch.allclose(made.x, goal, atol=1e-2)
+    assert list(made.losses) == ["far"]
 
 
 @pytest.mark.parametrize("frames", [9, 300])
@@ -324,6 +363,13 @@ def test_a_bank_of_filters_does_much_the_same():
     assert max(ends) < 0.6 * start
 
 
+def test_drawn_filters_hear_what_has_no_high_frequencies():
+    low = lambda wave: resample(resample(wave, RATE, RATE // 2), RATE // 2, RATE)
+    few = {"steps": 1, "wave_steps": 1, "phase_steps": 1, "filters": 16, "device": "cpu"}
+    made = api.audio(Sound(low(tone()), RATE), Sound(low(crackle()), RATE), **few)
+    assert made.samples.abs().max() > 0.01
+
+
 def test_rhythm_compares_slower_patterns():
     slow = crackle(4) * (torch.sin(6 * torch.arange(4 * RATE) / RATE) > 0)
     content, style = Sound(0.1 * crackle(4), RATE), Sound(slow, RATE)
@@ -338,7 +384,7 @@ def test_rhythm_compares_slower_patterns():
 
 def test_a_blend_of_one_style_is_that_style():
     content, style = Sound(tone(), RATE), Sound(crackle(), RATE)
-    few = {"steps": 3, "wave_steps": 0, "phase_steps": 5, "device": "cpu"}
+    few = {"steps": 1, "wave_steps": 0, "phase_steps": 5, "device": "cpu"}
     alone = api.audio(content, style, **few).samples
     assert torch.allclose(api.audio(content, [style, style], shares=[1, 3], **few).samples, alone, atol=1e-3)
 
@@ -385,6 +431,23 @@ def test_ctrl_c_keeps_what_there_is():
     calls.clear()
     with pytest.raises(KeyboardInterrupt):
         api.audio(content, Sound(crackle(), RATE), listener=stop, device="cpu")
+
+
+def test_ctrl_c_counts_before_the_first_update_that_is_told(monkeypatch: pytest.MonkeyPatch):
+    calls, step = [], BoundedLBFGS.step
+
+    def stop(*given: Any) -> None:
+        calls.append(given)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        step(*given)
+
+    monkeypatch.setattr(BoundedLBFGS, "step", stop)
+    settings, content = AudioSettings(), Sound(tone(channels=2), RATE)
+    result = Audio(resolve("cpu"))(Request(settings, content, [Sound(crackle(), RATE)]))
+    assert result.interrupted
+    assert len(calls) == 5
+    assert result.sound.shape == content.samples.shape
 
 
 # The command

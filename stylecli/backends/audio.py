@@ -16,6 +16,7 @@ any rate, channels (they are frequencies of one network, which keeps them togeth
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -27,7 +28,7 @@ from stylecli.media.audio import CEILING, Sound, resample
 from stylecli.media.spectrograms import Frames, griffin_lim, spectral_convergence
 from stylecli.method import Method, Request, Result, Traits
 from stylecli.nets.random_conv import Bank, Limit, RandomConv
-from stylecli.optimise.sound import Box, SoundObjective, ahead, descend
+from stylecli.optimise.sound import Box, Descended, Lead, SoundObjective, ahead, descend
 from stylecli.progress import Listener
 from stylecli.settings.audio import AudioSettings
 
@@ -40,8 +41,11 @@ TEN_SECONDS = 420
 LONGEST_STYLE = 60
 """Seconds of a style that are compared: of a longer one six pieces, evenly spaced."""
 
-AHEAD = 10
+AHEAD = 20
 """Updates in few directions for each of all frequencies."""
+
+LEAD = 12
+"""Updates of the sound towards the log-magnitudes that were found, before those on the losses."""
 
 INAUDIBLE = 0.01
 """Log-magnitudes up to which a frequency is silent: what was compressed ends at 16 kHz, and rounding stays below it."""
@@ -173,9 +177,17 @@ class _Piece:
     def _metric(self, wave: Tensor) -> Callable[[Tensor], Tensor]:
         """What is loud moves far: losses see logarithms, whose slopes by it are small."""
         frames = Frames(self.frames.n_fft, self.frames.n_fft // 2)
-        amplitude = (frames.transformed(wave).abs() * (2048 / frames.n_fft)).add_(FLOOR)
+        amplitude = frames.transformed(wave).abs().transpose(1, 2) * (2048 / frames.n_fft)
+        amplitude = torch.nn.functional.avg_pool1d(amplitude, 3, 1, 1, count_include_pad=False).transpose(1, 2) + FLOOR
         amplitude /= amplitude.mean()
         return lambda x: frames.louder(x, amplitude)
+
+    def _lead(self, found: Descended, top: int) -> Lead | None:
+        """A sound's distance from the log-magnitudes that were found, as steep as losses were around them."""
+        if not found.scales:
+            return None
+        steepness = 1 / (2 * found.scales[-1])
+        return Lead(lambda wave: {"distance": steepness * (self.see(wave, top) - found.x).square().sum()}, LEAD)
 
     def _highest(self, sounds: Sequence[Tensor]) -> int:
         """How many frequencies there are up to the highest that is heard in any of these log-magnitudes."""
@@ -201,7 +213,8 @@ class _Piece:
         target, published = self.see(content), s.recipe == "ulyanov"
         mixed = [(share * s.alpha, rows) for share, rows in self.styles] + [(1 - s.alpha, target)]
         top = self.frames.n_fft // 2 + 1
-        if not published:
+        # Filters that were drawn have taps for all of them.
+        if not published and not s.filters:
             top = self._highest([rows for share, rows in [*mixed, (s.content_weight, target)] if share])
             mixed, target = [(share, self._below(rows, top)) for share, rows in mixed], self._below(target, top)
         count = target.shape[0] - s.kernel + 1
@@ -221,9 +234,17 @@ class _Piece:
             phase = torch.polar(torch.ones(phase.shape), 2 * math.pi * draw()).to(phase)
         follow = partial(descend, listener=listener, total=total)
         # Where a descent of all frequencies would lead is found first in few directions.
-        x = x if published else ahead(objective, x, box, AHEAD * s.steps)
-        descended = follow(objective, x, s.steps, box=None if published else box, done=done)
-        amplitude, losses = self._amplitude(descended.x), descended.losses
+        if published:
+            descended = follow(objective, x, s.steps, done=done)
+        else:
+            # Drawn filters see much the same as infinitely many.
+            limit = Limit(x.shape[1], s.kernel, s.filters)
+            many = replace(objective, banks=[limit]) if s.filters else objective
+            descended = ahead(many, x, box, AHEAD * s.steps)
+            if not descended.interrupted:
+                box = replace(box, scale=next(iter(descended.scales), None))
+                descended = follow(objective, descended.x, s.steps, box=box, done=done)
+        found, amplitude, losses = descended, self._amplitude(descended.x), descended.losses
         wave = griffin_lim(
             self.frames, amplitude, phase, iterations=s.phase_steps, momentum=s.momentum, length=content.shape[1]
         )
@@ -237,9 +258,11 @@ class _Piece:
                 (start + 2 * self.full * new).clamp(max=self.full),
             )
             box = Box(low, high, 4 * float(wave.square().mean().sqrt()), self._metric(wave))
-            descended = follow(of_wave, wave, s.wave_steps, box=box, done=done + s.steps)
-            wave, losses = descended.x, descended.losses
-            amplitude = self.frames.stft(wave).abs()
+            lead = self._lead(found, top)
+            descended = follow(of_wave, wave, s.wave_steps, box=box, lead=lead, done=done + s.steps)
+            if descended.losses:
+                wave, losses = descended.x, descended.losses
+                amplitude = self.frames.stft(wave).abs()
         self.interrupted = descended.interrupted
         losses = {**losses, "spectral convergence": spectral_convergence(self.frames, wave, amplitude)}
         for name, value in losses.items():

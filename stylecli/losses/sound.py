@@ -5,11 +5,12 @@ sum((S S^T)^2) / M^2: products of frames replace Gram matrices of filters.
 """
 
 from collections.abc import Sequence
+from copy import copy
 
 import torch
 from torch import Tensor
 
-from stylecli.nets.random_conv import Bank, Seen
+from stylecli.nets.random_conv import Along, Bank, Seen
 
 
 class GramDistance:
@@ -39,6 +40,12 @@ class GramDistance:
         """The distance of what is seen."""
         across = [share * self._mean(seen, target) for share, target in self.targets]
         return self._mean(seen, seen) - 2 * torch.stack(across).sum() + self.size
+
+    def along(self, turned: Along) -> "GramDistance":
+        """The same distance of frames that move along few directions."""
+        made = copy(self)
+        made.bank, made.targets = turned, [(share, turned.aim(seen)) for share, seen in self.targets]
+        return made
 
     def _mean(self, a: Seen, b: Seen) -> Tensor:
         total, n, m = self.bank.squares(a, b)

@@ -69,7 +69,7 @@ class Frames:
 
         A symmetric positive map where amplitudes are positive.
         """
-        return self.added(self.transformed(wave).mul_(amplitude), wave.shape[1])
+        return self.added(_multiply(self.transformed(wave), amplitude), wave.shape[1])
 
     def window(self, like: Tensor) -> Tensor:
         """What a frame is multiplied by, [n_fft], in the type of `like`."""
@@ -84,24 +84,28 @@ class _LogMagnitudes(torch.autograd.Function):
         """The rows."""
         spectrum = frames.transformed(wave)[:, :, :top]
         size = magnitudes(spectrum)
-        ctx.save_for_backward(spectrum, size)
+        raised = (size * loud).add_(1)
+        ctx.save_for_backward(spectrum, size, raised)
         ctx.told = frames, loud, wave.shape[1]
-        return (size * loud).log1p_().transpose(0, 1).flatten(1)
+        # `log1p` takes ten times as long, and is another only where nothing is heard.
+        return raised.log().transpose(0, 1).flatten(1)
 
     @staticmethod
     def backward(ctx: Context, *grads: Tensor) -> tuple[Tensor, None, None, None]:
         """By the wave."""
-        spectrum, size = ctx.saved_tensors
+        spectrum, size, raised = ctx.saved_tensors
         frames, loud, length = ctx.told
-        slope = grads[0].unflatten(1, (len(size), -1)).transpose(0, 1) * loud
         # Silence has no direction, and is 0 itself.
-        slope = slope / (size * loud).add_(1).mul_(size.clamp_min(torch.finfo(size.dtype).tiny ** 0.5))
+        slope = size.clamp_min(torch.finfo(size.dtype).tiny ** 0.5).mul_(raised)
+        torch.div(grads[0].unflatten(1, (len(size), -1)).transpose(0, 1), slope, out=slope)
         # The inverse counts all but the first and the last frequency twice, and divides by their number.
-        slope[..., 1 : frames.n_fft // 2] /= 2
+        slope[..., :: frames.n_fft // 2] *= 2
         # Frequencies that are left out are silent.
         whole = spectrum.new_zeros(*spectrum.shape[:2], frames.n_fft // 2 + 1)
-        torch.mul(spectrum, slope, out=whole[..., : spectrum.shape[2]])
-        return frames.added(whole, length).mul_(frames.n_fft), None, None, None
+        heard = torch.view_as_real(whole[..., : spectrum.shape[2]])
+        for part, made in zip(torch.view_as_real(spectrum).unbind(-1), heard.unbind(-1), strict=True):
+            torch.mul(part, slope, out=made)
+        return frames.added(whole, length).mul_(frames.n_fft * loud / 2), None, None, None
 
 
 def griffin_lim(
@@ -130,9 +134,10 @@ def griffin_lim(
     wave = frames.added(_with_phases(amplitude, start.clone()), length) / evenly
     for _ in range(iterations - 1):
         now = frames.transformed(wave)
-        ahead = torch.lerp(before, now, 1 + momentum) if momentum else now
+        # As real numbers, in a tenth of the time.
+        ahead = torch.view_as_real(before).lerp_(torch.view_as_real(now), 1 + momentum)
+        wave = frames.added(_with_phases(amplitude, torch.view_as_complex(ahead)), length) / evenly
         before = now
-        wave = frames.added(_with_phases(amplitude, ahead), length) / evenly
     return wave
 
 
@@ -150,7 +155,14 @@ def spectral_convergence(frames: Frames, wave: Tensor, amplitude: Tensor) -> flo
 def _with_phases(amplitude: Tensor, spectrum: Tensor) -> Tensor:
     """`amplitude` with the phases of `spectrum`, which is changed: what is silent has the phase 0."""
     spectrum.real += torch.finfo(amplitude.dtype).tiny ** 0.5
-    return spectrum * (amplitude / magnitudes(spectrum))
+    return _multiply(spectrum, amplitude / magnitudes(spectrum))
+
+
+def _multiply(spectrum: Tensor, factor: Tensor) -> Tensor:
+    """`spectrum` times real `factor`, in place; a product of the two would make complex numbers of factors first."""
+    for part in torch.view_as_real(spectrum).unbind(-1):
+        part.mul_(factor)
+    return spectrum
 
 
 def magnitudes(spectrum: Tensor) -> Tensor:

@@ -20,16 +20,10 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor, nn
 
-from stylecli.device import Context
+from stylecli.nets.patch_kernels import ArcCosine, ArcCosineSquares, PatchDots, wide
 
 ALIGNED = 16
 """Frames are filled up with silent frequencies to a multiple of so many."""
-
-ROWS = 128
-"""Of a matrix of frames that are taken at once."""
-
-SMALLEST_BLOCK = 256
-"""Frames of which all products are computed."""
 
 
 def deviation(bins: int, filters: int, width: int) -> float:
@@ -45,8 +39,6 @@ class Bank(Protocol):
     """What losses ask of a network: inner products of the features of frames [N, bins], its width less one fewer."""
 
     width: int
-    turns: bool
-    """Whether it sees the same of frames however their frequencies are turned: only their inner products count."""
 
     def see(self, x: Tensor) -> Seen:
         """Whatever `products` and `distance` want of frames [N, bins]."""
@@ -69,7 +61,6 @@ class RandomConv(nn.Module):
     """
 
     weight: Tensor
-    turns = False
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
@@ -105,8 +96,6 @@ class RandomConv(nn.Module):
 class Limit(nn.Module):
     """As many filters as one likes, in the scale of `filters` drawn ones."""
 
-    turns = True
-
     def __init__(self, bins: int, width: int, filters: int = 4096) -> None:
         super().__init__()
         self.width, self.scale = width, filters * deviation(bins, filters, width) ** 2
@@ -138,121 +127,62 @@ class Limit(nn.Module):
     def distance(self, a: Seen, b: Seen) -> Tensor:
         """See `Bank`."""
         (x, of_x, _), (y, of_y, _) = a, b
-        dots = _wide(torch.linalg.vecdot(x, y)).unfold(0, self.width, 1).sum(1)
-        product: Tensor = ArcCosine.apply(dots, of_x, of_y)
-        return self.scale * (of_x.square() / 2 + of_y.square() / 2 - 2 * product)
+        dots = wide(torch.linalg.vecdot(x, y)).unfold(0, self.width, 1).sum(1)
+        return _apart(self.scale, dots, of_x, of_y)
 
 
-def _wide(x: Tensor) -> Tensor:
-    """In float64, where there is one: sums of small differences follow, and it costs nothing."""
-    return x if x.device.type == "mps" else x.double()
+class Along:
+    """What a `Limit` sees of frames that leave `start` [N, bins] in few directions: the same, at a part of the cost.
 
-
-class PatchDots(torch.autograd.Function):
-    """Inner products [N - width + 1, M - width + 1] of patches of frames [N, bins] and [M, bins], None for the same."""
-
-    @staticmethod
-    def forward(ctx: Context, x: Tensor, y: Tensor | None, width: int) -> Tensor:
-        """Sums along the diagonals of the inner products of frames."""
-        ctx.save_for_backward(*(x,) if y is None else (x, y))
-        frames = _squared(x) if y is None else x @ y.T
-        return _diagonal_sums(frames, width)
-
-    @staticmethod
-    def backward(ctx: Context, *grads: Tensor) -> tuple[Tensor, Tensor | None, None]:
-        """By the frames of each."""
-        x, y = ctx.saved_tensors[0], ctx.saved_tensors[-1]
-        width = len(x) - len(grads[0]) + 1
-        spread = _diagonal_sums(nn.functional.pad(grads[0], (width - 1,) * 4), width)
-        if len(ctx.saved_tensors) == 1:
-            return (spread + spread.T) @ x, None, None
-        return spread @ y, spread.T @ x if ctx.needs_input_grad[1] else None, None
-
-
-def _diagonal_sums(x: Tensor, width: int) -> Tensor:
-    """The sums [N - width + 1, M - width + 1] of `width` neighbors each along the diagonals of [N, M], by doubling."""
-    n, m = (side - width + 1 for side in x.shape)
-    made, first, count = None, 0, 1
-    while width >> first:
-        if width >> first & 1:
-            at = width - (width & (2 * count - 1))
-            part = x[at : at + n, at : at + m]
-            made = part.clone() if made is None else made.add_(part)
-        first, count = first + 1, 2 * count
-        if width >> first:
-            half = count // 2
-            x = x[:-half, :-half] + x[half:, half:]
-    assert made is not None
-    return made
-
-
-def _squared(x: Tensor) -> Tensor:
-    """`x @ x.T`: of what is symmetric, little is computed twice."""
-    if len(x) < SMALLEST_BLOCK or not x.is_cpu:
-        return x @ x.T
-    half = len(x) // 2
-    made = x.new_empty(len(x), len(x))
-    made[:half, :half], made[half:, half:] = _squared(x[:half]), _squared(x[half:])
-    across = x[:half] @ x[half:].T
-    made[:half, half:], made[half:, :half] = across, across.T
-    return made
-
-
-class ArcCosineSquares(torch.autograd.Function):
-    """The sum of the squares of the kernel of `dots` [N, M] and norms [N] and [M], its slopes found along with it.
-
-    Some rows at a time, which stay in a processor's cache; of what is symmetric, the half above the diagonal.
+    Args:
+        bank: The network.
+        start: Frames.
+        turn: Orthonormal directions [bins, few]; what is seen are the coordinates [N, few] of frames in these.
     """
 
-    @staticmethod
-    def forward(ctx: Context, dots: Tensor, a: Tensor, b: Tensor, symmetric: bool) -> Tensor:
-        """Sum of (|u| |v| (sin t + (pi - t) cos t))^2 / 4 pi^2."""
-        dots, a, b = dots.detach(), a.detach(), b.detach()
-        total, by_a, by_b = _wide(dots.new_zeros(())), torch.zeros_like(a), torch.zeros_like(b)
-        by_dots = torch.zeros_like(dots) if symmetric else torch.empty_like(dots)
-        for top in range(0, len(a), ROWS):
-            rows, columns = slice(top, top + ROWS), slice(top if symmetric else 0, None)
-            sizes = a[rows, None] * b[columns]
-            cos = (dots[rows, columns] / sizes).clamp_(-1, 1)
-            # 1 - cos^2, rounded, is never below 0.
-            sin = torch.addcmul(cos.new_ones(()), cos, cos, value=-1).sqrt_()
-            rest = torch.rsub(cos.acos(), math.pi)
-            kernel = torch.addcmul(sin, cos, rest).mul_(sizes)
-            half = kernel[:, ROWS:] if symmetric else kernel[:, :0]
-            total += torch.linalg.vecdot(kernel.flatten(), kernel.flatten()) + half.square().sum()
-            half *= 2
-            torch.mul(kernel, rest, out=by_dots[rows, columns])
-            kernel *= sin
-            by_a[rows] += kernel @ b[columns]
-            by_b[columns] += a[rows] @ kernel
-        ctx.save_for_backward(by_dots, by_a, by_b)
-        return total / (4 * math.pi**2)
+    def __init__(self, bank: Limit, start: Tensor, turn: Tensor) -> None:
+        self.width, self.scale = bank.width, bank.scale
+        self.start, self.turn = start, turn
+        self.others = self._others(start, None)
+        """Inner products of patches that all other directions have, where frames stay."""
 
-    @staticmethod
-    def backward(ctx: Context, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        """By the dots, and both norms."""
-        by_dots, by_a, by_b = (part * (grads[0] / (2 * math.pi**2)) for part in ctx.saved_tensors)
-        return by_dots, by_a, by_b, None
+    def aim(self, target: Seen) -> Seen:
+        """What is compared with coordinates, of a target that the network has seen."""
+        y, of_y, _ = target
+        # Without the silent frequencies that fill it up.
+        y = y[:, : len(self.turn)]
+        return y @ self.turn, of_y, self._others(self.start, y)
+
+    def see(self, x: Tensor) -> Seen:
+        """See `Bank`, of coordinates."""
+        dots = PatchDots.apply(x, None, self.width) + self.others
+        return x, dots.diagonal().clamp(min=1e-12).sqrt(), dots
+
+    def products(self, a: Seen, b: Seen) -> Tensor:
+        """See `Bank`."""
+        product: Tensor = ArcCosine.apply(self._dots(a, b), a[1][:, None], b[1][None])
+        return self.scale * product
+
+    def squares(self, a: Seen, b: Seen) -> tuple[Tensor, int, int]:
+        """See `Bank`."""
+        total: Tensor = ArcCosineSquares.apply(self._dots(a, b), a[1], b[1], a is b)
+        return self.scale**2 * total, len(a[1]), len(b[1])
+
+    def distance(self, a: Seen, b: Seen) -> Tensor:
+        """See `Bank`."""
+        dots = wide(torch.linalg.vecdot(a[0], b[0])).unfold(0, self.width, 1).sum(1) + b[2].diagonal()
+        return _apart(self.scale, dots, a[1], b[1])
+
+    def _dots(self, a: Seen, b: Seen) -> Tensor:
+        return a[2] if a is b else PatchDots.apply(a[0], b[0], self.width) + b[2]
+
+    def _others(self, x: Tensor, y: Tensor | None) -> Tensor:
+        few = None if y is None else y @ self.turn
+        made: Tensor = PatchDots.apply(x, y, self.width) - PatchDots.apply(x @ self.turn, few, self.width)
+        return made
 
 
-class ArcCosine(torch.autograd.Function):
-    """The kernel of `dots` [N, M] and norms that broadcast to it, with slopes that stay finite at angle 0."""
-
-    @staticmethod
-    def forward(ctx: Context, dots: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        """E relu relu, see above."""
-        cos = (dots / (a * b)).clamp(-1, 1)
-        angle, sin = cos.acos(), (1 - cos * cos).sqrt()
-        ctx.save_for_backward(angle, sin, a, b)
-        return a * b * (sin + (math.pi - angle) * cos) / (2 * math.pi)
-
-    @staticmethod
-    def backward(ctx: Context, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """By the dots (pi - t) / 2 pi, by |u| |v| sin t / 2 pi."""
-        angle, sin, a, b = ctx.saved_tensors
-        by_sin = grads[0] * sin / (2 * math.pi)
-        return (
-            grads[0] * (math.pi - angle) / (2 * math.pi),
-            (by_sin * b).sum_to_size(a.shape),
-            (by_sin * a).sum_to_size(b.shape),
-        )
+def _apart(scale: float, dots: Tensor, of_x: Tensor, of_y: Tensor) -> Tensor:
+    """Squared distances of features whose patches have these inner products and norms."""
+    product: Tensor = ArcCosine.apply(dots, of_x, of_y)
+    return scale * (of_x.square() / 2 + of_y.square() / 2 - 2 * product)

@@ -35,6 +35,7 @@ class BoundedLBFGS:
         box: Lowest and highest values, each broadcastable to the picture.
         unit: The size of a large change.
         metric: What M makes of a gradient; by default itself.
+        scale: What a gradient is multiplied by for the first move, see `scales`; by default it has FIRST_MOVE's size.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class BoundedLBFGS:
         box: tuple[Tensor, Tensor] | None = None,
         unit: float = 1.0,
         metric: Callable[[Tensor], Tensor] | None = None,
+        scale: float | None = None,
     ) -> None:
         self.picture, self.learning_rate, self.unit, self.metric = picture, learning_rate, unit, metric
+        self.scale = scale
         self.low, self.high = box or (picture.new_zeros(()), picture.new_ones(()))
         self.pairs: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=history)
         self.before: tuple[Tensor, Tensor, float] | None = None  # picture, gradient and loss of the last good point
@@ -71,12 +74,21 @@ class BoundedLBFGS:
         self.move = self._direction(gradient.masked_fill(held, 0)).masked_fill_(held, 0)
         size = _number(self.move.square().mean().sqrt())
         wanted: Scalar = FIRST_MOVE * self.unit
-        if self.pairs:
+        if self.pairs or self.scale:
             wanted, most = size * self.learning_rate, TRUST * self.unit
             wanted = wanted.clamp_max(most) if isinstance(wanted, Tensor) else min(wanted, most)
         self.move *= wanted / (size.clamp_min(1e-12) if isinstance(size, Tensor) else max(size, 1e-12))
         self.before, self.shrink = (self.picture.clone(), gradient.clone(), loss), 1.0
         self.picture.add_(self.move).clamp_(self.low, self.high)
+
+    def scales(self) -> list[float]:
+        """The inverse curvatures that the pairs met, rising."""
+        squares = torch.stack([y.square().sum() for _, y, _ in self.pairs]).tolist() if self.pairs else []
+        return sorted(curvature / square for (_, _, curvature), square in zip(self.pairs, squares, strict=True))
+
+    def forget(self) -> None:
+        """Makes the next point the first of another objective, of about the same curvature: pairs stay."""
+        self.before = None
 
     def _remember(self, s: Tensor, y: Tensor) -> None:
         curvature, lengths = torch.stack([s.flatten() @ y.flatten(), s.norm() * y.norm()]).tolist()
@@ -93,6 +105,8 @@ class BoundedLBFGS:
         if self.pairs:
             _, y, curvature = self.pairs[-1]
             q.mul_(curvature / _number(y.flatten() @ self._measured(y).flatten()))
+        elif self.scale is not None:
+            q.mul_(self.scale)
         for (s, y, curvature), amount in zip(self.pairs, reversed(used), strict=True):
             _add(q, s, amount - _number(y.flatten() @ q.flatten()) / curvature)
         return q

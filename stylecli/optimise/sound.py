@@ -3,14 +3,15 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from stylecli.losses.sound import GramDistance
-from stylecli.nets.random_conv import Bank
+from stylecli.nets.random_conv import Along, Bank, Limit
 from stylecli.optimise.lbfgs import BoundedLBFGS
 from stylecli.progress import Listener, Step, silent
 
@@ -51,12 +52,22 @@ class SoundObjective:
         style, content = x.new_zeros(()), x.new_zeros(())
         scales = self._scales(x)
         for bank, grams, target in zip(self.banks, self.grams, self.seen, strict=True):
-            first, *others = [bank.see(each) for each in scales]
-            style = style + sum(gram(seen) for gram, seen in zip(grams, (first, *others), strict=True))
+            seen = [gram.bank.see(each) for gram, each in zip(grams, scales, strict=True)]
+            style = style + sum(gram(each) for gram, each in zip(grams, seen, strict=True))
             if self.content_weight:
-                content = content + bank.distance(first, target).sum()
+                content = content + bank.distance(seen[0], target).sum()
         count = len(self.banks)
         return {"style": self.style_weight / count * style, "content": self.content_weight / count * content}
+
+    def along(self, start: Tensor, turn: Tensor) -> "SoundObjective":
+        """The same, of coordinates [N, few] in directions `turn` [bins, few]: of frames that leave `start` in these."""
+        few, scales = copy(self), self._scales(start)
+        banks = [[Along(bank, each, turn) for each in scales] for bank in self.banks if isinstance(bank, Limit)]
+        few.banks = [first for first, *_ in banks]
+        few.seen = [bank.aim(seen) for bank, seen in zip(few.banks, self.seen, strict=True)]
+        pairs = [zip(grams, each, strict=True) for grams, each in zip(self.grams, banks, strict=True)]
+        few.grams = [[gram.along(bank) for gram, bank in each] for each in pairs]
+        return few
 
     def _scales(self, x: Tensor) -> list[Tensor]:
         scales = [x]
@@ -81,12 +92,14 @@ class Box:
         high: Highest values.
         unit: The size of a large change.
         metric: See `BoundedLBFGS`.
+        scale: See `BoundedLBFGS`.
     """
 
     low: Tensor
     high: Tensor
     unit: float
     metric: Callable[[Tensor], Tensor] | None = None
+    scale: float | None = None
 
 
 @dataclass
@@ -97,19 +110,39 @@ class Descended:
         x: The best point.
         losses: Weighted losses there.
         interrupted: Ctrl-C ended it early.
+        scales: Inverse curvatures that it met, rising; none without a box.
     """
 
     x: Tensor
     losses: dict[str, float] = field(default_factory=dict)
     interrupted: bool = False
+    scales: list[float] = field(default_factory=list)
+
+
+Goal = Callable[[Tensor], dict[str, Tensor]]
+"""Losses by name at a point."""
+
+
+@dataclass(frozen=True)
+class Lead:
+    """A cheaper objective that leads most of the way to another's lowest point, of about the same curvature.
+
+    Attributes:
+        objective: Losses by name.
+        steps: Updates.
+    """
+
+    objective: Goal
+    steps: int
 
 
 def descend(
-    objective: Callable[[Tensor], dict[str, Tensor]],
+    objective: Goal,
     start: Tensor,
     steps: int,
     *,
     box: Box | None = None,
+    lead: Lead | None = None,
     listener: Listener = silent,
     done: int = 0,
     total: int = 0,
@@ -121,22 +154,18 @@ def descend(
         start: Where to begin: log-magnitudes, or a wave.
         steps: Updates, each of one evaluation; without a box of a few.
         box: Where to stay; without one, SciPy's L-BFGS-B goes wherever the loss falls, as the original.
+        lead: What goes before it; needs a box.
         listener: Hears of every update.
         done: Updates before this descent, of `total`.
     """
     best = Descended(start)
     lowest, updates, began = float("inf"), done, time.perf_counter()
 
-    @torch.enable_grad()
     def evaluate(x: Tensor) -> tuple[float, Tensor]:
         nonlocal best, lowest
-        x = x.detach().clone().requires_grad_()
-        parts = objective(x)
-        loss = torch.stack(list(parts.values())).sum()
-        (gradient,) = torch.autograd.grad(loss, x)
-        value, *values = torch.stack([loss, *parts.values()]).tolist()
+        value, gradient, losses = _evaluated(objective, x)
         if value < lowest:
-            best, lowest = Descended(x.detach(), dict(zip(parts, values, strict=True))), value
+            best, lowest = Descended(x.detach().clone(), losses), value
         return value, gradient
 
     def tell(_: object = None) -> None:
@@ -156,45 +185,69 @@ def descend(
             options = {"maxiter": steps, "maxcor": HISTORY}
             minimize(of_values, first, jac=True, method="L-BFGS-B", callback=tell, options=options)
         else:
-            _between(box, start, steps, evaluate, tell)
+            best.scales = _between(box, start, steps, lead, evaluate, tell)
     except KeyboardInterrupt:
         best.interrupted = True
     return best
 
 
+@torch.enable_grad()
+def _evaluated(objective: Goal, x: Tensor) -> tuple[float, Tensor, dict[str, float]]:
+    """The loss at `x`, its gradient, and its parts."""
+    x = x.detach().requires_grad_()
+    parts = objective(x)
+    loss = torch.stack(list(parts.values())).sum()
+    (gradient,) = torch.autograd.grad(loss, x)
+    value, *values = torch.stack([loss, *parts.values()]).tolist()
+    return value, gradient, dict(zip(parts, values, strict=True))
+
+
 def _between(
-    box: Box, start: Tensor, steps: int, evaluate: Callable[[Tensor], tuple[float, Tensor]], tell: Callable[[], None]
-) -> None:
+    box: Box,
+    start: Tensor,
+    steps: int,
+    lead: Lead | None,
+    evaluate: Callable[[Tensor], tuple[float, Tensor]],
+    tell: Callable[[], None],
+) -> list[float]:
     variable = start.detach().clone().clamp_(box.low, box.high)
-    optimizer = BoundedLBFGS(variable, HISTORY, box=(box.low, box.high), unit=box.unit, metric=box.metric)
+    optimizer = BoundedLBFGS(
+        variable, HISTORY, box=(box.low, box.high), unit=box.unit, metric=box.metric, scale=box.scale
+    )
 
     def closure() -> float:
         value, variable.grad = evaluate(variable)
         return value
 
+    def leading() -> float:
+        assert lead is not None
+        value, variable.grad, _ = _evaluated(lead.objective, variable)
+        return value
+
+    for _ in range(lead.steps if lead else 0):
+        optimizer.step(leading)
+    optimizer.forget()
     for _ in range(steps):
         optimizer.step(closure)
         tell()
+    return optimizer.scales()
 
 
-def ahead(objective: SoundObjective, start: Tensor, box: Box, steps: int) -> Tensor:
-    """Where about `steps` updates from `start` [N, bins] lead, at a small part of the cost.
+def ahead(objective: SoundObjective, start: Tensor, box: Box, steps: int) -> Descended:
+    """Where `steps` updates from `start` [N, bins] lead along few directions, at a small part of the cost.
 
-    Frames move along the few directions that content, styles and start have most of, which losses of inner products
-    see as so many frequencies; what they have of others stays. Bounds are kept at the end alone.
+    Directions are those that content, styles and start have most of; what frames have of others stays. Bounds are kept
+    at the end alone.
     """
     counting = [(objective.content_weight, objective.content), *objective.styles, (1.0, start)]
     rows = torch.cat([x for weight, x in counting if weight])
-    if not all(bank.turns for bank in objective.banks) or start.shape[1] <= 2 * DIRECTIONS:
-        return start
+    if not all(isinstance(bank, Limit) for bank in objective.banks) or start.shape[1] <= 2 * DIRECTIONS:
+        return Descended(start)
     turn = _directions(rows)
-    styles = [(share, x @ turn) for share, x in objective.styles]
-    weights = objective.style_weight, objective.content_weight
-    few = SoundObjective(objective.banks, objective.content @ turn, styles, *weights, objective.rhythm, objective.extra)
     begin, free = start @ turn, torch.full_like(box.low, math.inf)
     size = float(begin.square().mean().sqrt() / start.square().mean().sqrt().clamp_min(1e-12))
-    found = descend(few, begin, steps, box=Box(-free, free, box.unit * size)).x
-    return (start + (found - begin) @ turn.T).clamp(box.low, box.high)
+    found = descend(objective.along(start, turn), begin, steps, box=Box(-free, free, box.unit * size))
+    return replace(found, x=(start + (found.x - begin) @ turn.T).clamp(box.low, box.high))
 
 
 def _directions(rows: Tensor) -> Tensor:

@@ -42,9 +42,9 @@ class AudioSettings(Settings):
     rhythm: int = option(
         0, "coarser copies in time that are compared too, each 4 times as coarse", minimum=0, maximum=3
     )
-    steps: int = option(8, "updates of L-BFGS on the spectrogram", minimum=1)
+    steps: int = option(4, "updates of L-BFGS on the spectrogram", minimum=1)
     phase_steps: int = option(24, "iterations of Griffin-Lim, which finds the phase", minimum=1)
-    wave_steps: int = option(20, "updates of L-BFGS on the sound itself, after that", minimum=0)
+    wave_steps: int = option(12, "updates of L-BFGS on the sound itself, after that", minimum=0)
     momentum: float = option(
         0.99, "of fast Griffin-Lim; 0 is the plain one", source="Perraudin 2013", minimum=0, maximum=2
     )
