@@ -221,7 +221,7 @@ def audio(**more: Any) -> Use:
         t, random = torch.arange(6000) / 8000, torch.Generator().manual_seed(0)
         tone = Sound(0.3 * torch.sin(2 * torch.pi * 220 * t)[None], 8000)
         noise = Sound(0.1 * torch.randn(1, 6000, generator=random), 8000)
-        steps = {"steps": 3, "phase_steps": 2, "wave_steps": 2}
+        steps = {"steps": 1, "phase_steps": 2, "wave_steps": 2}
         settings = build(settings_of("audio"), {**steps, **more})
         samples: Tensor = opened("audio", settings, device)(Request(settings, tone, [noise])).sound
         return samples

@@ -63,8 +63,8 @@ class SoundObjective:
         """The same, of coordinates [N, few] in directions `turn` [bins, few]: of frames that leave `start` in these."""
         few, scales = copy(self), self._scales(start)
         banks = [[Along(bank, each, turn) for each in scales] for bank in self.banks if isinstance(bank, Limit)]
-        few.banks = [first for first, *_ in banks]
-        few.seen = [bank.aim(seen) for bank, seen in zip(few.banks, self.seen, strict=True)]
+        firsts = [first for first, *_ in banks]
+        few.banks, few.seen = firsts, [bank.aim(seen) for bank, seen in zip(firsts, self.seen, strict=True)]
         pairs = [zip(grams, each, strict=True) for grams, each in zip(self.grams, banks, strict=True)]
         few.grams = [[gram.along(bank) for gram, bank in each] for each in pairs]
         return few
