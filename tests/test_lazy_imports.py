@@ -14,7 +14,7 @@ HEAVY = (
     "numpy",
     "PIL",
     "scipy",
-    "librosa",
+    "soxr",
     "soundfile",
     "imagecodecs",
     "safetensors",
