@@ -8,10 +8,11 @@ with log-magnitudes x, features f = relu(random convolution over time), G = f^T 
 `--recipe ulyanov` does not: filters are infinitely many (`nets.random_conv`); it starts from the content and its phase
 with a little noise of the style's color (silence has neither phase nor slope), not from noise alone; x stays between
 silence and the loudest that content or style have in each frequency (a sparse content's few tones would else grow
-without end, for features see how loud a frame is sooner than where); with the phase found, the sound itself
-descends, loud frequencies by larger steps, its distance from the spectrogram that was found and then L(x(wave)), for
-that spectrogram is none that a sound can have; Gram matrices are divided by the frames that have features (the original counts those before the convolution);
-any rate, channels (they are frequencies of one network, which keeps them together) and length.
+without end, for features see how loud a frame is sooner than where); with the phase found, the sound itself descends,
+loud frequencies by larger steps, its distance from the spectrogram that was found and then L(x(wave)), for that
+spectrogram is none that a sound can have; Gram matrices are divided by the frames that have features (the original
+counts those before the convolution); any rate, channels (they are frequencies of one network, which keeps them
+together) and length.
 """
 
 import math
