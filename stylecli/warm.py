@@ -31,7 +31,7 @@ from stylecli.batch import supervised
 from stylecli.checkpoints import kept
 from stylecli.errors import StyleCliError
 
-MAY_BE_LOADED = ("PIL", "av", "imagecodecs", "numpy", "rich", "safetensors", "scipy", "soundfile", "soxr")
+MAY_BE_LOADED = ("PIL", "av", "imagecodecs", "librosa", "numpy", "rich", "safetensors", "scipy", "soundfile", "soxr")
 """Packages whose modules are loaded here when a command has needed them: they start no threads."""
 
 LEFT_OUT = ("stylecli.__main__", "stylecli.live", "stylecli.serving", "stylecli.training", "stylecli.warm")

@@ -14,7 +14,7 @@ HEAVY = (
     "numpy",
     "PIL",
     "scipy",
-    "soxr",
+    "librosa",
     "soundfile",
     "imagecodecs",
     "safetensors",

@@ -11,7 +11,7 @@ from stylecli import __version__
 from stylecli.errors import ExitCode, StyleCliError
 
 PANEL = "Tools"
-PACKAGES = ("torch", "torchvision", "numpy", "pillow", "safetensors", "soxr", "soundfile", "imagecodecs", "pooch")
+PACKAGES = ("torch", "torchvision", "numpy", "pillow", "safetensors", "librosa", "soundfile", "imagecodecs", "pooch")
 
 
 def command(as_json: bool = typer.Option(False, "--json", metavar="", help="One JSON object on stdout.")) -> ExitCode:

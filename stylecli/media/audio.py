@@ -4,7 +4,6 @@ What does not fit into full scale is limited, made quieter as a whole, or left t
 settings that made a file stand behind `stylecli:` in its comment.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -115,14 +114,10 @@ def resample(samples: Tensor, rate: int, wanted: int) -> Tensor:
         return samples
     if samples.numel() / rate * wanted > MOST_SAMPLES:
         raise InputError(f"a sound of {samples.shape[1] / rate:,.0f} s would take {wanted:,} Hz", "cut it first")
-    import soxr
+    import librosa
 
-    made = np.zeros((len(samples), math.ceil(samples.shape[1] * (wanted / rate))), np.float32)
-    for channel, row in zip(made, samples.numpy(), strict=True):
-        # Of very short sounds soxr makes a sample more or less.
-        there = soxr.resample(row, rate, wanted, quality="HQ")[: made.shape[1]]
-        channel[: len(there)] = there
-    return torch.from_numpy(made)
+    made = librosa.resample(samples.numpy(), orig_sr=rate, target_sr=wanted, res_type="soxr_hq")
+    return torch.from_numpy(np.ascontiguousarray(made, dtype=np.float32))
 
 
 def fit(samples: Tensor, clip: str) -> tuple[Tensor, str]:
