@@ -252,7 +252,7 @@ class _Piece:
         new = torch.ones(content.shape[1]).to(wave)
         new[:heard] = torch.linspace(0, 1, heard)
         wave = start.lerp(wave, new)
-        if s.wave_steps and not descended.interrupted:
+        if s.updates and not descended.interrupted:
             of_wave = lambda wave: objective(self.see(wave, top))
             low, high = (
                 (start - 2 * self.full * new).clamp(min=-self.full),
@@ -260,7 +260,7 @@ class _Piece:
             )
             box = Box(low, high, 4 * float(wave.square().mean().sqrt()), self._metric(wave))
             lead = self._lead(found, top)
-            descended = follow(of_wave, wave, s.wave_steps, box=box, lead=lead, done=done + s.steps)
+            descended = follow(of_wave, wave, s.updates, box=box, lead=lead, done=done + s.steps)
             if descended.losses:
                 wave, losses = descended.x, descended.losses
                 amplitude = self.frames.stft(wave).abs()
@@ -277,7 +277,7 @@ def _in_chunks(wave: Tensor, rate: int, piece: _Piece, listener: Listener) -> Te
     longest = max(max(int(piece.settings.chunk * rate), overlap) + overlap, piece.shortest)
     count = max(1, math.ceil((length - overlap) / (longest - overlap)))
     size = math.ceil((length + (count - 1) * overlap) / count)
-    total = count * (piece.settings.steps + piece.settings.wave_steps)
+    total = count * (piece.settings.steps + piece.settings.updates)
     peak = max(float(wave.max()), -float(wave.min()))
     piece.full = peak if peak > 1 else CEILING
     made = wave.clone() if piece.settings.content_weight else torch.zeros_like(wave)

@@ -44,7 +44,9 @@ class AudioSettings(Settings):
     )
     steps: int = option(4, "updates of L-BFGS on the spectrogram", minimum=1)
     phase_steps: int = option(24, "iterations of Griffin-Lim, which finds the phase", minimum=1)
-    wave_steps: int = option(12, "updates of L-BFGS on the sound itself, after that", minimum=0)
+    wave_steps: int | None = option(
+        None, "updates of L-BFGS on the sound itself, after that; default: 12, of a texture 20", minimum=0
+    )
     momentum: float = option(
         0.99, "of fast Griffin-Lim; 0 is the plain one", source="Perraudin 2013", minimum=0, maximum=2
     )
@@ -62,6 +64,11 @@ class AudioSettings(Settings):
         "stylecli": {},
         "ulyanov": {"filters": 4096, "steps": 300, "phase_steps": 500, "wave_steps": 0, "momentum": 0.0},
     }
+
+    @property
+    def updates(self) -> int:
+        """`wave_steps`, or those that the losses need: a texture begins with noise, further away."""
+        return self.wave_steps if self.wave_steps is not None else 12 if self.content_weight else 20
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ class Audio(_Machine, total=False):
     rhythm: int
     steps: int
     phase_steps: int
-    wave_steps: int
+    wave_steps: int | None
     momentum: float
     chunk: float
     overlap: float
