@@ -30,7 +30,7 @@ PEERS = ("microast",)
 """Not a reference: benchmarks compare speed with it."""
 SMALL, SAMPLE = 16384, 2048
 """Outputs of more bytes than the one are sampled at as many values as the other."""
-WHOLE = {"texture/gatys_texture": ("image_steps",)}
+WHOLE = {"audio/small": ("result",), "texture/gatys_texture": ("image_steps",)}
 """Outputs that are an input of the next computation."""
 DROPPED = ("stats", "seen_error", "tolerance_note", "upstream_files")
 DRAWN = {
