@@ -239,8 +239,7 @@ class _Piece:
             descended = follow(objective, x, s.steps, done=done)
         else:
             # Drawn filters see much the same as infinitely many.
-            limit = Limit(x.shape[1], s.kernel, s.filters)
-            many = replace(objective, banks=[limit]) if s.filters else objective
+            many = replace(objective, banks=[Limit(x.shape[1], s.kernel, s.filters)]) if s.filters else objective
             descended = ahead(many, x, box, AHEAD * s.steps)
             if not descended.interrupted:
                 box = replace(box, scale=next(iter(descended.scales), None))

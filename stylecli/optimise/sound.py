@@ -239,11 +239,10 @@ def ahead(objective: SoundObjective, start: Tensor, box: Box, steps: int) -> Des
     Directions are those that content, styles and start have most of; what frames have of others stays. Bounds are kept
     at the end alone.
     """
-    counting = [(objective.content_weight, objective.content), *objective.styles, (1.0, start)]
-    rows = torch.cat([x for weight, x in counting if weight])
     if not all(isinstance(bank, Limit) for bank in objective.banks) or start.shape[1] <= 2 * DIRECTIONS:
         return Descended(start)
-    turn = _directions(rows)
+    counting = [(objective.content_weight, objective.content), *objective.styles, (1.0, start)]
+    turn = _directions(torch.cat([x for weight, x in counting if weight]))
     begin, free = start @ turn, torch.full_like(box.low, math.inf)
     size = float(begin.square().mean().sqrt() / start.square().mean().sqrt().clamp_min(1e-12))
     found = descend(objective.along(start, turn), begin, steps, box=Box(-free, free, box.unit * size))
