@@ -2,7 +2,8 @@
 
 On a GPU of NVIDIA float32 means float32: TF32, which rounds what convolutions see to 10 bits, is on only where it is
 asked for (`tf32`). With `auto`, networks of one pass compute in float16, their statistics in float32, and trainings
-that look through a fixed network in bfloat16. All else is float32.
+that look through a fixed network in bfloat16, on CPUs made for it too, where residual branches of `fast` are rounded
+to it as well (`nets/reduced.py`). All else is float32.
 
 The same command gives the same file bit for bit, on one machine with one number of threads. On CUDA that holds for what
 one pass makes (`adain`, `fast`, `stargan`, `stylegan` but `project`, `texture --method net`): convolutions take cuDNN's
@@ -71,6 +72,10 @@ class Device:
     def one_pass(self) -> "Device":
         """For networks of one pass: float16 on CUDA, where nobody said otherwise."""
         return replace(self, dtype=torch.float16) if self.auto and self.torch.type == "cuda" else self
+
+    def rounds(self) -> bool:
+        """Whether networks may compute in bfloat16 inside: on a CPU made for that, where nobody said otherwise."""
+        return self.auto and self.torch.type == "cpu" and fast_bfloat16(self.torch)
 
     def training(self) -> "Device":
         """For trainings that look through a fixed network: bfloat16 where that is fast and nobody said otherwise.

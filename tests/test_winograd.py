@@ -13,9 +13,14 @@ from stylecli.nets.winograd import Conv2d, conv2d
 SIDES = st.integers(32, 75)
 
 
-@pytest.fixture(autouse=True)
-def _narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, params=["MKL", "oneDNN"])
+def _narrow(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    one = request.param == "oneDNN"
+    if one and not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        pytest.skip("PyTorch without oneDNN")
+    monkeypatch.setattr(winograd, "_half_as_fast", lambda: one)
     monkeypatch.setattr(winograd, "WIDE", 1)
+    monkeypatch.setattr(winograd, "WIDER", 1)
     monkeypatch.setattr(winograd, "AT_ONCE", 40)
 
 
@@ -68,7 +73,9 @@ def test_a_training_has_gradients_of_its_weights() -> None:
 def test_what_does_not_pay_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     x, weight = torch.randn(1, 3, 40, 40), torch.randn(5, 3, 3, 3)
     monkeypatch.setattr(winograd, "WIDE", 16)
+    monkeypatch.setattr(winograd, "WIDER", 16)
     assert torch.equal(conv2d(x, weight), F.conv2d(x, weight))
     monkeypatch.setattr(winograd, "WIDE", 1)
+    monkeypatch.setattr(winograd, "WIDER", 1)
     assert torch.equal(conv2d(x.double(), weight.double()), F.conv2d(x.double(), weight.double()))
     assert torch.equal(conv2d(x[:, :, :20], weight), F.conv2d(x[:, :, :20], weight))

@@ -27,6 +27,7 @@ from stylecli.media.spool import Whole
 from stylecli.media.tiles import IN_MEMORY, output_size, whole
 from stylecli.method import Method, Request, Result, Rows, Traits
 from stylecli.nets.noise import Noisy
+from stylecli.nets.reduced import reduced
 from stylecli.nets.segments import recalled
 from stylecli.nets.transformer import TransformerNet
 from stylecli.nets.transformer_config import IDENTITY, TransformerConfig
@@ -75,7 +76,7 @@ class Fast(Method[FastSettings, Tensor]):
         if settings.size:
             height, width = content.shape[1:]
             content = resize(content, short_side(height, width, settings.size))
-        with self.device.autocast():
+        with self.device.autocast(), reduced(self.device, content):
             ours = settings.recipe == "stylecli"
             image = self._painted(content[None], mix, ours, request.listener, request.past)[0]
         result = Result(image)
@@ -146,7 +147,7 @@ class Fast(Method[FastSettings, Tensor]):
         seen = Noisy(content) if net.config.noise else content
         done, top = not (net.config.identity and mix[0, 0]), 0
         kept = None if done else torch.float16
-        with self.device.autocast():
+        with self.device.autocast(), reduced(self.device, like):
             parts = net.segments(mix, (height, width), torch.float16)
             for painted in in_tiles(parts, seen, side, self.device, request.listener, like=like, kept=kept):
                 band = painted[:, :, : height - top, :width]

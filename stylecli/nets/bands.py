@@ -86,18 +86,30 @@ def active(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     return x
 
 
-def framed(x: Tensor, scale: Tensor, shift: Tensor, border: int) -> Tensor:
+def framed(
+    x: Tensor, border: int, gain: tuple[Tensor, Tensor] | None = None, *, dtype: torch.dtype | None = None
+) -> Tensor:
     """ReLU of x scale + shift with `border` pixels reflected around it.
 
     What costs is not the arithmetic but the way to memory, which features go once here in place of three times.
+
+    Args:
+        x: Features [N, C, H, W].
+        border: Fewer than the shorter side has.
+        gain: Scale and shift; None leaves `x` as it is, with no ReLU either.
+        dtype: Of the result, which is computed in float32 before; that of `x` when left out.
     """
     count, channels, height, width = x.shape
-    scale, shift = scale.to(x), shift.to(x)
     size = (count, channels, height + 2 * border, width + 2 * border)
-    y = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
+    y = torch.empty(size, dtype=dtype or x.dtype, memory_format=torch.channels_last)
     inside = slice(border, -border)
     for from_, to in zip(x.split(BAND, 2), y[:, :, inside, inside].split(BAND, 2), strict=True):
-        torch.addcmul(shift, from_, scale, out=to).relu_()
+        if gain is None:
+            to.copy_(from_)
+        elif y.dtype == torch.float32:
+            torch.addcmul(gain[1], from_, gain[0], out=to).relu_()
+        else:
+            to.copy_(torch.addcmul(gain[1], from_.float(), gain[0]).relu_())
     below, right = height + border - 1, width + border - 1
     for away in range(1, border + 1):
         y[:, :, border - away, inside] = y[:, :, border + away, inside]

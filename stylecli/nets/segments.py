@@ -69,12 +69,19 @@ def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and biased variance [C] of channels_last [1, C, H, W]; of few channels, of sixteen pixels at a time."""
     channels, pixels = x.shape[1], x.shape[2] * x.shape[3]
     if channels >= GROUP or pixels % GROUP:
-        mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)
-        return mean, variance
+        return _updated(x)
     wide = x.permute(0, 2, 3, 1).reshape(1, pixels // GROUP, 1, -1).permute(0, 3, 1, 2)
-    means, variances = (each.view(GROUP, channels) for each in torch.batch_norm_update_stats(wide, None, None, 0.0))
+    means, variances = (each.view(GROUP, channels) for each in _updated(wide))
     mean = means.mean(0)
     return mean, variances.mean(0) + (means - mean).square().mean(0)
+
+
+def _updated(x: Tensor) -> tuple[Tensor, Tensor]:
+    # Statistics get the type of the running ones, which momentum 0 leaves alone; without any, that of the features.
+    half = x.dtype.itemsize < 4
+    running = x.new_zeros(x.shape[1], dtype=torch.float32) if half else None
+    mean, variance = torch.batch_norm_update_stats(x, running, running, 0.0)
+    return mean, variance
 
 
 class _Measured(torch.autograd.Function):

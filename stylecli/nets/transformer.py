@@ -35,6 +35,7 @@ from torch import Tensor, nn
 from stylecli.errors import UsageError
 from stylecli.nets.bands import active, convolved, framed, large, relu, scaled
 from stylecli.nets.noise import noise_like
+from stylecli.nets.reduced import branch, pays
 from stylecli.nets.segments import Ask, Segment, measured
 from stylecli.nets.subpixel import beside, paired, phases
 from stylecli.nets.transformer_config import Layer, TransformerConfig
@@ -186,6 +187,11 @@ class TransformerNet(nn.Module):
 
     def _block(self, name: str, x: Tensor, ask: Ask, *, mix: Tensor, kept: torch.dtype | None = None) -> Tensor:
         x = x if kept is None else x.float()
+        if self.config.pixels == 1 and pays(x):
+            parts = [f"{name}{part}" for part in "ab"]
+            weights = [self.convs.get_parameter(f"{part}.weight") for part in parts]
+            x = branch(x, weights, [partial(self._gain, part, mix=mix, ask=ask) for part in parts])
+            return x.to(kept or x.dtype)
         y, framed = self._active(f"{name}a", self._convolved(self.plan[f"{name}a"], x), mix, ask, 1)
         y = self._norm(f"{name}b", self._convolved(self.plan[f"{name}b"], y, framed=framed), mix, ask)
         y = y + x if torch.is_grad_enabled() else y.add_(x)
@@ -237,7 +243,7 @@ class TransformerNet(nn.Module):
             return relu(self._norm(name, x, mix, ask)), False
         if large(x):
             return active(x, *self._gain(name, x, mix, ask)), False
-        return framed(x, *self._gain(name, x, mix, ask), border), True
+        return framed(x, border, self._gain(name, x, mix, ask)), True
 
     def _convolved(self, layer: Layer, x: Tensor, odd: tuple[int, int] = (1, 1), *, framed: bool = False) -> Tensor:
         """The convolution of `layer`.

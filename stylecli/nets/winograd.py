@@ -10,7 +10,8 @@ are additions; they cost as much for 16 channels as for 512, so narrow layers ar
 Values differ from the direct convolution by about 1e-5 of their size.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import product
 
 import torch
@@ -21,6 +22,9 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 WIDE = 128 * 128
 """Kernels (channels in times channels out) from which the transforms take less than the multiplications they save."""
+
+WIDER = 256 * 256
+"""The same where plain convolutions are faster than matrix products."""
 
 SMALL = 32 * 32
 """Values of the output, of each channel, below which it takes longer to transform the weights once."""
@@ -74,7 +78,7 @@ def kept_bytes(net: nn.Module) -> int:
 
 
 def _wide(weight: Tensor) -> bool:
-    return weight.shape[2:] == (3, 3) and weight.shape[0] * weight.shape[1] >= WIDE
+    return weight.shape[2:] == (3, 3) and weight.shape[0] * weight.shape[1] >= (WIDER if _half_as_fast() else WIDE)
 
 
 def _pays(x: Tensor, weight: Tensor, border: int) -> bool:
@@ -140,7 +144,7 @@ def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None, border: int) -> T
         _taken([band[i : i + 4 * step - 3 : 4] for i in range(6)], list(lines[:, :, border : border + columns]))
         beside = [lines[:, :, j : j + 4 * across - 3 : 4] for j in range(6)]
         _taken(beside, list(places.view(6, 6, step, across, channels).unbind(1)))
-        torch.bmm(places, weight, out=products)
+        _multiplied(places, weight, products)
         if bias is not None:
             # The place (1, 1) counts once in each of a tile's 16 values.
             products[7] += bias
@@ -151,6 +155,23 @@ def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None, border: int) -> T
             into = goal[sample, first + i : first + 4 * step : 4, j::4]
             into.copy_(made[i, j, : into.shape[0], : into.shape[1]])
     return y
+
+
+@cache
+def _half_as_fast() -> bool:
+    """Whether `torch.bmm`, by MKL, is slower than oneDNN's convolutions: half of AVX-512 lies idle on AMD's CPUs."""
+    told: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    amd = str(told.get("cpu_name", "")).startswith("AMD")
+    return amd and bool(told.get("avx512_f")) and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+
+
+def _multiplied(places: Tensor, weight: Tensor, into: Tensor) -> None:
+    """`torch.bmm`, by oneDNN where that is faster."""
+    if not _half_as_fast():
+        torch.bmm(places, weight, out=into)
+        return
+    for one, factors, made in zip(places, weight, into, strict=True):
+        made.copy_(torch.ops.mkldnn._linear_pointwise(one, factors.T, None, "none", [], ""))
 
 
 def _taken(d: Sequence[Tensor], into: Sequence[Tensor]) -> None:

@@ -201,7 +201,8 @@ class Machine:
     )
     precision: str = option(
         "auto",
-        "number type of the networks; auto: float16 on CUDA where one pass makes a picture, else float32",
+        "number type of the networks; auto: float16 on CUDA where one pass makes a picture, else float32; "
+        "on CPUs made for bfloat16, fast uses it inside",
         choices=("auto", "float32", "tf32", "bfloat16", "float16"),
         panel="Compute",
     )
