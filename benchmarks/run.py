@@ -7,7 +7,7 @@ every row; `table.md` what happens in a process that is there already, then whol
 process to the written file; `table.svg` how many times as fast as its peer each is. `--only` runs some, and takes the
 rows of the others from `table.json`. It takes about a quarter of an hour on two slow cores; run it with few other
 programs. Every process gets the environment that the command gives itself (large pages, threads that do not spin), so
-peers run with it too, a little faster than by themselves.
+peers run with it too, a little faster than by themselves; but the peer of `adain`, which has a process of its own.
 """
 
 import argparse
@@ -74,7 +74,7 @@ def markdown(told: Told) -> str:
         lines.append(f"| {' | '.join(cells)} | {row['peer_seconds']:.3g} s |")
     peaks = sorted(each["peak_gflops"] for each in told.values())
     threads = max(each["threads"] for each in told.values())
-    return "\n".join(lines) + f"\n\n{threads} threads; matrix-product peak {peaks[len(peaks) // 2]:.0f} GFLOP/s.\n"
+    return "\n".join(lines) + f"\n\n{threads} threads; peak in float32 {peaks[len(peaks) // 2]:.0f} GFLOP/s.\n"
 
 
 def plot(told: Told, path: Path) -> None:

@@ -4,11 +4,12 @@ import argparse
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import torch
-from peak import matrix_product_peak
+from peak import peak
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -52,7 +53,12 @@ class Row:
 
 def gflop(run: Callable[[], Any]) -> float:
     """What `run` computes: products and convolutions, forward and backward."""
-    with FlopCounterMode(display=False) as counter:
+    convolution, product = torch.ops.mkldnn._convolution_pointwise, torch.ops.mkldnn._linear_pointwise
+    known = {
+        convolution: lambda x, weight, *_, out_shape, **__: 2 * prod(out_shape) * prod(weight[1:]),
+        product: lambda x, weight, *_, **__: 2 * prod(x) * weight[0],
+    }
+    with FlopCounterMode(display=False, custom_mapping=known) as counter:
         run()
     return counter.get_total_flops() / 1e9
 
@@ -73,14 +79,14 @@ def finish(rows: Iterable[Row], options: argparse.Namespace) -> None:
     for row in rows:
         print(row, flush=True)
         found.append(row)
-    peak = matrix_product_peak()
-    shares = [row.gflop / row.seconds / peak for row in found]
-    print(f"matrix product peak {peak:.0f} GFLOP/s with {torch.get_num_threads()} threads")
+    most = peak()
+    shares = [row.gflop / row.seconds / most for row in found]
+    print(f"peak {most:.0f} GFLOP/s with {torch.get_num_threads()} threads")
     for row, share in zip(found, shares, strict=True):
         if share:
             print(f"  {row.what}: {share:.0%} of it")
     if options.json:
-        machine = {"peak_gflops": peak, "threads": torch.get_num_threads()}
+        machine = {"peak_gflops": most, "threads": torch.get_num_threads()}
         told = [
             {**asdict(row), "ratio": row.ratio, "share_of_peak": share}
             for row, share in zip(found, shares, strict=True)

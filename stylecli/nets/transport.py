@@ -33,6 +33,7 @@ from stylecli.nets.segments import Moments, moments
 from stylecli.nets.style_changes import Decoding, Modulation, Style, Target
 from stylecli.nets.subpixel import interleaved, phases
 from stylecli.nets.vgg import VGG, VGGConfig
+from stylecli.nets.winograd import conv2d
 
 LEVELS = {"relu2_1": 2, "relu3_1": 4, "relu4_1": 8}
 """Layers whose features are transported, and their subsampling."""
@@ -157,8 +158,7 @@ class Transport(AnyStyle):
         scales = dict(zip(self.layers, decoding.modulation, strict=True))
 
         def layer(name: str, x: Tensor, skip: Tensor | None = None, *, relu: bool = True, grow: bool = False) -> Tensor:
-            y = self._layer(name, x, *scales[name], decoding.folded, skip=skip, grow=grow)
-            return F.relu(y, inplace=True) if relu else y
+            return self._layer(name, x, *scales[name], decoding.folded, skip=skip, relu=relu, grow=grow)
 
         def beside(stride: int, *features: Tensor) -> Tensor | None:
             if self.noisy:
@@ -187,9 +187,10 @@ class Transport(AnyStyle):
         known: dict[str, tuple[Tensor, Tensor]],
         *,
         skip: Tensor | None,
+        relu: bool,
         grow: bool,
     ) -> Tensor:
-        """A convolution of `x`, enlarged x2 before where it grows, plus one of `skip`; scaled and shifted."""
+        """A convolution of `x`, enlarged x2 before where it grows, plus one of `skip`; scaled, shifted, and a ReLU."""
         # One style for all of the picture is folded into the weights.
         folded = gamma.shape[0] == 1 and gamma.shape[2:] == (1, 1)
         if name not in known:
@@ -197,7 +198,10 @@ class Transport(AnyStyle):
             if folded:
                 bias = bias + beta.flatten()
             known[name] = cast(*(phases(weight, bias) if grow else (weight, bias)))
-        y = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), *known[name])
+        last = relu and folded and skip is None and not grow
+        y = conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), *known[name], relu=last)
+        if last:
+            return y
         if grow:
             y = interleaved(y, shift=1)
         if skip is not None:
@@ -205,7 +209,8 @@ class Transport(AnyStyle):
             if beside not in known:
                 known[beside] = cast(*self._weights(beside, gamma if folded else None))
             y += F.conv2d(F.pad(skip, (1, 1, 1, 1), mode="replicate"), *known[beside])
-        return y if folded else y * (1 + gamma) + beta
+        y = y if folded else y * (1 + gamma) + beta
+        return F.relu(y, inplace=True) if relu else y
 
     def _weights(self, name: str, gamma: Tensor | None) -> tuple[Tensor, Tensor]:
         conv = self.decoder.get_submodule(name)

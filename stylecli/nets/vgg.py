@@ -120,10 +120,12 @@ class VGG(nn.Module):
         x = rgb if preprocessed else self.to_pixels(rgb)
         taps = {}
         for name in self.names[: last + 1]:
-            if name.startswith("conv"):
+            if name in wanted and name.startswith("conv"):
                 x = self.convs[name](x)
+            elif name.startswith("conv"):
+                x = self.convs[name].active(x)  # type: ignore[operator]
             elif name.startswith("relu"):
-                x = F.relu(x, inplace=name.replace("relu", "conv") not in wanted)
+                x = F.relu(x) if name.replace("relu", "conv") in wanted else x
             else:
                 x = self._pool(x, name)
             if name in wanted:
