@@ -61,7 +61,8 @@ class Device:
         jobs: How many of them share memory.
         held: Bytes that count as held already, where it is known beforehand how many they will be.
         tight: A job has run out of memory: at most half of what it wants may be used.
-        auto: Nobody said which type: methods may choose, by `one_pass` or `training`.
+        auto: Nobody said which type: methods may choose, by `one_pass`, `rounding` or `training`.
+        rounds: Residual branches may be computed in bfloat16, see `nets/reduced.py`.
     """
 
     torch: torch.device
@@ -71,14 +72,15 @@ class Device:
     held: int | None = None
     tight: bool = False
     auto: bool = False
+    rounds: bool = False
 
     def one_pass(self) -> "Device":
         """For networks of one pass: float16 on CUDA, where nobody said otherwise."""
         return replace(self, dtype=torch.float16) if self.auto and self.torch.type == "cuda" else self
 
-    def rounds(self) -> bool:
-        """Whether networks may compute in bfloat16 inside: on a CPU made for that, where nobody said otherwise."""
-        return self.auto and self.torch.type == "cpu" and fast_bfloat16(self.torch)
+    def rounding(self) -> "Device":
+        """For networks that may compute in bfloat16 inside: on a CPU made for that, where nobody said otherwise."""
+        return replace(self, rounds=self.auto and self.torch.type == "cpu" and fast_bfloat16(self.torch))
 
     def training(self) -> "Device":
         """For trainings that look through a fixed network: bfloat16 where that is fast and nobody said otherwise.
@@ -141,7 +143,8 @@ class Device:
         cuda = self.torch.type == "cuda"
         named = {"gpu": torch.cuda.get_device_name(self.torch)} if cuda else {}
         rounded = cuda and self.dtype == FLOAT32 and torch.backends.cudnn.allow_tf32
-        return {"device": str(self.torch), **named, "type": "tf32" if rounded else str(self.dtype)[6:]}
+        kind = "tf32" if rounded else str(self.dtype)[6:] + ", bfloat16 inside" * self.rounds
+        return {"device": str(self.torch), **named, "type": kind}
 
 
 def resolve(

@@ -53,7 +53,7 @@ class Fast(Method[FastSettings, Tensor]):
 
     def __init__(self, settings: FastSettings, device: Device) -> None:
         path = store.resolve(settings.weights)
-        self.device = device.one_pass()
+        self.device = device.one_pass().rounding()
         self.weights = {settings.weights: store.sha256(path)}
         self.name = settings.weights
         self.refiner = Refiner(device)

@@ -34,7 +34,7 @@ def reduced(device: Device, like: Tensor) -> Iterator[None]:
     That is, where the device may round, and results are levels, as `like` is.
     """
     before = is_reduced()
-    _here.on = like.dtype == torch.uint8 and device.rounds()
+    _here.on = like.dtype == torch.uint8 and device.rounds
     try:
         yield
     finally:
