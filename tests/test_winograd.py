@@ -79,3 +79,15 @@ def test_what_does_not_pay_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(winograd, "WIDER", 1)
     assert torch.equal(conv2d(x.double(), weight.double()), F.conv2d(x.double(), weight.double()))
     assert torch.equal(conv2d(x[:, :, :20], weight), F.conv2d(x[:, :, :20], weight))
+
+
+@pytest.mark.parametrize("mode", ["zeros", "reflect"])
+@pytest.mark.parametrize("gradients", [False, True])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_relu_behind_it(mode: str, gradients: bool, groups: int) -> None:
+    layer = Conv2d(4, 6, 3, padding=1, groups=groups, padding_mode=mode)  # type: ignore[arg-type]
+    for x in (torch.randn(2, 4, 20, 17), torch.randn(2, 4, 41, 37).contiguous(memory_format=torch.channels_last)):
+        with torch.set_grad_enabled(gradients):
+            made, plain = layer.active(x), layer(x).relu()
+        torch.testing.assert_close(made, plain, atol=1e-6, rtol=0)
+        assert made.requires_grad == gradients

@@ -122,7 +122,7 @@ def _at_once(x: Tensor, weight: Tensor) -> bool:
         and not torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
-        and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+        and _onednn()
     )
 
 
@@ -194,8 +194,14 @@ def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None, border: int) -> T
 def _half_as_fast() -> bool:
     """Whether `torch.bmm`, by MKL, is slower than oneDNN's convolutions: half of AVX-512 lies idle on AMD's CPUs."""
     told: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    amd = str(told.get("cpu_name", "")).startswith("AMD")
-    return amd and bool(told.get("avx512_f")) and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    return str(told.get("cpu_name", "")).startswith("AMD") and bool(told.get("avx512_f")) and _onednn()
+
+
+@cache
+def _onednn() -> bool:
+    """Whether oneDNN's own operations are there, which PyTorch's compiler calls."""
+    there = all(hasattr(torch.ops.mkldnn, name) for name in ("_convolution_pointwise", "_linear_pointwise"))
+    return there and torch.backends.cpu.get_cpu_capability().startswith("AVX")
 
 
 def _multiplied(places: Tensor, weight: Tensor, into: Tensor) -> None:
