@@ -80,7 +80,8 @@ def between(before: np.ndarray, now: np.ndarray, find: Flow | None = None) -> Mo
     """What moved between two frames [H, W, 3] uint8 of one size, as `find` sees it, or DIS."""
     cv2 = opencv()
     height, width = now.shape[:2]
-    scale = min(0.5, SIDE / min(height, width))
+    short = min(height, width)
+    scale = min(0.5, max(0.4, 144 / short), SIDE / short)
     size = max(round(width * scale), 16), max(round(height * scale), 16)
     fine = [_twice(each, size) for each in (before, now)]
     small = [cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in fine]
@@ -172,6 +173,7 @@ def _flow(first: np.ndarray, second: np.ndarray, *, finest: int = 0) -> np.ndarr
     found = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     found.setFinestScale(finest)
     found.setPatchStride(5)
+    found.setGradientDescentIterations(10)
     found.setVariationalRefinementIterations(3)
     made: np.ndarray = found.calc(first, second, None)
     return made
