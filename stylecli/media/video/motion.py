@@ -130,7 +130,7 @@ def _mend(flow: np.ndarray, consistent: np.ndarray, before: np.ndarray, now: np.
         return
     choices = np.zeros((1 + 4, ys.size, 2), np.float32)
     for turned, known, line, place in ((0, consistent, ys, xs), (1, consistent.T, xs, ys)):
-        along = np.arange(known.shape[1], dtype=np.int32)
+        along = np.arange(known.shape[1], dtype=np.int16)
         for back, way in enumerate((1, -1)):
             found = np.maximum.accumulate(np.where(known[:, ::way], along, 0), axis=1)[:, ::way][line, place]
             nearest = along[-1] - found if back else found
@@ -174,7 +174,7 @@ def _flow(first: np.ndarray, second: np.ndarray, *, finest: int = 0) -> np.ndarr
     found.setFinestScale(finest)
     found.setPatchStride(5)
     found.setGradientDescentIterations(10)
-    found.setVariationalRefinementIterations(3)
+    found.setVariationalRefinementIterations(3 if finest else 2)
     made: np.ndarray = found.calc(first, second, None)
     return made
 
