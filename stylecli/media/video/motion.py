@@ -19,8 +19,11 @@ import numpy as np
 
 from stylecli.errors import UsageError
 
-SIDE = 224
-"""Short side in pixels of flow, which is half that of a frame at most: finer motions come from no camera."""
+SIDE, LEAST = 224, 144
+"""Short side in pixels of flow: finer motions come from no camera; and below which it is half that of a frame."""
+
+SHARE = 0.4
+"""Of a frame's sides, for flow between these two: half takes 1.6 times as long, and errors are the same."""
 
 CUT = 0.3
 """Share of trusted pixels below which there is a cut."""
@@ -81,7 +84,7 @@ def between(before: np.ndarray, now: np.ndarray, find: Flow | None = None) -> Mo
     cv2 = opencv()
     height, width = now.shape[:2]
     short = min(height, width)
-    scale = min(0.5, max(0.4, 144 / short), SIDE / short)
+    scale = min(0.5, max(SHARE, LEAST / short), SIDE / short)
     size = max(round(width * scale), 16), max(round(height * scale), 16)
     fine = [_twice(each, size) for each in (before, now)]
     small = [cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in fine]
@@ -174,7 +177,7 @@ def _flow(first: np.ndarray, second: np.ndarray, *, finest: int = 0) -> np.ndarr
     found.setFinestScale(finest)
     found.setPatchStride(5)
     found.setGradientDescentIterations(10)
-    found.setVariationalRefinementIterations(3 if finest else 2)
+    found.setVariationalRefinementIterations(3)
     made: np.ndarray = found.calc(first, second, None)
     return made
 
