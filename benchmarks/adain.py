@@ -25,7 +25,7 @@ from PIL import Image
 from table import Row, finish, gflop, parser
 from torch import nn
 
-from stylecli.__main__ import LARGE_PAGES, WAITING
+from stylecli.__main__ import LARGE_PAGES, WAITING, prepare_environment
 from stylecli.backends.adain import Adain
 from stylecli.batch.work import Work
 from stylecli.checkpoints.layouts.networks import NETWORKS
@@ -39,9 +39,6 @@ from stylecli.plans import plan_files
 from stylecli.progress import silent
 from stylecli.settings.adain import AdainSettings
 from stylecli.settings.shared import Contents, Outputs, Styles
-
-ENVIRONMENT = {**WAITING, LARGE_PAGES: "1"}
-"""What `prepare_environment` sets."""
 
 WIDTHS = ((64, 64), (128, 128), (256,) * 4, (512,))
 
@@ -153,9 +150,9 @@ def alone(side: str, width: int, height: int, weights: str) -> None:
 
 def against_microast(width: int, height: int, weights: str) -> Row:
     """One row: the embedded network and MicroAST's architecture, style encoding included on both sides."""
-    known = (*WAITING, LARGE_PAGES)
-    default = {name: value for name, value in os.environ.items() if name not in known}
-    sides = {"peer": default, "peer, helped": default | ENVIRONMENT, "stylecli": default | ENVIRONMENT}
+    default = {name: value for name, value in os.environ.items() if name not in (*WAITING, LARGE_PAGES)}
+    prepare_environment()
+    sides = {"peer": default, "peer, helped": os.environ, "stylecli": os.environ}
     found: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
     for _ in range(2):
         for side, rows in found.items():

@@ -97,7 +97,7 @@ def framed(
         x: Features [N, C, H, W].
         border: Fewer than the shorter side has.
         gain: Scale and shift; None leaves `x` as it is, with no ReLU either.
-        dtype: Of the result, which is computed in float32 before; that of `x` when left out.
+        dtype: Of the result, that of `x` when left out; half precision is computed in float32 before.
     """
     count, channels, height, width = x.shape
     size = (count, channels, height + 2 * border, width + 2 * border)
@@ -106,7 +106,7 @@ def framed(
     for from_, to in zip(x.split(BAND, 2), y[:, :, inside, inside].split(BAND, 2), strict=True):
         if gain is None:
             to.copy_(from_)
-        elif y.dtype == torch.float32:
+        elif y.dtype.itemsize > 2:
             torch.addcmul(gain[1], from_, gain[0], out=to).relu_()
         else:
             to.copy_(torch.addcmul(gain[1], from_.float(), gain[0]).relu_())

@@ -54,7 +54,7 @@ class Conv2d(nn.Conv2d):
         border, dense = int(self.padding[0]), self.stride == self.dilation == (1, 1)
         if not dense or self.groups > 1 or self.padding[1] != border:
             y: Tensor = super()._conv_forward(x, weight, bias)
-            return F.relu(y) if relu else y
+            return F.relu(y, inplace=True) if relu else y
         if self.padding_mode != "zeros":
             x, border = F.pad(x, (border,) * 4, self.padding_mode), 0
         return conv2d(x, weight, bias, border, relu=relu)
@@ -87,7 +87,8 @@ def conv2d(
         y = F.conv2d(x, weight, bias, stride, border)
     else:
         y = _Convolution.apply(x, weight, bias, border)
-    return F.relu(y, inplace=not torch.is_grad_enabled()) if relu else y
+    # A convolution's way back needs nothing of what it made.
+    return F.relu(y, inplace=True) if relu else y
 
 
 def kept_bytes(net: nn.Module) -> int:
