@@ -286,9 +286,12 @@ def keep_memory() -> None:
             set_option(option, size)
 
 
-def give_back() -> None:
-    """Hands freed memory back to the system, which glibc keeps in pieces of many megabytes; elsewhere does nothing."""
-    if trim := _glibc("malloc_trim"):
+def give_back(beyond: int = 0) -> None:
+    """Hands freed memory back to the system, which glibc keeps in pieces of many megabytes; elsewhere does nothing.
+
+    Only where the process holds more than `beyond` bytes: what comes again comes a page at a time.
+    """
+    if Process().memory_info().rss > beyond and (trim := _glibc("malloc_trim")):
         trim(0)
 
 

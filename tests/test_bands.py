@@ -61,3 +61,30 @@ def test_norm_and_relu_in_place():
     with torch.inference_mode():
         assert torch.allclose(bands.active(x, scale, shift), wanted, atol=1e-6)
     assert torch.allclose(x, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+@pytest.mark.parametrize("widths", [(3,), (3, 8, 1)])
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (9, 12)])
+def test_a_border_around_several(widths: tuple[int, ...], size: tuple[int, int], gradients: bool):
+    parts = [torch.randn(2, width, *size) for width in widths]
+    parts[-1] = parts[-1][:1].expand(2, -1, -1, -1)
+    with torch.set_grad_enabled(gradients):
+        made = bands.bordered(parts)
+    assert torch.equal(made, F.pad(torch.cat(parts, 1), (1, 1, 1, 1), mode="replicate"))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 16])
+@pytest.mark.parametrize("size", [(2, 2), (3, 7), (12, 10)])
+def test_pooling_is_that_of_pytorch(channels: int, size: tuple[int, int]):
+    x = torch.randn(2, channels, *size, generator=torch.Generator().manual_seed(0))
+    x[0, 0, 1, 1] = torch.nan
+    for laid in (x, x.contiguous(memory_format=torch.channels_last)):
+        with torch.inference_mode():
+            largest, mean = subpixel.pooled(laid, "max"), subpixel.pooled(laid, "mean")
+        assert torch.equal(largest.nan_to_num(9), F.max_pool2d(x, 2).nan_to_num(9))
+        torch.testing.assert_close(mean, F.avg_pool2d(x, 2), equal_nan=True)
+    flat = x.nan_to_num().requires_grad_()
+    subpixel.pooled(flat, "max").sum().backward()
+    assert flat.grad is not None
+    assert flat.grad.sum() == 2 * channels * (size[0] // 2) * (size[1] // 2)

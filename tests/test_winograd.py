@@ -91,3 +91,19 @@ def test_a_relu_behind_it(mode: str, gradients: bool, groups: int) -> None:
             made, plain = layer.active(x), layer(x).relu()
         torch.testing.assert_close(made, plain, atol=1e-6, rtol=0)
         assert made.requires_grad == gradients
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("gradients", [False, True])
+def test_what_it_is_added_to(relu: bool, gradients: bool) -> None:
+    torch.manual_seed(0)
+    weight, bias = torch.randn(6, 4, 3, 3, requires_grad=gradients), torch.randn(6)
+    for side in (20, 41):
+        for memory in (torch.contiguous_format, torch.channels_last):
+            x = torch.randn(2, 4, side, 37).contiguous(memory_format=memory)
+            before = torch.randn(2, 6, side - 2, 35).contiguous(memory_format=memory)
+            with torch.set_grad_enabled(gradients):
+                made = conv2d(x, weight, bias, relu=relu, onto=before.clone())
+            plain = before + F.conv2d(x, weight, bias)
+            torch.testing.assert_close(made, plain.relu() if relu else plain, atol=1e-4, rtol=0)
+            assert made.requires_grad == gradients

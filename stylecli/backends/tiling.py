@@ -19,6 +19,9 @@ from stylecli.progress import Listener, Step
 WORKING = 640 * 2**20
 """Bytes for the features of a tile on a CPU: larger ones are not faster."""
 
+ROOM = 1400 * 2**20
+"""Bytes that the process may hold between tiles where no limit is set: fresh memory takes longer than arithmetic."""
+
 SMALLEST = 64
 
 LARGEST = 2**25
@@ -98,12 +101,14 @@ def in_tiles(
         uint8 where `like` is, else clamped to [0, 1]; or as it comes, in the type `kept`.
     """
     start, done = time.monotonic(), 0
+    limited = device.max_memory is not None or device.held is not None
+    room = 0 if limited else ROOM
 
     def tell(tile: int, total: int) -> None:
         nonlocal done
         done += 1
         # Pieces of tiles before lie between what is kept, and are never quite the right ones for the next.
-        give_back()
+        give_back(room)
         # How many passes there are is not known before; the bar shows each by itself.
         listener(Step(tile + 1, total, time.monotonic() - start, None, "tiles"))
 
@@ -120,7 +125,7 @@ def in_tiles(
     yield from stream(
         segments, x, side, load=load, store=store, keep=keep, again=again, memory=memory, tell=tell, recall=recall
     )
-    give_back()
+    give_back(room)
 
 
 def as_floats(x: Tensor, device: Device) -> Tensor:
@@ -128,7 +133,9 @@ def as_floats(x: Tensor, device: Device) -> Tensor:
     moved = put(x, device.torch)
     if x.dtype == torch.uint8:
         return moved.to(torch.float32, memory_format=torch.channels_last).div_(255)
-    return moved.float().contiguous(memory_format=torch.channels_last)
+    pixels = moved.float().permute(0, 2, 3, 1)
+    # One picture of several has a stride by which PyTorch takes it for another format.
+    return pixels.flatten().view(pixels.shape).permute(0, 3, 1, 2)
 
 
 def as_stored(y: Tensor, like: Tensor) -> Tensor:

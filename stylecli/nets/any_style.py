@@ -86,12 +86,11 @@ class AnyStyle(nn.Module):
 
     def style(self, rgb: Tensor) -> Style:
         """All that the decoder needs of the style picture `rgb`."""
-        return self.described(self.encode(self.fit(rgb)))
+        return self.described([moments(x.float(), None, self.full) for x in self.encode(self.fit(rgb))])
 
-    def described(self, features: Sequence[Tensor], modulation: Modulation = ()) -> Style:
-        """A style of its features at each level, and a modulation."""
-        found = self._at_home([moments(x.float(), None, self.full) for x in features])
-        return Style(tuple(self.target(each) for each in found), tuple(modulation))
+    def described(self, found: Sequence[Moments], modulation: Modulation = ()) -> Style:
+        """A style of the moments of its features at each level, and a modulation."""
+        return Style(tuple(self.target(each) for each in self._at_home(found)), tuple(modulation))
 
     def forward(self, content: Tensor, style: Tensor, alpha: Tensor | float = 1.0, seed: int = 0) -> Tensor:
         """`content` in the style of `style`, not clamped; `alpha` is a number or [N, 1, 1, 1], `seed` that of noise."""

@@ -3,6 +3,8 @@
 Without gradients in place: getting fresh memory from the system takes longer than the arithmetic.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -117,4 +119,20 @@ def framed(
     for away in range(1, border + 1):
         y[:, :, :, border - away] = y[:, :, :, border + away]
         y[:, :, :, right + away] = y[:, :, :, right - away]
+    return y
+
+
+def bordered(parts: Sequence[Tensor]) -> Tensor:
+    """The channels of all `parts` [N, C, H, W], with one pixel around them that repeats the outermost."""
+    if torch.is_grad_enabled() or not parts[0].is_cpu or len(parts) == 1:
+        return F.pad(torch.cat([*parts], 1) if len(parts) > 1 else parts[0], (1, 1, 1, 1), mode="replicate")
+    (count, _, height, width), widths = parts[0].shape, [part.shape[1] for part in parts]
+    size = (count, sum(widths), height + 2, width + 2)
+    y = torch.empty(size, dtype=parts[0].dtype, memory_format=torch.channels_last)
+    for part, room in zip(parts, y[:, :, 1:-1, 1:-1].split(widths, 1), strict=True):
+        room.copy_(part)
+    for edge, beside in ((0, 1), (-1, -2)):
+        y[:, :, edge, 1:-1] = y[:, :, beside, 1:-1]
+    for edge, beside in ((0, 1), (-1, -2)):
+        y[:, :, :, edge] = y[:, :, :, beside]
     return y

@@ -59,7 +59,9 @@ def transport(now: Tensor, wanted: Tensor) -> Tensor:
     # In double precision: inverse roots stretch rounding errors with the weakest directions.
     if now.device.type != "cpu":
         return _between(now.double(), wanted.double()).to(now.dtype)
-    half = root(now.double())
-    inverse = torch.linalg.inv(half)
-    made: Tensor = (inverse @ root(half @ wanted.double() @ half) @ inverse).to(now.dtype)
-    return made
+    # L^-T (L' `wanted` L)^1/2 L^-1 with L L' = `now`: L in place of the root of `now`, for A is one and the same.
+    lower = torch.linalg.cholesky(now.double())
+    upper = lower.mT
+    inner = torch.linalg.solve_triangular(upper, root(upper @ wanted.double() @ lower), upper=True)
+    made: Tensor = torch.linalg.solve_triangular(lower, inner, upper=False, left=False)
+    return made.to(now.dtype)

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecli.nets.any_style import AnyStyle
-from stylecli.nets.segments import Ask, Segment, measured
+from stylecli.nets.segments import Ask, Segment, measured, moments
 from stylecli.nets.style_changes import Changes, Decoding, Seen, Style
 
 STRIDE = 4
@@ -86,7 +86,7 @@ class MicroAST(AnyStyle):
         features = (self.style_encoder[-1](shallow), shallow)
         heads = zip(reversed(self.weights), reversed(self.biases), features, strict=True)
         pairs = [(w(x).mean((2, 3), keepdim=True), b(x).mean((2, 3), keepdim=True)) for w, b, x in heads]
-        return self.described(features, pairs)
+        return self.described([moments(x.float()) for x in features], pairs)
 
     def decode(self, features: Sequence[Tensor], decoding: Decoding, noise: Tensor | None = None) -> Tensor:
         """RGB of what comes from the last block."""

@@ -5,6 +5,7 @@ on moments over the whole picture (instance norm, AdaIN). Given the whole pictur
 tiles, `media.tiles` answers from a pass before.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -13,10 +14,20 @@ import torch
 from torch import Tensor
 
 from stylecli.device import Context
+from stylecli.nets import onednn
 from stylecli.past import Recall
 
-GROUP = 16
-"""Channels that a processor sums in one go."""
+LANES = 192
+"""Values that a processor sums side by side: of few channels, those of several pixels."""
+
+SQUARE = 48
+"""Values of which it multiplies each with each at once."""
+
+NEAR = 64.0
+"""How often a squared mean may hold the variance around it for both to be told from the sums of squares."""
+
+FEW = 16
+"""Channels from which statistics are fast without it."""
 
 
 class Moments(NamedTuple):
@@ -54,6 +65,8 @@ def moments(x: Tensor, share: Tensor | None = None, full: bool = False) -> Momen
         # float16 does not count to 2^16.
         exact = torch.promote_types(x.dtype, torch.float32)
         count = x.new_full((len(x), 1, 1, 1), x.shape[2] * x.shape[3], dtype=exact)
+        if full and len(x) == 1 and onednn.usable(x, dense=False):
+            return Moments(*_products(x), count)
         if x.is_cpu and not torch.compiler.is_compiling():
             mean, variance = _Measured.apply(x)
         else:
@@ -66,14 +79,43 @@ def moments(x: Tensor, share: Tensor | None = None, full: bool = False) -> Momen
 
 
 def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance [C] of channels_last [1, C, H, W]; of few channels, of sixteen pixels at a time."""
-    channels, pixels = x.shape[1], x.shape[2] * x.shape[3]
-    if channels >= GROUP or pixels % GROUP:
-        return _updated(x)
-    wide = x.permute(0, 2, 3, 1).reshape(1, pixels // GROUP, 1, -1).permute(0, 3, 1, 2)
-    means, variances = (each.view(GROUP, channels) for each in _updated(wide))
+    """Mean and biased variance [C] of channels_last [1, C, H, W]."""
+    wide = _side_by_side(x, LANES)
+    means, variances = (each.view(-1, x.shape[1]) for each in _updated(wide))
     mean = means.mean(0)
     return mean, variances.mean(0) + (means - mean).square().mean(0)
+
+
+def _products(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean [1, C, 1, 1] and biased covariance [1, C, C] of [1, C, H, W], on x86."""
+    if onednn.usable(x):
+        mean, covariance = _around(x)
+        # Of large numbers nothing would be left but their rounding errors.
+        if bool((mean.square() <= NEAR * covariance.diagonal()).all()):
+            return mean[None, :, None, None], covariance[None]
+    about = x[:, :, :: 1 + x.shape[2] // 32, :: 1 + x.shape[3] // 32].mean((2, 3), keepdim=True)
+    mean, covariance = _around((x - about).contiguous(memory_format=torch.channels_last))
+    return about + mean[None, :, None, None], covariance[None]
+
+
+def _around(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean [C] and biased covariance [C, C] of channels_last [1, C, H, W] whose mean is not far from 0."""
+    channels, pixels = x.shape[1], x.shape[2] * x.shape[3]
+    wide = _side_by_side(x, SQUARE)
+    some = wide.shape[1] // channels
+    mean = wide.mean((2, 3)).view(some, channels).mean(0)
+    within = onednn.products(wide).view(some, channels, some, channels).diagonal(dim1=0, dim2=2).sum(-1)
+    return mean, within / pixels - mean.outer(mean)
+
+
+def _side_by_side(x: Tensor, values: int) -> Tensor:
+    """`x` [1, C, H, W] with some pixels in a row as channels of one, about so many `values`."""
+    channels, pixels = x.shape[1], x.shape[2] * x.shape[3]
+    some = math.gcd(1 << max(values // channels, 1).bit_length() - 1, pixels)
+    # Others would have to be copied, which costs more where they are many.
+    if some == 1 or (channels >= FEW and not x.is_contiguous(memory_format=torch.channels_last)):
+        return x
+    return x.permute(0, 2, 3, 1).reshape(1, pixels // some, 1, -1).permute(0, 3, 1, 2)
 
 
 def _updated(x: Tensor) -> tuple[Tensor, Tensor]:

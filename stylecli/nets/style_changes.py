@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from stylecli.nets import onednn
+
 Modulation = Sequence[tuple[Tensor, Tensor]]
 """(gamma, beta) of each modulated layer of a decoder, [N, C, 1, 1] or a map."""
 
@@ -128,6 +130,8 @@ def affine(gain: Tensor, shift: Tensor, alpha: Tensor | float) -> tuple[Tensor, 
 def applied(x: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
     """M x + b of every pixel: one product, with nothing of the size of the features beside it."""
     n, channels, height, width = x.shape
+    if n == 1 and onednn.usable(x, matrix, offset):
+        return onednn.mapped(x, matrix[0], offset[0, 0])
     rows = torch.baddbmm(offset, x.permute(0, 2, 3, 1).reshape(n, -1, channels), matrix.mT)
     return rows.reshape(n, height, width, channels).permute(0, 3, 1, 2)
 

@@ -1,4 +1,4 @@
-"""Convolutions that give four pixels at a time.
+"""Four pixels at a time: convolutions that give them, and pooling that takes them.
 
 A convolution of a picture enlarged x2 by repetition is one of the picture itself, with four phases: less than half the
 products, and nothing is enlarged. One with few channels out is one of stride 2 with four times as many: processors
@@ -68,3 +68,16 @@ def interleaved(x: Tensor, shift: int = 0, pixels: int = 1) -> Tensor:
             part = parts[:, row, column, :, top : top + height, left : left + width]
             y[:, :, (row - shift) % 2 :: 2, (column - shift) % 2 :: 2] = part
     return y
+
+
+def pooled(x: Tensor, how: str) -> Tensor:
+    """2x2 pooling of [N, C, H, W], the `max` or the `mean`; a last odd row or column is left out."""
+    height, width = (side // 2 * 2 for side in x.shape[2:])
+    if torch.is_grad_enabled() or not x.is_cpu or not x.is_contiguous(memory_format=torch.channels_last):
+        return F.max_pool2d(x, 2) if how == "max" else F.avg_pool2d(x, 2)
+    # PyTorch's own finds out where each maximum was, and takes means of a few channels one by one.
+    first, *others = (x[:, :, row:height:2, column:width:2] for row in range(2) for column in range(2))
+    if how == "max":
+        made = torch.maximum(first, others[0])
+        return torch.maximum(made, torch.maximum(*others[1:]), out=made)
+    return (first + others[0]).add_(others[1]).add_(others[2]).mul_(0.25)

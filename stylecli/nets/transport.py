@@ -19,7 +19,7 @@ of the colors of o: one pass over the tiles of a picture where its features are 
 is made of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -28,10 +28,11 @@ from torch import Tensor, nn
 
 from stylecli.device import cast
 from stylecli.nets.any_style import AnyStyle
+from stylecli.nets.bands import bordered
 from stylecli.nets.gaussians import transport
 from stylecli.nets.segments import Moments, moments
 from stylecli.nets.style_changes import Decoding, Modulation, Style, Target
-from stylecli.nets.subpixel import interleaved, phases
+from stylecli.nets.subpixel import interleaved, phases, pooled
 from stylecli.nets.vgg import VGG, VGGConfig
 from stylecli.nets.winograd import conv2d
 
@@ -115,20 +116,30 @@ class Transport(AnyStyle):
 
     def encode(self, rgb: Tensor) -> tuple[Tensor, ...]:
         """The picture at half its size, relu2_1, relu3_1, relu4_1."""
-        return (F.avg_pool2d(rgb, 2), *self.vgg(rgb, LEVELS).values())
+        return (pooled(rgb, "mean"), *self.vgg(rgb, LEVELS).values())
 
     def style(self, rgb: Tensor) -> Style:
         """All that the decoder needs of the style picture `rgb`."""
         rgb = self.fit(rgb)
-        taps = self.vgg(rgb, self.taps)
-        levels = (F.avg_pool2d(rgb, 2), *(taps[layer] for layer in LEVELS), rgb)
-        return self.described(levels, self.modulation(self.code(taps)))
+        found, code = self._measured(rgb)
+        colors = [moments(each, None, True) for each in (pooled(rgb, "mean"), rgb)]
+        return self.described([colors[0], *found, colors[1]], self.modulation(code))
 
-    def code(self, taps: Mapping[str, Tensor]) -> Tensor:
+    def code(self, rgb: Tensor) -> Tensor:
         """Means and deviations of features at every ReLU, [N, D]."""
-        found = (moments(x.float()) for x in taps.values())
-        parts = [part.flatten(1) for each in found for part in (each.mean, (each.covariance + 1e-5).sqrt())]
-        return torch.cat(parts, 1)
+        return self._measured(rgb)[1]
+
+    def _measured(self, rgb: Tensor) -> tuple[list[Moments], Tensor]:
+        """Moments at `LEVELS`, and the code; each features are measured while they are near the processor."""
+        levels, parts = [], []
+        for name, x in self.vgg.walk(rgb, self.taps):
+            found = moments(x.float(), None, name in LEVELS)
+            variance = found.covariance
+            if name in LEVELS:
+                levels.append(found)
+                variance = variance.diagonal(dim1=1, dim2=2)
+            parts += [found.mean.flatten(1), (variance.flatten(1).clamp_min(0) + 1e-5).sqrt()]
+        return levels, torch.cat(parts, 1)
 
     def modulation(self, code: Tensor) -> Modulation:
         """(gamma, beta) of each modulated layer for a style code."""
@@ -157,24 +168,26 @@ class Transport(AnyStyle):
         small, half, quarter, x = features
         scales = dict(zip(self.layers, decoding.modulation, strict=True))
 
-        def layer(name: str, x: Tensor, skip: Tensor | None = None, *, relu: bool = True, grow: bool = False) -> Tensor:
+        def layer(name: str, x: Tensor, *skip: Tensor, relu: bool = True, grow: bool = False) -> Tensor:
             return self._layer(name, x, *scales[name], decoding.folded, skip=skip, relu=relu, grow=grow)
 
-        def beside(stride: int, *features: Tensor) -> Tensor | None:
-            if self.noisy:
-                like = (len(x), 1, *(side * 8 // stride for side in x.shape[2:]))
-                pooled = x.new_zeros(like) if noise is None else F.avg_pool2d(noise, stride)
-                features += (pooled.expand(like),)
-            return torch.cat(features, 1) if features[1:] else (*features, None)[0]
+        def block(name: str, x: Tensor) -> Tensor:
+            last = f"{name}b"
+            return self._layer(last, layer(f"{name}a", x), *scales[last], decoding.folded, onto=x, relu=False)
 
-        skips = beside(8), beside(4, quarter), beside(2, small, half)
-        x = layer("conv8", x, skips[0])
+        skips: list[tuple[Tensor, ...]] = [(small, half), (quarter,), ()]
+        if self.noisy:
+            grain = x.new_zeros(len(x), 1, *(8 * side for side in x.shape[2:])) if noise is None else noise
+            for level, features in enumerate(skips):
+                grain = pooled(grain, "mean")
+                skips[level] = (*features, grain.expand(len(x), -1, -1, -1))
+        x = layer("conv8", x, *skips[2])
         for index in range(self.config.deep):
-            x = x + layer(f"deep{index}b", layer(f"deep{index}a", x), relu=False)
-        x = layer("conv4", x, skips[1], grow=True)
+            x = block(f"deep{index}", x)
+        x = layer("conv4", x, *skips[1], grow=True)
         for index in range(self.config.middle):
-            x = x + layer(f"middle{index}b", layer(f"middle{index}a", x), relu=False)
-        x = layer("conv2", x, skips[2], grow=True)
+            x = block(f"middle{index}", x)
+        x = layer("conv2", x, *skips[0], grow=True)
         x = layer("conv2_last", x)
         return layer("conv1", x, relu=False, grow=True)
 
@@ -186,11 +199,15 @@ class Transport(AnyStyle):
         beta: Tensor,
         known: dict[str, tuple[Tensor, Tensor]],
         *,
-        skip: Tensor | None,
-        relu: bool,
-        grow: bool,
+        skip: Sequence[Tensor] = (),
+        onto: Tensor | None = None,
+        relu: bool = True,
+        grow: bool = False,
     ) -> Tensor:
-        """A convolution of `x`, enlarged x2 before where it grows, plus one of `skip`; scaled, shifted, and a ReLU."""
+        """A convolution of `x`, enlarged x2 before where it grows, plus one of `skip`; scaled, shifted, and a ReLU.
+
+        What it is added `onto`, behind all that, is written over where no gradient needs it.
+        """
         # One style for all of the picture is folded into the weights.
         folded = gamma.shape[0] == 1 and gamma.shape[2:] == (1, 1)
         if name not in known:
@@ -198,19 +215,21 @@ class Transport(AnyStyle):
             if folded:
                 bias = bias + beta.flatten()
             known[name] = cast(*(phases(weight, bias) if grow else (weight, bias)))
-        last = relu and folded and skip is None and not grow
-        y = conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), *known[name], relu=last)
-        if last:
-            return y
+        plain = folded and not skip and not grow
+        over = onto if plain and not torch.is_grad_enabled() else None
+        y = conv2d(bordered([x]), *known[name], relu=relu and plain, onto=over)
         if grow:
             y = interleaved(y, shift=1)
-        if skip is not None:
+        if skip:
             beside = f"{name}_skip"
             if beside not in known:
                 known[beside] = cast(*self._weights(beside, gamma if folded else None))
-            y += F.conv2d(F.pad(skip, (1, 1, 1, 1), mode="replicate"), *known[beside])
-        y = y if folded else y * (1 + gamma) + beta
-        return F.relu(y, inplace=True) if relu else y
+            y = conv2d(bordered(skip), *known[beside], relu=relu and folded, onto=y)
+        if not folded:
+            y = y * (1 + gamma) + beta
+        if relu and not (plain or (skip and folded)):
+            y = F.relu(y, inplace=True)
+        return y if onto is None or over is not None else onto + y
 
     def _weights(self, name: str, gamma: Tensor | None) -> tuple[Tensor, Tensor]:
         conv = self.decoder.get_submodule(name)

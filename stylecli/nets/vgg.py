@@ -15,7 +15,7 @@ by replication and multiplies average pooling by 2 and L2 pooling by 0.78. All a
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylecli.errors import UsageError
+from stylecli.nets.subpixel import pooled
 from stylecli.nets.winograd import Conv2d
 
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
@@ -105,7 +106,11 @@ class VGG(nn.Module):
         return self.config.widths[int(block) - 1][int(index) - 1 if index else -1]
 
     def forward(self, rgb: Tensor, layers: Iterable[str], *, preprocessed: bool = False) -> dict[str, Tensor]:
-        """Features of `rgb` [N, 3, H, W] in [0, 1] at `layers`, each [N, C, H', W'].
+        """Features of `rgb` [N, 3, H, W] in [0, 1] at `layers`, each [N, C, H', W']; see `walk`."""
+        return dict(self.walk(rgb, layers, preprocessed=preprocessed))
+
+    def walk(self, rgb: Tensor, layers: Iterable[str], *, preprocessed: bool = False) -> Iterator[tuple[str, Tensor]]:
+        """Features of `rgb` [N, 3, H, W] in [0, 1] at `layers`, each [N, C, H', W'], as the network gets there.
 
         Args:
             rgb: The pictures, or what `to_pixels` made of them when `preprocessed`.
@@ -118,7 +123,6 @@ class VGG(nn.Module):
         wanted = set(layers)
         last = max((self.names.index(check_layer(layer, self.names)) for layer in wanted), default=-1)
         x = rgb if preprocessed else self.to_pixels(rgb)
-        taps = {}
         for name in self.names[: last + 1]:
             if name in wanted and name.startswith("conv"):
                 x = self.convs[name](x)
@@ -129,8 +133,7 @@ class VGG(nn.Module):
             else:
                 x = self._pool(x, name)
             if name in wanted:
-                taps[name] = x
-        return taps
+                yield name, x
 
     def to_pixels(self, rgb: Tensor) -> Tensor:
         """RGB in [0, 1] to the pixel scale that the network was trained on, [N, 3, H, W]."""
@@ -172,10 +175,11 @@ class VGG(nn.Module):
             raise UsageError(
                 f"picture too small for {name}: {w}x{h} features are left", "a larger picture, or shallower layers"
             )
+        odd = ceil and (x.shape[2] % 2 or x.shape[3] % 2)
         if self.pooling == "max":
-            x = F.max_pool2d(x, 2, ceil_mode=ceil)
+            x = F.max_pool2d(x, 2, ceil_mode=True) if odd else pooled(x, "max")
         elif self.pooling == "average":
-            x = F.avg_pool2d(x, 2, ceil_mode=ceil)
+            x = F.avg_pool2d(x, 2, ceil_mode=True) if odd else pooled(x, "mean")
         else:
             x = F.avg_pool2d(x.square(), 2, ceil_mode=ceil).mul(4).clamp_min(1e-12).sqrt()
         return x if self.pool_scale == 1 else x * self.pool_scale

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.utils.weak import WeakIdKeyDictionary
 
+from stylecli.nets import onednn
+
 WIDE = 128 * 128
 """Kernels (channels in times channels out) from which the transforms take less than the multiplications they save."""
 
@@ -61,7 +63,14 @@ class Conv2d(nn.Conv2d):
 
 
 def conv2d(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, border: int = 0, *, stride: int = 1, relu: bool = False
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    border: int = 0,
+    *,
+    stride: int = 1,
+    relu: bool = False,
+    onto: Tensor | None = None,
 ) -> Tensor:
     """`F.conv2d(x, weight, bias, stride, border)`, the faster way where there is one: wide 3x3 layers on a CPU.
 
@@ -72,21 +81,22 @@ def conv2d(
         border: Lines of zeros around them.
         stride: See `F.conv2d`.
         relu: Whether a ReLU follows.
+        onto: What it is added to, which is written over.
 
     Returns:
         [N, D, H', W'].
     """
     if stride > 1 or border > 1 or not _pays(x, weight, border):
-        if relu and _at_once(x, weight):
-            # Saves a way to memory and back.
-            borders, strides = [border, border], [stride, stride]
-            y: Tensor = torch.ops.mkldnn._convolution_pointwise(
-                x, weight, bias, borders, strides, [1, 1], 1, "relu", [], ""
-            )
-            return y
+        if onednn.usable(x, weight):
+            # Saves ways to memory and back.
+            if onto is not None and onednn.usable(onto) and not border and stride == 1:
+                return onednn.added(onto, x, weight, bias, relu=relu)
+            if relu and onto is None:
+                return onednn.active(x, weight, bias, border, stride)
         y = F.conv2d(x, weight, bias, stride, border)
     else:
         y = _Convolution.apply(x, weight, bias, border)
+    y = y if onto is None else onto.add_(y)
     # A convolution's way back needs nothing of what it made.
     return F.relu(y, inplace=True) if relu else y
 
@@ -110,20 +120,6 @@ def _pays(x: Tensor, weight: Tensor, border: int) -> bool:
         and not torch.compiler.is_compiling()
         and not (weight.requires_grad and torch.is_grad_enabled())
         and (x.shape[2] + 2 * border - 2) * (x.shape[3] + 2 * border - 2) >= SMALL
-    )
-
-
-def _at_once(x: Tensor, weight: Tensor) -> bool:
-    """Whether oneDNN computes a convolution and the ReLU behind it in one."""
-    return (
-        x.is_cpu
-        and x.dtype == weight.dtype == torch.float32
-        and x.numel() > 0
-        and x.is_contiguous(memory_format=torch.channels_last)
-        and not torch.is_grad_enabled()
-        and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
-        and _onednn()
     )
 
 
@@ -195,14 +191,7 @@ def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None, border: int) -> T
 def _half_as_fast() -> bool:
     """Whether `torch.bmm`, by MKL, is slower than oneDNN's convolutions: half of AVX-512 lies idle on AMD's CPUs."""
     told: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return str(told.get("cpu_name", "")).startswith("AMD") and bool(told.get("avx512_f")) and _onednn()
-
-
-@cache
-def _onednn() -> bool:
-    """Whether oneDNN's own operations are there, which PyTorch's compiler calls."""
-    there = all(hasattr(torch.ops.mkldnn, name) for name in ("_convolution_pointwise", "_linear_pointwise"))
-    return there and torch.backends.cpu.get_cpu_capability().startswith("AVX")
+    return str(told.get("cpu_name", "")).startswith("AMD") and bool(told.get("avx512_f")) and onednn.there()
 
 
 def _multiplied(places: Tensor, weight: Tensor, into: Tensor) -> None:

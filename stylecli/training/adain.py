@@ -95,7 +95,7 @@ class AdainTask(AnyStyleTask):
         net.heads.bias.data.zero_()
         with torch.inference_mode():
             some = (self.source.style(-step) for step in range(1, 1 + 256 // self.settings.batch))
-            codes = torch.cat([net.code(net.vgg(crops, net.taps)) for crops in some])
+            codes = torch.cat([net.code(crops) for crops in some])
         net.code_mean.copy_(codes.mean(0))
         net.code_deviation.copy_(codes.std(0) + 1e-3)
         if self.settings.start:
