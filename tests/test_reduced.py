@@ -37,8 +37,14 @@ def photo(side: int = 192) -> Tensor:
     return torch.from_numpy(np.array(part)).permute(2, 0, 1).contiguous()
 
 
-def painted(content: Tensor, precision: str = "auto", weights: str = "fast", style: str = "great_wave") -> Tensor:
-    settings = FastSettings(weights=weights, style=(style,))
+def painted(
+    content: Tensor,
+    precision: str = "auto",
+    weights: str = "fast",
+    style: str = "great_wave",
+    size: int | None = None,
+) -> Tensor:
+    settings = FastSettings(weights=weights, style=(style,), size=size)
     return fast.build(settings, resolve("cpu", precision))(Request(settings, content)).picture
 
 
@@ -48,6 +54,12 @@ def test_hardly_any_level_changes(made_for_it: bool) -> None:
     assert apart.max() <= 2
     assert (apart > 1).float().mean() < 1e-4
     assert (apart == 1).float().mean() < 0.15
+
+
+def test_a_picture_at_another_size(made_for_it: bool) -> None:
+    apart = (painted(photo(), size=160) - painted(photo(), "float32", size=160)).abs() * 255
+    assert bool(apart.any()) == made_for_it
+    assert apart.max() < 2
 
 
 def test_tiles_see_what_the_whole_sees(made_for_it: bool, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,7 @@ class Fast(Method[FastSettings, Tensor]):
         if settings.size:
             height, width = content.shape[1:]
             content = resize(content, short_side(height, width, settings.size))
-        with self.device.autocast(), reduced(self.device, content):
+        with self.device.autocast(), reduced(self.device, request.main):
             ours = settings.recipe == "stylecli"
             image = self._painted(content[None], mix, ours, request.listener, request.past)[0]
         result = Result(image)

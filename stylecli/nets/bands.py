@@ -15,7 +15,7 @@ from stylecli.nets.winograd import conv2d
 BAND = 16
 """Rows that stay in a processor's cache between the norm and the ReLU."""
 
-LARGE = 2**25
+LARGE = 2**22
 """Values beyond which features are never there twice."""
 
 AT_ONCE = 2**22
