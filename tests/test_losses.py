@@ -216,3 +216,18 @@ def test_neighbors_are_those_of_brute_force(both: bool) -> None:
     assert torch.allclose(found, plain)
     for ours, wanted in zip(*(torch.autograd.grad(each, given) for each in (found, plain)), strict=True):
         assert torch.allclose(ours, wanted)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+def test_moments_however_they_lie_in_memory(count: int, memory: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(count, 5, 9, 8).contiguous(memory_format=memory).requires_grad_()
+    to_mean, to_second = torch.randn(count, 5), torch.randn(count, 5, 5)
+    mean, second = mean_and_second(x)
+    rows = x.double().flatten(2)
+    exact = rows.mean(2), rows @ rows.mT / 72
+    torch.testing.assert_close((mean.double(), second.double()), exact, atol=1e-5, rtol=1e-5)
+    (ours,) = torch.autograd.grad((mean * to_mean).sum() + (second * to_second).sum(), x)
+    (plain,) = torch.autograd.grad((exact[0] * to_mean).sum() + (exact[1] * to_second).sum(), x)
+    torch.testing.assert_close(ours, plain, atol=1e-5, rtol=1e-5)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from stylecli.device import Context
+from stylecli.nets import onednn
 
 
 class Statistics(NamedTuple):
@@ -37,21 +38,34 @@ class _Moments(torch.autograd.Function):
     """Mean and F^T F / n, with one product backward where autograd makes two and more passes over the features."""
 
     @staticmethod
-    def forward(ctx: Context, rows: Tensor) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(rows)
+    def forward(ctx: Context, features: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(features)
+        rows = _rows(features)
+        if len(features) == 1 and onednn.usable(features):
+            return rows.mean(1), onednn.products(features)[None] / rows.shape[1]
         return rows.mean(1), rows.mT @ rows / rows.shape[1]
 
     @staticmethod
     def backward(ctx: Context, *grads: Tensor) -> Tensor:
-        (rows,) = ctx.saved_tensors
+        (features,) = ctx.saved_tensors
+        rows = _rows(features)
         to_mean, to_second = (grad.to(rows.dtype) / rows.shape[1] for grad in grads)
-        return torch.baddbmm(to_mean[:, None], rows, to_second + to_second.mT)
+        if len(features) == 1 and onednn.usable(features, *grads):
+            return onednn.mapped(features, (to_second + to_second.mT)[0], to_mean[0])
+        # Autograd adds in place to what is nobody's view.
+        made = torch.empty_like(features, memory_format=torch.channels_last)
+        torch.baddbmm(to_mean[:, None], rows, to_second + to_second.mT, out=_rows(made))
+        return made
+
+
+def _rows(features: Tensor) -> Tensor:
+    """[N, HW, C]; a view when channels_last."""
+    return features.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def mean_and_second(features: Tensor) -> tuple[Tensor, Tensor]:
     """Mean [N, C] and second raw moment [N, C, C] over space of `features` [N, C, H, W], in their type."""
-    rows = features.permute(0, 2, 3, 1).flatten(1, 2)  # [N, HW, C]; a view when channels_last
-    mean, second = _Moments.apply(rows)
+    mean, second = _Moments.apply(features)
     return mean, second
 
 
