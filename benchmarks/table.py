@@ -53,10 +53,11 @@ class Row:
 
 def gflop(run: Callable[[], Any]) -> float:
     """What `run` computes: products and convolutions, forward and backward."""
-    convolution, product = torch.ops.mkldnn._convolution_pointwise, torch.ops.mkldnn._linear_pointwise
+    own = torch.ops.mkldnn
     known = {
-        convolution: lambda x, weight, *_, out_shape, **__: 2 * prod(out_shape) * prod(weight[1:]),
-        product: lambda x, weight, *_, **__: 2 * prod(x) * weight[0],
+        own._convolution_pointwise: lambda x, weight, *_, out_shape, **__: 2 * prod(out_shape) * prod(weight[1:]),
+        own._convolution_pointwise_: lambda onto, x, weight, *_, **__: 2 * prod(onto) * prod(weight[1:]),
+        own._linear_pointwise: lambda x, weight, *_, **__: 2 * prod(x) * weight[0],
     }
     with FlopCounterMode(display=False, custom_mapping=known) as counter:
         run()
