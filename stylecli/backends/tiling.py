@@ -19,7 +19,7 @@ from stylecli.progress import Listener, Step
 WORKING = 640 * 2**20
 """Bytes for the features of a tile on a CPU: larger ones are not faster."""
 
-ROOM = 1400 * 2**20
+ROOM = 1340 * 2**20
 """Bytes that the process may hold between tiles where no limit is set: fresh memory takes longer than arithmetic."""
 
 SMALLEST = 64
