@@ -97,15 +97,17 @@ class Before:
         if not self.steady:
             yield from map(Way, frames)
             return
-        from stylecli.media.video.motion import between, shifted
+        from stylecli.media.video.motion import Seen, followed, shifted
 
-        keep, before, recall, shift = SMOOTH * self.steady**0.5, self.content, self.recall, self.shift
+        keep, recall, shift = SMOOTH * self.steady**0.5, self.recall, self.shift
+        before = None if self.content is None else Seen.of(self.content)
         for frame in frames:
-            motion = None if before is None else between(before, frame.color, flow)
+            now = Seen.of(frame.color)
+            motion = None if before is None else followed(before, now, flow)
             if motion is None or motion.cut:
                 motion = recall = shift = None
             else:
                 shift = shifted(shift, motion)
             recall = Recall(keep, recall)
             yield Way(frame, motion, recall, shift)
-            before = frame.color
+            before = now

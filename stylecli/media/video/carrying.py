@@ -16,7 +16,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from stylecli.media.video.motion import Motion, opencv, square, steps
+from stylecli.media.video.motion import Motion, opencv, placed, square
 
 STILL = 0.12
 """Pixels of flow that are none: what stands still is not drawn anew."""
@@ -86,10 +86,7 @@ def moved(
 
     moves = (square(motion.flow) >= (STILL * step_x) ** 2).astype(np.float32)
     flow = cv2.multiply(motion.flow, cv2.merge([moves * np.float32(1 / step_x), moves * np.float32(1 / step_y)]))
-    places = there(flow)
-    places[..., 0] += steps(0, width)
-    places[..., 1] += steps(first, last)[:, None]
-    drawn = cv2.remap(before, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    drawn = cv2.remap(before, placed(there(flow), first), None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return drawn, [there(each) for each in told]
 
 

@@ -12,8 +12,8 @@ anything of a frame is found in the one before.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,6 +36,9 @@ MENDED = 0.3
 
 CORNERS = ((0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
 """What is looked at of what is around a pixel: rows, columns."""
+
+KEPT = 2**21
+"""Pixels up to which their places are kept for the next frame."""
 
 STRIP = 256
 """Pixels that are looked up in a row."""
@@ -79,21 +82,40 @@ class Motion:
     cut: bool
 
 
+class Seen(NamedTuple):
+    """A frame as flow sees it: at the size of the flow, in gray, and at twice that size [h, w, 3], uint8 each."""
+
+    small: np.ndarray
+    gray: np.ndarray
+    twice: np.ndarray
+
+    @classmethod
+    def of(cls, frame: np.ndarray) -> "Seen":
+        """A frame [H, W, 3] uint8."""
+        cv2 = opencv()
+        height, width = frame.shape[:2]
+        short = min(height, width)
+        scale = min(0.5, max(SHARE, LEAST / short), SIDE / short)
+        size = max(round(width * scale), 16), max(round(height * scale), 16)
+        twice = _twice(frame, size)
+        small = cv2.resize(twice, size, interpolation=cv2.INTER_AREA)
+        return cls(small, cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), twice)
+
+
 def between(before: np.ndarray, now: np.ndarray, find: Flow | None = None) -> Motion:
     """What moved between two frames [H, W, 3] uint8 of one size, as `find` sees it, or DIS."""
+    return followed(Seen.of(before), Seen.of(now), find)
+
+
+def followed(before: Seen, now: Seen, find: Flow | None = None) -> Motion:
+    """As `between`."""
     cv2 = opencv()
-    height, width = now.shape[:2]
-    short = min(height, width)
-    scale = min(0.5, max(SHARE, LEAST / short), SIDE / short)
-    size = max(round(width * scale), 16), max(round(height * scale), 16)
-    fine = [_twice(each, size) for each in (before, now)]
-    small = [cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in fine]
+    small, size = (before.small, now.small), now.small.shape[1::-1]
     if find:
-        ways = find(fine[1], fine[0]), find(*fine)
+        ways = find(now.twice, before.twice), find(before.twice, now.twice)
         flow, back = (cv2.resize(each * np.float32(0.5), size, interpolation=cv2.INTER_AREA) for each in ways)
     else:
-        grays = [cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in small]
-        flow, back = _flow(*reversed(grays)), _flow(*grays, finest=1)
+        flow, back = _flow(now.gray, before.gray), _flow(before.gray, now.gray, finest=1)
     back = cv2.remap(back, placed(flow), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     consistent = square(cv2.add(flow, back)) < 0.01 * (square(flow) + square(back)) + 0.5
     _mend(flow, consistent, *small)
@@ -133,15 +155,22 @@ def _mend(flow: np.ndarray, consistent: np.ndarray, before: np.ndarray, now: np.
         return
     choices = np.zeros((1 + 4, ys.size, 2), np.float32)
     for turned, known, line, place in ((0, consistent, ys, xs), (1, consistent.T, xs, ys)):
-        along = np.arange(known.shape[1], dtype=np.int16)
-        for back, way in enumerate((1, -1)):
-            found = np.maximum.accumulate(np.where(known[:, ::way], along, 0), axis=1)[:, ::way][line, place]
-            nearest = along[-1] - found if back else found
+        for back, nearest in enumerate(_nearest(known, line, place)):
             choices[1 + 2 * turned + back] = flow[nearest, xs] if turned else flow[ys, nearest]
     costs = _unlike(choices, ys, xs, before, now)
     fits = costs.min(0) < LOOKS
     flow[ys[fits], xs[fits]] = choices[costs.argmin(0), np.arange(ys.size)][fits]
     consistent[ys[fits], xs[fits]] = True
+
+
+def _nearest(known: np.ndarray, line: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest places that are `known` before and behind each place of a line; its ends where there is none."""
+    length, found = known.shape[1], np.flatnonzero(known)
+    begin = line * length
+    after = np.searchsorted(found, begin + place)
+    before = np.maximum(found[after - 1], begin) - begin
+    behind = np.minimum(found[after.clip(None, found.size - 1)], begin + length - 1) - begin
+    return np.where(after > 0, before, 0), np.where(after < found.size, behind, length - 1)
 
 
 def _unlike(flows: np.ndarray, ys: np.ndarray, xs: np.ndarray, before: np.ndarray, now: np.ndarray) -> np.ndarray:
@@ -189,17 +218,19 @@ def square(flow: np.ndarray) -> np.ndarray:
     return made
 
 
-def steps(first: int, last: int) -> np.ndarray:
-    """Places of pixels along an axis."""
-    return np.arange(first, last, dtype=np.float32)
-
-
-def placed(flow: np.ndarray) -> np.ndarray:
-    """Where each pixel comes from by `flow` [H, W, 2]."""
-    cv2 = opencv()
-    across, down = cv2.split(flow)
-    made: np.ndarray = cv2.merge([across + steps(0, flow.shape[1]), down + steps(0, flow.shape[0])[:, None]])
+def placed(flow: np.ndarray, first: int = 0) -> np.ndarray:
+    """Where each pixel comes from by `flow` [H, W, 2], whose rows begin at the `first` one."""
+    height, width = flow.shape[:2]
+    make = _grid if height * width <= KEPT else _grid.__wrapped__
+    made: np.ndarray = opencv().add(flow, make(first, first + height, width))
     return made
+
+
+@lru_cache(4)
+def _grid(first: int, last: int, width: int) -> np.ndarray:
+    """Places of pixels, [last - first, width, 2]: a clip asks for the same again and again."""
+    across, down = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(first, last, dtype=np.float32))
+    return np.stack([across, down], -1)
 
 
 def shifted(before: np.ndarray | None, motion: Motion) -> np.ndarray:
