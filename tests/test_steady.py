@@ -1,6 +1,8 @@
 """Clips do not flicker: what moves takes its strokes along, cuts begin anew, still scenes do not drift."""
 
 from collections.abc import Callable
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -20,6 +22,8 @@ from stylecli.settings.gatys import GatysSettings
 
 pytest.importorskip("cv2")
 from stylecli.media.video import carrying, motion
+from stylecli.media.video.codecs import Coding
+from stylecli.media.video.pixels import Pixels
 
 Cli = Callable[..., Result]
 FAST = ("--style", "great_wave", "--device", "cpu", "--threads", 1, "--codec", "ffv1")
@@ -76,6 +80,27 @@ def test_what_is_uncovered_leaves_no_trail():
     made = carrying.carried(frames[1], frames[0], found, (120, 160), strength=0.9, turn=1)
     assert np.abs(made[45:75, 31:38].astype(int) - frames[1][45:75, 31:38]).mean() < 8
     assert motion.between(frames[0], 255 - moving_files.pan(1, (120, 160), seed=8)[0]).cut
+
+
+def test_planes_are_carried_on_as_levels_are(monkeypatch: pytest.MonkeyPatch):
+    """Light and colors of 4:2:0, whole and in parts, are near those of what is carried on as levels."""
+    frames = moving_files.pan(4, (176, 208), STEP, seed=3)
+    drawn = [moving_files.pan(1, (176, 208), seed=seed)[0] for seed in range(4, 8)]
+    coding = Coding("h264", (176, 208), Fraction(1, 25), Fraction(25), 92)
+    planes = Pixels(coding).planes
+    levels, halved = drawn[0], planes(drawn[0])
+    for turn in range(1, 4):
+        found = motion.between(*frames[turn - 1 : turn + 1])
+        carry = partial(carrying.carried, motion=found, content=(176, 208), strength=0.4, turn=turn)
+        with monkeypatch.context() as patch:
+            patch.setattr(carrying, "AT_ONCE", 0)
+            parts = carry(planes(drawn[turn]), halved)
+        halved, levels = carry(planes(drawn[turn]), halved), carry(drawn[turn], levels)
+        assert np.abs(parts.astype(int) - halved).max() < 4
+    assert halved.shape == (264, 208)
+    apart, frame = (np.abs(each.astype(int) - planes(levels)).mean() for each in (halved, planes(drawn[3])))
+    assert apart < 0.25 * frame
+    assert planes(drawn[0][:, 1:]).ndim == 3
 
 
 def test_noise_goes_with_what_moves():

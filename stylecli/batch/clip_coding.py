@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from stylecli.media.video.clip import Clip, Frame, Part
     from stylecli.media.video.codecs import Coding, Encoder, Packet
+    from stylecli.media.video.pixels import Pixels
     from stylecli.media.video.segments import Segments
 
     State = Callable[[], dict[str, Tensor]]
@@ -51,6 +52,7 @@ class Coder:
         self.packets: list[Packet] = []
         self.notes: list[str] = []
         self.known: Coding | None = None
+        self.pixels: Pixels | None = None
         if segments.made:
             height, width = segments.state()["size"].tolist()
             self._knows((height, width))
@@ -82,8 +84,17 @@ class Coder:
         if clip.alpha and not self.known.transparent and job.format != "gif" and clip.tags is not None:
             self.notes.append(f"{job.output}: transparent parts drawn on white, {self.known.codec} has no alpha")
 
+    def planes(self, levels: "np.ndarray") -> "np.ndarray":
+        """What is coded of an opaque result [H, W, 3]: planes of 4:2:0 [H + H / 2, W], or the result itself."""
+        from stylecli.media.video.pixels import Pixels
+
+        if self.known is None:
+            self._knows((levels.shape[0], levels.shape[1]))
+        self.pixels = self.pixels or Pixels(self.coding)
+        return levels if self.clip.alpha else self.pixels.planes(levels)
+
     def add(self, frame: "Frame", levels: "np.ndarray", alpha: "np.ndarray | None", state: "State | None") -> None:
-        """Codes a frame; a piece ends with it where there is a `state` to keep."""
+        """Codes a frame, or its `planes`; a piece ends with it where there is a `state` to keep."""
         if self.known is None:
             self._knows((levels.shape[0], levels.shape[1]))
         self.waiting.append(self.pool.submit(self._coded, frame, levels, alpha, state))
@@ -129,6 +140,10 @@ class Raw:
 
     def __init__(self, clip: "Clip") -> None:
         self.clip, self.notes, self.out = clip, list[str](), binary_stdout()
+
+    def planes(self, levels: "np.ndarray") -> "np.ndarray":
+        """Levels are written as they are."""
+        return levels
 
     def add(self, frame: "Frame", levels: "np.ndarray", alpha: "np.ndarray | None", state: "State | None") -> None:
         """Writes a frame; the reader's pace is ours."""

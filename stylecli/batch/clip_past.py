@@ -39,7 +39,7 @@ class Before:
     Attributes:
         steady: `--steady`.
         content: The frame that was painted last [H, W, 3] uint8; None where the next one is the first.
-        result: What was made of it [H, W, 3] uint8.
+        result: What was made of it, uint8: [H, W, 3], or as it is coded, planes of 4:2:0 [H + H / 2, W].
         window: The part of the content that results show: top, left, height, width; None for all of it.
         turn: Frames since the scene began.
         recall: Statistics, of the frame where this began.
@@ -83,7 +83,9 @@ class Before:
 
         assert self.content is not None
         assert self.result is not None
-        state = {"size": tensor(self.result.shape[:2]), "turn": tensor(self.turn)}
+        height, width = self.result.shape[:2]
+        size = height * 2 // 3 if self.result.ndim == 2 else height, width
+        state = {"size": tensor(size), "turn": tensor(self.turn)}
         if self.steady:
             state |= {"content": from_numpy(self.content), "result": from_numpy(self.result)}
             state |= {"shift": from_numpy(way.shift)} if way.shift is not None else {}

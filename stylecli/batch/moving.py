@@ -207,6 +207,8 @@ class Painting:
         """Takes what was painted of a frame, carries the one before on, and has it coded, behind those `kept`."""
         painted, frame = future.result(), way.frame
         levels, before = painted.levels, self.before
+        if before.steady and not self.method.traits.carried:
+            levels = coder.planes(levels)
         window, result, turn = painted.result.window, before.result, before.behind(way).turn
         if way.motion and result is not None and result.shape == levels.shape:
             from stylecli.media.video.carrying import carried

@@ -8,14 +8,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from stylecli.errors import UsageError
 from stylecli.media.video.clip import LARGE, NOTHING_SAID, UNKNOWN, Colors
-from stylecli.media.video.levels import FLAGS
+from stylecli.media.video.pixels import BT2020, HALVED, Pixels
 
 Av = Any
 """PyAV's types are not told."""
@@ -24,7 +23,7 @@ THREADS = 4
 """Of an encoder; some write other bytes with another number."""
 
 GLOBAL_HEADER = 1 << 22
-BT709, BT2020 = 1, 9
+BT709 = 1
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ _X264, _X265, _VP9, _AV1 = _crf(15.2, 0.25), _crf(17, 0.25), _crf(16, 0.4), _crf
 CODECS = {
     "h264": Codec(
         "libx264",
-        "yuv420p",
+        HALVED,
         lambda q: {"crf": _X264(q), "preset": "faster", "refs": "1", "bf": "2", "rc-lookahead": "10", **_params()},
         even=True,
         held=(220, 50),
@@ -79,7 +78,7 @@ CODECS = {
     ),
     "hevc": Codec(
         "libx265",
-        "yuv420p",
+        HALVED,
         lambda q: {"crf": _X265(q), "preset": "medium", "x265-params": "log-level=none"},
         even=True,
         held=(300, 140),
@@ -87,12 +86,12 @@ CODECS = {
     ),
     "vp9": Codec(
         "libvpx-vp9",
-        "yuv420p",
+        HALVED,
         lambda q: {"crf": f"{float(_VP9(q)):.0f}", "b": "0", "row-mt": "1", "cpu-used": "3"},
         held=(200, 140),
         spare={"lag-in-frames": "6"},
     ),
-    "av1": Codec("libsvtav1", "yuv420p", lambda q: {"crf": f"{float(_AV1(q)):.0f}", "preset": "8"}, held=(360, 360)),
+    "av1": Codec("libsvtav1", HALVED, lambda q: {"crf": f"{float(_AV1(q)):.0f}", "preset": "8"}, held=(360, 360)),
     "prores": Codec("prores_ks", "yuv422p10le", lambda q: {"profile": str(min(3, q // 31))}, "yuva444p10le"),
     "ffv1": Codec(
         "ffv1",
@@ -225,25 +224,14 @@ class Encoder:
         self.coding = coding
         self.context: Av = av.CodecContext.create(CODECS[coding.codec].encoder, "w")
         coding.set_up(self.context)
-        self.graph: Av = None
+        self.pixels = Pixels(coding)
         self.durations: dict[int, int] = {}
 
     def add(self, levels: np.ndarray, time: Fraction, duration: Fraction) -> Iterator[Packet]:
-        """Codes [H, W, 3] or, where alpha is kept, [H, W, 4]; gives what is ready."""
-        import av
-
-        height, width = self.coding.coded
-        levels = np.ascontiguousarray(levels[:height, :width])
-        if levels.shape[:2] != (height, width):  # a side of one pixel
-            levels = np.pad(levels, [(0, height - levels.shape[0]), (0, width - levels.shape[1]), (0, 0)], "edge")
-        frame: Av = av.VideoFrame.from_ndarray(levels, format="rgba" if levels.shape[2] == 4 else "rgb24")
-        frame.pts, frame.time_base = round(time / self.coding.step), self.coding.step
-        if self.graph is None:
-            self.graph = self._graph(frame)
-        self.graph.push(frame)
-        made = self.graph.pull()
-        made.pts, made.time_base, made.pict_type = frame.pts, self.coding.step, 0
-        self.durations[frame.pts] = round(duration / self.coding.step)
+        """Codes [H, W, 3], where alpha is kept [H, W, 4], or planes of `pixels`; gives what is ready."""
+        made = self.pixels.frame(levels)
+        made.pts, made.time_base, made.pict_type = round(time / self.coding.step), self.coding.step, 0
+        self.durations[made.pts] = round(duration / self.coding.step)
         yield from self._packets(self.context.encode(made))
 
     def end(self) -> Iterator[Packet]:
@@ -253,19 +241,3 @@ class Encoder:
     def _packets(self, packets: list[Av]) -> Iterator[Packet]:
         for packet in packets:
             yield Packet(bytes(packet), packet.pts, self.durations.pop(packet.pts, 0), packet.is_keyframe)
-
-    def _graph(self, frame: Av) -> Av:
-        import av
-
-        matrix = "bt2020" if self.coding.colors.primaries == BT2020 else "bt709"
-        yuv = self.coding.pixels.startswith("yuv")
-        scale = f"out_color_matrix={matrix}:out_range=limited:{FLAGS}" if yuv else FLAGS
-        graph: Av = av.filter.Graph()
-        source = graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format.name, time_base=self.coding.step
-        )
-        parts = [source, graph.add("scale", scale), graph.add("format", self.coding.pixels), graph.add("buffersink")]
-        for before, after in pairwise(parts):
-            before.link_to(after)
-        graph.configure()
-        return graph
