@@ -37,10 +37,10 @@ from stylecli.settings.fast import FastSettings
 from stylecli.settings.gatys import parse_layers
 from stylecli.settings.values import nearest
 
-WHOLE = 9 * 2**28
+WHOLE = 2**31
 """Bytes on a CPU where no limit is set: in tiles, every norm's statistics take a pass of their own."""
 
-TILE = 160 * 2**20
+TILE = 96 * 2**20
 """Bytes for a tile: a larger one is not faster."""
 
 ROWS = 256
