@@ -16,8 +16,11 @@ from stylecli.nets.segments import Moments, Segment
 from stylecli.past import Recall
 from stylecli.progress import Listener, Step
 
-WORKING = 640 * 2**20
-"""Bytes for the features of a tile on a CPU: larger ones are not faster."""
+WHOLE = 2**30
+"""Bytes for the features of a picture that goes through whole on a CPU, where no limit is set."""
+
+WORKING, AREA = 640 * 2**20, 2**20
+"""Bytes for those of a tile, and pixels: larger ones are not faster."""
 
 ROOM = 1340 * 2**20
 """Bytes that the process may hold between tiles where no limit is set: fresh memory takes longer than arithmetic."""
@@ -34,7 +37,7 @@ def tile_side(
     bytes_per_pixel: float,
     reach: int,
     *,
-    whole: int = WORKING,
+    whole: int = WHOLE,
     most: int = WORKING,
     held: float = 0,
 ) -> int | None:
@@ -68,7 +71,7 @@ def tile_side(
     if device.max_memory is not None:
         allowed -= int(pixels * held)
     if device.torch.type == "cpu":
-        allowed = min(allowed, most)
+        allowed = min(allowed, most, int(AREA * bytes_per_pixel))
     side = int(math.sqrt(max(allowed, 0) / bytes_per_pixel)) - 2 * reach
     if device.tight:
         side = max(side, SMALLEST)

@@ -73,7 +73,7 @@ class Transport(AnyStyle):
     """See the module."""
 
     levels = (2, *LEVELS.values())
-    bytes_per_pixel = 700.0
+    bytes_per_pixel = 260.0
     blends = True
     full = True
     finishes = True
