@@ -241,7 +241,7 @@ def quantize(pixels: Tensor, bits: int) -> np.ndarray:
         laid = levels.flags.c_contiguous and 1 not in levels.shape
         given = levels if laid else np.stack(list(levels.transpose(2, 0, 1)), axis=2)
         return given if bits == 8 else given.astype(np.uint16) * 257
-    scaled = pixels.detach().float().clamp(0, 1).mul(2**bits - 1).add_(0.5).floor_()
+    scaled = pixels.detach().float().clamp(0, 1).mul_(2**bits - 1).add_(0.5).floor_()
     array: np.ndarray = scaled.permute(1, 2, 0).cpu().numpy()
     return np.ascontiguousarray(array, np.uint8 if bits == 8 else np.uint16)
 
