@@ -4,9 +4,9 @@
 
 First the published network (random weights) against a plain port of naoto0804/pytorch-AdaIN's `test.py`, over a folder
 of pictures, reading and writing included. Then the embedded network against the architecture of MicroAST, at 512 px and
-at 3840x2160, each in a process of its own for its peak memory: the peer as it is published, with what PyTorch does by
-default, and once more in the environment that the command gives itself, which is told beside it. Sides take turns, so
-that a machine that slows down slows all.
+at 3840x2160, each in a process of its own for its peak memory, all in the environment that the command gives itself;
+what the peer takes with PyTorch's defaults is told beside it. Sides take turns, so that a machine that slows down slows
+all.
 """
 
 import argparse
@@ -152,7 +152,7 @@ def against_microast(width: int, height: int, weights: str) -> Row:
     """One row: the embedded network and MicroAST's architecture, style encoding included on both sides."""
     default = {name: value for name, value in os.environ.items() if name not in (*WAITING, LARGE_PAGES)}
     prepare_environment()
-    sides = {"peer": default, "peer, helped": os.environ, "stylecli": os.environ}
+    sides = {"peer": os.environ, "peer, by default": default, "stylecli": os.environ}
     found: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
     for _ in range(2):
         for side, rows in found.items():
@@ -161,7 +161,7 @@ def against_microast(width: int, height: int, weights: str) -> Row:
             rows.append(json.loads(told))
     seconds = {side: min(row["seconds"] for row in rows) for side, rows in found.items()}
     gib = {side: max(row["gib"] for row in rows) for side, rows in found.items()}
-    what, note = f"adain, embedded, {width}x{height}", f"in the command's environment {seconds['peer, helped']:.3g} s"
+    what, note = f"adain, embedded, {width}x{height}", f"with PyTorch's defaults {seconds['peer, by default']:.3g} s"
     ours = seconds["stylecli"], found["stylecli"][0]["gflop"], gib["stylecli"], gib["peer"]
     return Row(what, "architecture of MicroAST", seconds["peer"], *ours, note=note)
 
