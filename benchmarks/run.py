@@ -7,7 +7,7 @@ every row; `table.md` what happens in a process that is there already, then whol
 process to the written file; `table.svg` how many times as fast as its peer each is. `--only` runs some, and takes the
 rows of the others from `table.json`. It takes about a quarter of an hour on two slow cores; run it with few other
 programs. Every process gets the environment that the command gives itself (large pages, threads that do not spin), so
-peers run with it too, a little faster than by themselves; but the peer of `adain`, which has a process of its own.
+peers run with it too, a little faster than by themselves.
 """
 
 import argparse
