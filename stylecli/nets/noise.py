@@ -17,8 +17,8 @@ PERIODS = (4, 8, 16, 32)
 """Distances in pixels between the independent values of each octave; all octaves are equally loud."""
 DEVIATION = 0.2
 ROWS = 256
-KEPT = 2**23
-"""Pixels up to which the noise of a size is kept for the next picture."""
+KEPT, GRID = 2**23, 2**21
+"""Pixels up to which the noise of a size is kept for the next picture, and places of pixels for the next frame."""
 
 
 def noise_like(rgb: Tensor, seed: int = 0, shift: Tensor | None = None) -> Tensor:
@@ -84,11 +84,19 @@ def _moved(noise: Tensor, shift: Tensor) -> Tensor:
     remap: Any = cv2.remap  # its stubs know no map in one part
     height, width = noise.shape[2:]
     across, down = (each.numpy() for each in shift.cpu()[0])
-    places = cv2.resize(cv2.merge([across * width, down * height]), (width, height), interpolation=cv2.INTER_LINEAR)
-    places[..., 0] += torch.arange(float(width)).numpy()
-    places[..., 1] += torch.arange(float(height))[:, None].numpy()
+    far = cv2.resize(cv2.merge([across * width, down * height]), (width, height), interpolation=cv2.INTER_LINEAR)
+    grid = _grid if height * width <= GRID else _grid.__wrapped__
+    places = cv2.add(far, grid(height, width).numpy())
     taken = [remap(each, places, None, cv2.INTER_LINEAR, None, cv2.BORDER_REFLECT) for each in noise[:, 0].numpy()]
     return torch.stack([torch.from_numpy(each)[None] for each in taken])
+
+
+@lru_cache(2)
+def _grid(height: int, width: int) -> Tensor:
+    """Places of pixels, across and down [H, W, 2], which are not to be changed: a clip has frames of one size."""
+    with torch.inference_mode(False):
+        down, across = torch.meshgrid(torch.arange(float(height)), torch.arange(float(width)), indexing="ij")
+        return torch.stack([across, down], -1)
 
 
 def _between(lattice: Tensor, places: Tensor, period: int, axis: int) -> Tensor:

@@ -168,9 +168,9 @@ def carried(
             done[first : first + at_once] = _mixed(made[rows], _drawn(before, flow, top), shared, kept)[0][wanted]
             continue
         # Colors move by half as many of their pixels.
-        half, slower = slice(top // 2, last // 2), cv2.resize(flow, None, fx=0.5, fy=0.5) * np.float32(0.5)
+        slower = cv2.resize(flow, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_NEAREST) * np.float32(0.5)
         (light, colors), (now, shades), (to, tints) = (planes(each) for each in (before, made, done))
-        moves = cv2.merge([each[half] for each in shades]), _drawn(cv2.merge(colors), slower, top // 2)
+        moves = [each[top // 2 : last // 2] for each in shades], [_drawn(each, slower, top // 2) for each in colors]
         mixed, tinted = _mixed(now[rows], _drawn(light, flow, top), shared, kept, moves)
         cv2.min(cv2.max(mixed[wanted], DARKEST), BRIGHTEST, to[first : first + at_once])
         for tint, shade in zip(tints, tinted, strict=True):
@@ -196,7 +196,7 @@ def _mixed(
     drawn: np.ndarray,
     share: np.ndarray,
     kept: np.ndarray,
-    colors: tuple[np.ndarray, np.ndarray] | None = None,
+    colors: tuple[Sequence[np.ndarray], Sequence[np.ndarray]] | None = None,
 ) -> tuple[np.ndarray, Sequence[np.ndarray]]:
     """`made` with what is kept of what is `drawn`; and of its `colors`, where these are apart at half the size."""
     # OpenCV's arithmetic: NumPy takes several times as long for what has three channels and for sums over them.
@@ -205,8 +205,8 @@ def _mixed(
     fine, (ours, apart) = _band(*here, kept)
     if colors:
         now, then = colors
-        ours = cv2.merge([ours, now.astype(np.float32)])
-        apart = cv2.merge([apart, cv2.subtract(then, now, dtype=cv2.CV_32F)])
+        ours = cv2.merge([ours, *(each.astype(np.float32) for each in now)])
+        apart = cv2.merge([apart, *(cv2.subtract(*each, dtype=cv2.CV_32F) for each in zip(then, now, strict=True))])
     bands = []
     for _ in range(BANDS - 1):
         kept = cv2.pyrDown(kept)
