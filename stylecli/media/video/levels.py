@@ -42,7 +42,9 @@ class Levels:
         deep = transfer in HDR
         kind = (frame.format.name, frame.width, frame.height, int(frame.colorspace), int(frame.color_range), deep)
         if kind != self.kind:
-            self.graph, self.kind = _graph(frame, "rgb48le" if deep else "rgba" if has_alpha else "rgb24"), kind
+            # In planes: swscale takes three times as long for the same levels in one.
+            opaque = "rgb24" if frame.format.is_rgb else "gbrp"
+            self.graph, self.kind = _graph(frame, "rgb48le" if deep else "rgba" if has_alpha else opaque), kind
         turns = round(getattr(frame, "rotation", 0) / 90) % 4
         self.graph.push(frame)
         levels = self.graph.pull().to_ndarray()
