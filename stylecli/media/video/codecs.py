@@ -37,8 +37,8 @@ class Codec:
         transparent: Its kind of frames with alpha, empty where it has none.
         even: Sides must be even.
         held: Bytes of a pixel that an encoder holds once it is full; and with `spare`. Measured.
-        spare: Options of frames so large that an encoder may not look far ahead: it holds what it looks at.
-        thin: Options of frames a side of which is one pixel.
+        spare: More options of frames so large that an encoder may not look far ahead: it holds what it looks at.
+        thin: More options of frames a side of which is one pixel.
     """
 
     encoder: str
@@ -50,19 +50,18 @@ class Codec:
     spare: Mapping[str, str] = field(default_factory=dict)
     thin: Mapping[str, str] = field(default_factory=dict)
 
+    def wanted(self, quality: int, height: int, width: int) -> Mapping[str, str]:
+        """Options for frames of a height and width; what an option has of parts of its own comes together."""
+        made = dict(self.options(quality))
+        more = self.spare if height * width > LARGE else self.thin if 1 in (height, width) else {}
+        for name, value in more.items():
+            made[name] = f"{made[name]}:{value}" if name.endswith("-params") else value
+        return made
+
 
 def _crf(best: float, each: float) -> Callable[[int], str]:
     """From quality 100 down."""
     return lambda quality: f"{best + (100 - quality) * each:.4g}"
-
-
-def _params(*more: str) -> Mapping[str, str]:
-    """What only x264 knows.
-
-    With AVX-512 small frames may otherwise be coded differently from one time to the next. In painted clips few blocks
-    are worth a partition: 0.7 of the time, at the same size and error.
-    """
-    return {"x264-params": ":".join(["cpu-independent=1", "me=dia", "subme=5", "partitions=i8x8", *more])}
 
 
 _X264, _X265, _VP9, _AV1 = _crf(15.2, 0.25), _crf(17, 0.25), _crf(16, 0.4), _crf(18, 0.4)
@@ -71,10 +70,19 @@ CODECS = {
     "h264": Codec(
         "libx264",
         HALVED,
-        lambda q: {"crf": _X264(q), "preset": "faster", "refs": "1", "bf": "2", "rc-lookahead": "10", **_params()},
+        # With AVX-512 small frames may otherwise be coded differently from one time to the next. In painted clips few
+        # blocks are worth a partition: 0.7 of the time, at the same size and error.
+        lambda q: {
+            "crf": _X264(q),
+            "preset": "faster",
+            "refs": "1",
+            "bf": "2",
+            "rc-lookahead": "10",
+            "x264-params": "cpu-independent=1:me=dia:subme=5:partitions=i8x8",
+        },
         even=True,
         held=(220, 50),
-        spare={"rc-lookahead": "2", "bf": "1", **_params("sync-lookahead=0")},
+        spare={"rc-lookahead": "2", "bf": "1", "x264-params": "sync-lookahead=0"},
     ),
     "hevc": Codec(
         "libx265",
@@ -82,7 +90,7 @@ CODECS = {
         lambda q: {"crf": _X265(q), "preset": "medium", "x265-params": "log-level=none"},
         even=True,
         held=(300, 140),
-        spare={"x265-params": "log-level=none:rc-lookahead=6:frame-threads=1"},
+        spare={"x265-params": "rc-lookahead=6:frame-threads=1"},
     ),
     "vp9": Codec(
         "libvpx-vp9",
@@ -193,9 +201,7 @@ class Coding:
         context.height, context.width = self.coded
         context.pix_fmt, context.time_base, context.framerate = self.pixels, self.step, self.rate
         context.sample_aspect_ratio = self.aspect
-        height, width = self.coded
-        more = codec.spare if height * width > LARGE else codec.thin if 1 in (height, width) else {}
-        context.options = {**codec.options(self.quality), **more}
+        context.options = codec.wanted(self.quality, *self.coded)
         context.thread_count = min(THREADS, os.cpu_count() or 1)
         context.flags |= GLOBAL_HEADER
         if self.pixels.startswith("yuv"):
