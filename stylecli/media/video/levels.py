@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from stylecli.media.coded import HDR, coded
-from stylecli.media.video.clip import UNKNOWN, Colors
+from stylecli.media.video.clip import LARGE, UNKNOWN, Colors
 
 FLAGS = "flags=accurate_rnd+full_chroma_int+bicubic"
 MATRICES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
@@ -42,8 +42,9 @@ class Levels:
         deep = transfer in HDR
         kind = (frame.format.name, frame.width, frame.height, int(frame.colorspace), int(frame.color_range), deep)
         if kind != self.kind:
-            # In planes: swscale takes three times as long for the same levels in one.
-            opaque = "rgb24" if frame.format.is_rgb else "gbrp"
+            # By planes: swscale takes three times as long for the same levels at once, but holds less.
+            at_once = frame.format.is_rgb or frame.width * frame.height > LARGE
+            opaque = "rgb24" if at_once else "gbrp"
             self.graph, self.kind = _graph(frame, "rgb48le" if deep else "rgba" if has_alpha else opaque), kind
         turns = round(getattr(frame, "rotation", 0) / 90) % 4
         self.graph.push(frame)

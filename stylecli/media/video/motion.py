@@ -37,7 +37,7 @@ MENDED = 0.3
 CORNERS = ((0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
 """What is looked at of what is around a pixel: rows, columns."""
 
-KEPT = 2**21
+KEPT = 2**20
 """Pixels up to which their places are kept for the next frame."""
 
 STRIP = 256
