@@ -81,7 +81,7 @@ def test_pooling_is_that_of_pytorch(channels: int, size: tuple[int, int]):
     x[0, 0, 1, 1] = torch.nan
     for laid in (x, x.contiguous(memory_format=torch.channels_last)):
         with torch.inference_mode():
-            largest, mean = subpixel.pooled(laid, "max"), subpixel.pooled(laid, "mean")
+            largest, mean = subpixel.pooled(laid, "max"), subpixel.pooled(laid, "average")
         assert torch.equal(largest.nan_to_num(9), F.max_pool2d(x, 2).nan_to_num(9))
         torch.testing.assert_close(mean, F.avg_pool2d(x, 2), equal_nan=True)
     flat = x.nan_to_num().requires_grad_()

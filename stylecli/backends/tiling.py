@@ -104,8 +104,7 @@ def in_tiles(
         uint8 where `like` is, else clamped to [0, 1]; or as it comes, in the type `kept`.
     """
     start, done = time.monotonic(), 0
-    limited = device.max_memory is not None or device.held is not None
-    room = 0 if limited else ROOM
+    room = ROOM if device.max_memory is None else 0
 
     def tell(tile: int, total: int) -> None:
         nonlocal done

@@ -13,7 +13,8 @@ from torch import Tensor
 @cache
 def there() -> bool:
     """Whether this PyTorch has the operations, and the processor the instructions that they are written for."""
-    known = all(hasattr(torch.ops.mkldnn, name) for name in ("_convolution_pointwise", "_linear_pointwise"))
+    names = ("_convolution_pointwise", "_convolution_pointwise_", "_linear_pointwise")
+    known = all(hasattr(torch.ops.mkldnn, name) for name in names)
     return known and torch.backends.cpu.get_cpu_capability().startswith("AVX")
 
 

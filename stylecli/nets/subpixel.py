@@ -70,11 +70,12 @@ def interleaved(x: Tensor, shift: int = 0, pixels: int = 1) -> Tensor:
     return y
 
 
-def pooled(x: Tensor, how: str) -> Tensor:
-    """2x2 pooling of [N, C, H, W], the `max` or the `mean`; a last odd row or column is left out."""
+def pooled(x: Tensor, how: str, *, ceil: bool = False) -> Tensor:
+    """2x2 pooling of [N, C, H, W], `max` or `average`; a last odd row or column is left out, or with `ceil` kept."""
     height, width = (side // 2 * 2 for side in x.shape[2:])
-    if torch.is_grad_enabled() or not x.is_cpu or not x.is_contiguous(memory_format=torch.channels_last):
-        return F.max_pool2d(x, 2) if how == "max" else F.avg_pool2d(x, 2)
+    plain = torch.is_grad_enabled() or not x.is_cpu or not x.is_contiguous(memory_format=torch.channels_last)
+    if plain or (ceil and (height, width) != x.shape[2:]):
+        return F.max_pool2d(x, 2, ceil_mode=ceil) if how == "max" else F.avg_pool2d(x, 2, ceil_mode=ceil)
     # PyTorch's own finds out where each maximum was, and takes means of a few channels one by one.
     first, *others = (x[:, :, row:height:2, column:width:2] for row in range(2) for column in range(2))
     if how == "max":

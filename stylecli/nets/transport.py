@@ -116,13 +116,13 @@ class Transport(AnyStyle):
 
     def encode(self, rgb: Tensor) -> tuple[Tensor, ...]:
         """The picture at half its size, relu2_1, relu3_1, relu4_1."""
-        return (pooled(rgb, "mean"), *self.vgg(rgb, LEVELS).values())
+        return (pooled(rgb, "average"), *self.vgg(rgb, LEVELS).values())
 
     def style(self, rgb: Tensor) -> Style:
         """All that the decoder needs of the style picture `rgb`."""
         rgb = self.fit(rgb)
         found, code = self._measured(rgb)
-        colors = [moments(each, None, True) for each in (pooled(rgb, "mean"), rgb)]
+        colors = [moments(each, None, True) for each in (pooled(rgb, "average"), rgb)]
         return self.described([colors[0], *found, colors[1]], self.modulation(code))
 
     def code(self, rgb: Tensor) -> Tensor:
@@ -179,7 +179,7 @@ class Transport(AnyStyle):
         if self.noisy:
             grain = x.new_zeros(len(x), 1, *(8 * side for side in x.shape[2:])) if noise is None else noise
             for level, features in enumerate(skips):
-                grain = pooled(grain, "mean")
+                grain = pooled(grain, "average")
                 skips[level] = (*features, grain.expand(len(x), -1, -1, -1))
         x = layer("conv8", x, *skips[2])
         for index in range(self.config.deep):

@@ -175,11 +175,8 @@ class VGG(nn.Module):
             raise UsageError(
                 f"picture too small for {name}: {w}x{h} features are left", "a larger picture, or shallower layers"
             )
-        odd = ceil and (x.shape[2] % 2 or x.shape[3] % 2)
-        if self.pooling == "max":
-            x = F.max_pool2d(x, 2, ceil_mode=True) if odd else pooled(x, "max")
-        elif self.pooling == "average":
-            x = F.avg_pool2d(x, 2, ceil_mode=True) if odd else pooled(x, "mean")
+        if self.pooling in ("max", "average"):
+            x = pooled(x, self.pooling, ceil=ceil)
         else:
             x = F.avg_pool2d(x.square(), 2, ceil_mode=ceil).mul(4).clamp_min(1e-12).sqrt()
         return x if self.pool_scale == 1 else x * self.pool_scale
